@@ -1,0 +1,63 @@
+//! Signature contexts: what is signed or hashed for one purpose can never stand for another.
+
+/// A purpose. Each is used in exactly one place, and its version changes with what is signed.
+#[derive(Clone, Copy)]
+pub struct Context(&'static str);
+
+impl Context {
+    /// Hash: account id over (recovery key, first identity key).
+    pub const ACCOUNT_ID: Self = Self("undertone account id 1");
+    /// Recovery key over (account id, identity number, identity key).
+    pub const IDENTITY: Self = Self("undertone identity 1");
+    /// Identity key over the body of a device list.
+    pub const DEVICE_LIST: Self = Self("undertone device list 1");
+    /// Identity key over (account id, body of an inbox key).
+    pub const INBOX_KEY: Self = Self("undertone inbox key 1");
+    /// Device key over (account id, body of a key package).
+    pub const KEY_PACKAGE: Self = Self("undertone key package 1");
+    /// Recovery key, and identity key, over (handshake hash, account id).
+    pub const REGISTER: Self = Self("undertone register 1");
+    /// Device key over (handshake hash, account id, device number).
+    pub const AUTHENTICATE: Self = Self("undertone authenticate 1");
+    /// Read key over (channel, generation, handshake hash).
+    pub const OPEN_READ: Self = Self("undertone open to read 1");
+    /// Write key over (channel, generation, handshake hash).
+    pub const OPEN_WRITE: Self = Self("undertone open to write 1");
+    /// Service's head key over (channel, seq, chain).
+    pub const HEAD: Self = Self("undertone head 1");
+    /// Hash: first chain value over (channel).
+    pub const CHAIN: Self = Self("undertone chain 1");
+    /// Hash: digest of an entry.
+    pub const ENTRY: Self = Self("undertone entry 1");
+    /// Device key over (recipient's account id, letter).
+    pub const LETTER: Self = Self("undertone letter 1");
+    /// HPKE info of a sealed letter, with the recipient's account id and the week of its inbox key.
+    pub const SEAL: Self = Self("undertone seal 1");
+    /// Associated data of a wrapped body, with channel, kind, position and expiry.
+    pub const WRAP: Self = Self("undertone wrap 1");
+    /// Hash: a service's two static keys, as pinned by its link.
+    pub const SERVICE_KEYS: Self = Self("undertone service keys 1");
+
+    /// The unambiguous bytes of (context, parts): each with its length as u32, big-endian, before it.
+    pub fn bytes(self, parts: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(4 + self.0.len() + parts.iter().map(|part| 4 + part.len()).sum::<usize>());
+        for part in std::iter::once(self.0.as_bytes()).chain(parts.iter().copied()) {
+            // A part is a field of a frame, and those are limited far below 4 GiB.
+            out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            out.extend_from_slice(part);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_together() {
+        assert_ne!(Context::HEAD.bytes(&[b"ab", b"c"]), Context::HEAD.bytes(&[b"a", b"bc"]));
+        assert_ne!(Context::HEAD.bytes(&[b"", b"c"]), Context::HEAD.bytes(&[b"c"]));
+        assert_ne!(Context::OPEN_READ.bytes(&[b"c"]), Context::OPEN_WRITE.bytes(&[b"c"]));
+    }
+}

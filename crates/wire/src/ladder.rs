@@ -1,0 +1,98 @@
+//! The ladder: every version, ciphersuite and feature, with the release that first reads, writes and requires it.
+//!
+//! Nothing has a flag day. A release reads a rung before any writes it; a chat moves up when all its members read the
+//! next rung; a service refuses a rung only after the day that it has announced.
+
+/// What a rung is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Version of the frames on a circuit.
+    Protocol,
+    /// MLS ciphersuite (RFC 9420, section 17.1).
+    Suite,
+    /// Optional ability, by its number in Hello and in device lists.
+    Feature,
+}
+
+/// A release of this project, `(major, minor)`.
+pub type Release = (u16, u16);
+
+/// One step of the ladder.
+#[derive(Clone, Copy, Debug)]
+pub struct Rung {
+    /// What it is about.
+    pub kind: Kind,
+    /// Its number on the wire.
+    pub number: u32,
+    /// Its name, for people.
+    pub name: &'static str,
+    /// The first release that understands it.
+    pub reads: Release,
+    /// The first release that uses it where all others understand it.
+    pub writes: Release,
+    /// The first release that refuses to do without; none so far.
+    pub requires: Option<Release>,
+}
+
+/// Protocol version of this release, the only one so far.
+pub const PROTOCOL: u32 = 1;
+/// Lowest protocol version that this release still speaks.
+pub const PROTOCOL_MIN: u32 = 1;
+/// Version of signed and sealed objects of this release.
+pub const OBJECTS: u32 = 1;
+/// The MLS suite of this release: `MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519`.
+pub const SUITE: u32 = 0x004E;
+/// Features of this release.
+pub const FEATURES: &[u32] = &[];
+
+/// The whole ladder, oldest rungs first.
+pub const RUNGS: &[Rung] = &[
+    Rung {
+        kind: Kind::Protocol,
+        number: PROTOCOL,
+        name: "circuit frames",
+        reads: (0, 1),
+        writes: (0, 1),
+        requires: Some((0, 1)),
+    },
+    Rung {
+        kind: Kind::Suite,
+        number: SUITE,
+        name: "X-Wing, AES-256-GCM, SHA-384, Ed25519",
+        reads: (0, 1),
+        writes: (0, 1),
+        requires: Some((0, 1)),
+    },
+];
+
+/// The highest protocol version that both ranges hold; none means that one side needs an update.
+pub fn negotiate(peer_min: u32, peer_max: u32) -> Option<u32> {
+    let best = PROTOCOL.min(peer_max);
+    (best >= PROTOCOL_MIN.max(peer_min)).then_some(best)
+}
+
+/// Abilities that both sides have.
+pub fn common_features(peer: &[u32]) -> Vec<u32> {
+    FEATURES.iter().copied().filter(|feature| peer.contains(feature)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_common_version_is_spoken() {
+        assert_eq!(negotiate(1, 1), Some(1));
+        assert_eq!(negotiate(1, 9), Some(1));
+        assert_eq!(negotiate(2, 9), None);
+        assert_eq!(negotiate(0, 0), None);
+    }
+
+    #[test]
+    fn a_rung_is_read_before_it_is_written_before_it_is_required() {
+        for rung in RUNGS {
+            assert!(rung.reads <= rung.writes);
+            assert!(rung.requires.is_none_or(|requires| rung.writes <= requires));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Every bound that both ends must know, each with its reason.
+
+/// A frame after Hello: a page of entries or one inbox entry of the largest bucket, with room around it.
+pub const FRAME_BYTES_MAX: usize = 256 << 10;
+/// Hello is padded to 512 bytes; nobody needs more before he has said what he wants.
+pub const HELLO_FRAME_BYTES_MAX: usize = 1 << 10;
+/// Requests under way at once on one circuit: enough to fill a slow line, few enough to bound memory.
+pub const IN_FLIGHT_MAX: usize = 64;
+/// Pushes that wait for a slow reader, after which it is told to read from its cursor.
+pub const PUSHES_QUEUED_MAX: usize = 64;
+/// A circuit on which nothing was heard for so long gets a ping; after twice as long it is closed.
+pub const IDLE_PING_MS: u64 = 60_000;
+/// How long a service that goes away lets requests finish.
+pub const DRAIN_MS: u64 = 5_000;
+/// A client waits so long for a tunnel and both handshakes.
+pub const CONNECT_MS: u64 = 15_000;
+/// And so long for a reply.
+pub const CALL_MS: u32 = 15_000;
+
+/// Openings in one request: a phone with 300 chats reconnects with one.
+pub const OPENINGS_MAX: usize = 512;
+/// Entries in one atomic append: a batch of an outbox that was offline.
+pub const APPEND_ENTRIES_MAX: usize = 64;
+/// Bytes of bodies in one append, and in one page served: with their frame they stay below [`FRAME_BYTES_MAX`].
+pub const PAGE_BYTES_MAX: usize = 192 << 10;
+/// Entries in one page served.
+pub const PAGE_ENTRIES_MAX: u32 = 256;
+
+/// A text message, in bytes of UTF-8: with MLS, wrap and padding it fits the 64 KiB bucket.
+pub const TEXT_BYTES_MAX: usize = 60_000;
+/// A name that somebody gives himself, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Devices of one account.
+pub const DEVICES_MAX: usize = 16;
+/// A signed device list, encoded.
+pub const DEVICE_LIST_BYTES_MAX: usize = 8 << 10;
+/// A signed inbox key, encoded.
+pub const INBOX_KEY_BYTES_MAX: usize = 2 << 10;
+/// A signed key package, encoded (measured: 2.7 KB for our suite).
+pub const KEY_PACKAGE_BYTES_MAX: usize = 8 << 10;
+/// One-time key packages that the service keeps for one device.
+pub const KEY_PACKAGES_MAX: u32 = 100;
+
+/// Longest life of a message in a log or an inbox, in days.
+pub const MESSAGE_DAYS_MAX: u32 = 30;
+/// Life of a commit, in days: who was away for longer comes back by another way.
+pub const COMMIT_DAYS: u32 = 90;
+/// Clocks may differ from ours by so many days where a day is compared.
+pub const CLOCK_SKEW_DAYS: u32 = 1;
+/// A channel in which nothing was ever written is forgotten after so many days.
+pub const UNUSED_CHANNEL_DAYS: u32 = 7;
+/// Unread entries of one inbox (until tokens pay for them).
+pub const INBOX_ENTRIES_MAX: u64 = 1_000;
+/// Bytes that one channel may hold.
+pub const CHANNEL_BYTES_MAX: u64 = 1 << 30;
+/// Commits in one channel: one a second, in bursts of so many.
+pub const COMMIT_BURST: u32 = 32;
+/// An inbox key is made for a week and kept for so many, so that late letters can be opened.
+pub const INBOX_KEY_WEEKS: u32 = 6;

@@ -1,0 +1,91 @@
+//! Padding to buckets: what the service may know of a size.
+//!
+//! A body on the wire is exactly one bucket long, whatever is added around the padded content by encryption; so the
+//! caller states that overhead.
+
+use zeroize::Zeroizing;
+
+/// Sizes of a log entry's body.
+pub const ENTRY: &[usize] = &[256, 512, 1 << 10, 2 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10];
+
+/// Sizes of an inbox entry. A first letter carries a Welcome and a tree besides its messages.
+pub const INBOX: &[usize] = &[16 << 10, 32 << 10, 128 << 10];
+
+/// The content does not fit into the largest bucket, or a padded one has no valid length in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PaddingError {
+    /// Larger than the largest bucket.
+    #[error("too long for the largest padding bucket")]
+    TooLong,
+    /// The stated length does not fit, or the padding is not zero.
+    #[error("not a padded content")]
+    Invalid,
+}
+
+const LENGTH: usize = 4;
+
+/// `length as u32, big-endian || content || zeros`, so long that with `overhead` it fills the smallest bucket that
+/// fits.
+///
+/// # Errors
+/// [`PaddingError::TooLong`].
+pub fn pad(content: &[u8], overhead: usize, buckets: &[usize]) -> Result<Zeroizing<Vec<u8>>, PaddingError> {
+    let needed = LENGTH + content.len() + overhead;
+    let bucket = buckets.iter().find(|bucket| **bucket >= needed).ok_or(PaddingError::TooLong)?;
+    let length = u32::try_from(content.len()).map_err(|_| PaddingError::TooLong)?;
+    let mut out = Zeroizing::new(Vec::with_capacity(bucket - overhead));
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(content);
+    out.resize(bucket - overhead, 0);
+    Ok(out)
+}
+
+/// The content of a padded one.
+///
+/// # Errors
+/// [`PaddingError::Invalid`].
+pub fn unpad(padded: &[u8]) -> Result<&[u8], PaddingError> {
+    let (length, rest) = padded.split_first_chunk::<LENGTH>().ok_or(PaddingError::Invalid)?;
+    let length = u32::from_be_bytes(*length) as usize;
+    let (content, zeros) = rest.split_at_checked(length).ok_or(PaddingError::Invalid)?;
+    if zeros.iter().any(|byte| *byte != 0) {
+        return Err(PaddingError::Invalid);
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn round_trip(content in proptest::collection::vec(any::<u8>(), 0..70_000), overhead in 0usize..64) {
+            match pad(&content, overhead, ENTRY) {
+                Ok(padded) => {
+                    prop_assert!(ENTRY.contains(&(padded.len() + overhead)));
+                    prop_assert_eq!(unpad(&padded).unwrap(), &content[..]);
+                }
+                Err(error) => {
+                    prop_assert_eq!(error, PaddingError::TooLong);
+                    prop_assert!(content.len() + overhead + LENGTH > 65_536);
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_unpad_or_fail(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = unpad(&bytes);
+        }
+    }
+
+    #[test]
+    fn bad_padding_is_refused() {
+        assert_eq!(unpad(&[]), Err(PaddingError::Invalid));
+        assert_eq!(unpad(&[0, 0, 0, 1]), Err(PaddingError::Invalid));
+        assert_eq!(unpad(&[0, 0, 0, 0, 1]), Err(PaddingError::Invalid));
+        assert_eq!(unpad(&[255; 8]), Err(PaddingError::Invalid));
+    }
+}
