@@ -37,6 +37,12 @@ impl Context {
     pub const WRAP: Self = Self("undertone wrap 1");
     /// Hash: a service's two static keys, as pinned by its link.
     pub const SERVICE_KEYS: Self = Self("undertone service keys 1");
+    /// Prologue of the Noise session, over (version of the tunnel, service's two static keys).
+    pub const TUNNEL: Self = Self("undertone tunnel 1");
+    /// Hash: Noise's psk0 over (shared secret, ciphertext, service's static KEM key).
+    pub const PSK_SERVICE: Self = Self("undertone psk0 1");
+    /// Hash: Noise's psk2 over (shared secret, ciphertext, client's ephemeral KEM key).
+    pub const PSK_CLIENT: Self = Self("undertone psk2 1");
 
     /// The unambiguous bytes of (context, parts): each with its length as u32, big-endian, before it.
     pub fn bytes(self, parts: &[&[u8]]) -> Vec<u8> {

@@ -47,8 +47,9 @@ pub const MESSAGE_DAYS_MAX: u32 = 30;
 pub const COMMIT_DAYS: u32 = 90;
 /// Clocks may differ from ours by so many days where a day is compared.
 pub const CLOCK_SKEW_DAYS: u32 = 1;
-/// A channel in which nothing was ever written is forgotten after so many days.
-pub const UNUSED_CHANNEL_DAYS: u32 = 7;
+/// A channel in which nothing was ever written is forgotten after so many days: an invitation may wait in an inbox as
+/// long as any message, and its channel was made a few days before.
+pub const UNUSED_CHANNEL_DAYS: u32 = MESSAGE_DAYS_MAX + 7;
 /// Unread entries of one inbox (until tokens pay for them).
 pub const INBOX_ENTRIES_MAX: u64 = 1_000;
 /// Bytes that one channel may hold.
