@@ -1,1 +1,39 @@
+//! Who somebody is, and how he proves it.
+//!
+//! A person's recovery words give the recovery key; it and the first identity key are what an [account id](account_id)
+//! commits to. The identity key signs the [`DeviceList`] and the weekly [`InboxKey`]; each device's key signs
+//! [`KeyPackage`]s, letters and its own authentication. A channel has a [`ReadKey`] and a [`WriteKey`] that belong to
+//! nobody in particular; the service has a [`HeadKey`]. All keys are Ed25519 (RFC 8032).
+//!
+//! Nobody is trusted here: every object is checked from its bytes, and a check that has passed leaves a value with
+//! private fields ([`DeviceList`], [`AuthenticatedDevice`], [`ReadOpening`], ...), which later steps demand.
+//!
+//! Every signature is over a [`wire::context`](undertone_wire::context), so that none can stand for another, and what
+//! proves presence is bound to one circuit by its handshake hash. MLS signs with device keys too; its signed content
+//! begins with a byte other than zero (the length of "MLS 1.0 ..."), a context with a zero, so the two never meet.
 
+mod account;
+mod device_list;
+mod error;
+mod inbox_key;
+mod key_package;
+mod keys;
+mod proofs;
+mod signed;
+mod words;
+
+#[cfg(test)]
+mod testing;
+
+pub use account::account_id;
+pub use device_list::{Device, DeviceList, ListOrder};
+pub use error::CredentialError;
+pub use inbox_key::{INBOX_KEY_LEN, InboxKey};
+pub use key_package::KeyPackage;
+pub use keys::{DeviceKey, HeadKey, IdentityKey, PublicKey, ReadKey, RecoveryKey, SEED_LEN, SIGNATURE_LEN, WriteKey};
+pub use proofs::{
+    AuthenticatedDevice, ReadOpening, RegisterSignatures, VerifiedHead, WriteOpening, authenticate, open_read,
+    open_write, register, sign_letter, verify_authenticate, verify_head, verify_letter, verify_open_read,
+    verify_open_write, verify_register, verify_seen,
+};
+pub use words::RecoveryWords;
