@@ -1,0 +1,92 @@
+//! A chat: one MLS group (RFC 9420) in one channel.
+//!
+//! Members are devices; each leaf is signed with the device's key and names it. Every commit carries a path, so that it
+//! heals a stolen state; there are no standalone proposals. The service, which orders the log, is trusted with nothing.
+//!
+//! One transaction of the caller holds an operation and all it brings: process, verify, merge, store. **After any
+//! error the caller rolls back, drops the `Chat` and loads it again**: the object in memory may have moved further than
+//! the store. Bytes leave the device only after the commit of the transaction that made them.
+
+mod commit;
+mod create;
+mod join;
+mod receive;
+mod verify;
+
+use bytes::Bytes;
+use openmls::prelude::{GroupId, MlsGroup, MlsMessageOut, OpenMlsProvider as _, tls_codec::Serialize as _};
+use undertone_wire::{
+    ChannelId, Message,
+    content::{EntryContent, Seen},
+};
+
+pub use self::{create::Invitation, receive::Received};
+use crate::{E2eeError, Me, Member};
+
+/// A chat as this device knows it.
+pub struct Chat {
+    channel: ChannelId,
+    group: MlsGroup,
+}
+
+impl Chat {
+    /// The chat of a channel, as the store has it; none if there is none.
+    ///
+    /// # Errors
+    /// [`E2eeError::Storage`].
+    pub fn load(me: &Me<'_>, channel: ChannelId) -> Result<Option<Self>, E2eeError> {
+        let group = MlsGroup::load(me.provider.storage(), &group_id(channel)).map_err(|_| E2eeError::Storage)?;
+        Ok(group.map(|group| Self { channel, group }))
+    }
+
+    /// Forgets all secrets of this chat: its messages that have not been read yet never will be.
+    ///
+    /// # Errors
+    /// [`E2eeError::Storage`].
+    pub fn delete(mut self, me: &Me<'_>) -> Result<(), E2eeError> {
+        self.group.delete(me.provider.storage()).map_err(|_| E2eeError::Storage)
+    }
+
+    /// The channel that it is in.
+    pub fn channel(&self) -> ChannelId {
+        self.channel
+    }
+
+    /// The devices in it, this one included.
+    pub fn members(&self) -> Vec<Member> {
+        // Every leaf was checked before it came in, so that each names a device.
+        self.group.members().filter_map(|leaf| Member::of(&leaf.credential).ok()).collect()
+    }
+
+    /// What all members of one epoch share and no other epoch or fork has (RFC 9420, section 8.7).
+    pub fn epoch_authenticator(&self) -> Bytes {
+        Bytes::copy_from_slice(self.group.epoch_authenticator().as_slice())
+    }
+
+    /// Encrypts a message (`content.Content`, encoded) for the position where this chat stands: an `EntryContent` that
+    /// holds a PrivateMessage. Possible while a commit of one's own is pending, for the epoch before it.
+    ///
+    /// `seen` is told to all readers, inside the wrap.
+    ///
+    /// # Errors
+    /// [`E2eeError::Storage`].
+    pub fn encrypt(&mut self, me: &Me<'_>, content: &[u8], seen: &Seen) -> Result<Bytes, E2eeError> {
+        self.group.set_aad(seen.encode_to_vec());
+        let message =
+            self.group.create_message(&me.provider, &me.signer, content).map_err(|_| me.blame(E2eeError::Internal))?;
+        entry(&message, Bytes::new())
+    }
+}
+
+/// The MLS group id of a channel's chat.
+fn group_id(channel: ChannelId) -> GroupId {
+    GroupId::from_slice(channel.as_bytes())
+}
+
+fn entry(message: &MlsMessageOut, fork_tag: Bytes) -> Result<Bytes, E2eeError> {
+    let mls = message.tls_serialize_detached().map_err(|_| E2eeError::Internal)?.into();
+    Ok(EntryContent { mls, fork_tag, device_lists: Vec::new() }.encode_to_vec().into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Entries of the log, one after the other.
+//!
+//! Whether an entry is valid depends only on the log up to it, so that all members skip the same ones. The one thing
+//! that may fail for a single reader is his own path secret; before he says so, he checks all that the others check.
+
+use openmls::prelude::{
+    ContentType, LeafNodeIndex, MlsMessageIn, OpenMlsProvider as _, ProcessMessageError, ProcessedMessage,
+    ProcessedMessageContent, ProtocolMessage, PublicGroup, PublicMessageIn, Sender, StageCommitError, ValidationError,
+    tls_codec::Deserialize as _,
+};
+use undertone_wire::{
+    Message as _,
+    channel::EntryKind,
+    content::{EntryContent, Seen},
+};
+
+use super::{Chat, commit::fork_tag, verify};
+use crate::{E2eeError, Flaw, KeyValueError, Lists, Me, Member};
+
+/// What an entry brought.
+#[non_exhaustive]
+pub enum Received {
+    /// A message of another member.
+    Message {
+        /// Who sent it.
+        sender: Member,
+        /// `content.Content`, encoded; yet to be judged.
+        content: Vec<u8>,
+        /// What he had seen of the log. The signature in it is yet to be checked.
+        seen: Seen,
+    },
+    /// A commit, which has been merged: a new epoch has begun, and a pending commit of one's own is gone. It may be the
+    /// own pending one itself.
+    Commit {
+        /// Whose keys it renewed.
+        sender: Member,
+        /// What he had seen of the log. The signature in it is yet to be checked.
+        seen: Seen,
+    },
+    /// A message that says it is this device's own, which MLS cannot decrypt again. Nothing authenticates it: the outbox
+    /// knows its own by their bytes.
+    Own,
+}
+
+impl Chat {
+    /// Receives the content of the next entry, once its wrap is open.
+    ///
+    /// `lists` are the newest of the chat's accounts that the log has brought up to here.
+    ///
+    /// # Errors
+    /// [`E2eeError::Invalid`]: all skip the entry. [`E2eeError::Private`]: this device alone cannot follow.
+    /// [`E2eeError::Unsupported`]: a later release made it; the chat stands still until the update.
+    /// [`E2eeError::Storage`].
+    pub fn receive(
+        &mut self,
+        me: &Me<'_>,
+        kind: EntryKind,
+        content: &[u8],
+        lists: &Lists<'_>,
+    ) -> Result<Received, E2eeError> {
+        let content = EntryContent::decode(content).map_err(|_| Flaw::Malformed)?;
+        let message = MlsMessageIn::tls_deserialize_exact(&content.mls[..]).map_err(|_| Flaw::Malformed)?;
+        let message = message.try_into_protocol_message().map_err(|_| Flaw::Kind)?;
+        match (kind, message) {
+            (EntryKind::Message, ProtocolMessage::PrivateMessage(message))
+                if message.content_type() == ContentType::Application =>
+            {
+                self.receive_message(me, message.into(), lists)
+            }
+            (EntryKind::Commit, ProtocolMessage::PublicMessage(message))
+                if message.content_type() == ContentType::Commit =>
+            {
+                self.receive_commit(me, *message, &content.fork_tag, lists)
+            }
+            (EntryKind::Change, _) => Err(E2eeError::Unsupported),
+            _ => Err(Flaw::Kind.into()),
+        }
+    }
+
+    fn receive_message(
+        &mut self,
+        me: &Me<'_>,
+        message: ProtocolMessage,
+        lists: &Lists<'_>,
+    ) -> Result<Received, E2eeError> {
+        let processed = self.group.process_message(&me.provider, message).map_err(|error| me.blame(flaw(&error)))?;
+        let sender = processed.sender().clone();
+        let seen = seen(&processed)?;
+        match (processed.into_content(), sender) {
+            (ProcessedMessageContent::ApplicationMessage(message), Sender::Member(leaf)) => {
+                let sender = self.member_at(leaf, lists)?;
+                Ok(Received::Message { sender, content: message.into_bytes(), seen })
+            }
+            (ProcessedMessageContent::OwnPrivateMessage, _) => Ok(Received::Own),
+            _ => Err(Flaw::Kind.into()),
+        }
+    }
+
+    fn receive_commit(
+        &mut self,
+        me: &Me<'_>,
+        message: PublicMessageIn,
+        tag: &[u8],
+        lists: &Lists<'_>,
+    ) -> Result<Received, E2eeError> {
+        let committer = match message.sender() {
+            Sender::Member(leaf) => *leaf,
+            Sender::NewMemberCommit => return Err(E2eeError::Unsupported),
+            _ => return Err(Flaw::Kind.into()),
+        };
+        let processed = match self.group.process_message(&me.provider, message.clone()) {
+            Ok(processed) => processed,
+            Err(error) if may_be_private(&error) => {
+                return Err(me.blame(self.unfollowed(me, message, committer, lists)));
+            }
+            Err(error) => return Err(me.blame(flaw(&error))),
+        };
+        let seen = seen(&processed)?;
+        let crypto = me.provider.crypto();
+        match processed.into_content() {
+            ProcessedMessageContent::StagedCommitMessage(commit) => {
+                let sender = verify::commit(&self.group, &commit, committer, self.channel, lists)?;
+                if fork_tag(crypto, &commit)? != tag {
+                    return Err(Flaw::Fork.into());
+                }
+                self.group.merge_staged_commit(&me.provider, *commit).map_err(|_| me.blame(E2eeError::Internal))?;
+                Ok(Received::Commit { sender, seen })
+            }
+            ProcessedMessageContent::OwnPendingCommit => {
+                let pending = self.group.pending_commit().ok_or(E2eeError::Internal)?;
+                if fork_tag(crypto, pending)? != tag {
+                    return Err(Flaw::Fork.into());
+                }
+                self.merge_pending(me)?;
+                Ok(Received::Commit { sender: me.member, seen })
+            }
+            _ => Err(Flaw::Kind.into()),
+        }
+    }
+
+    /// What to say of a commit that this device's secrets cannot follow: a flaw, if the others find one.
+    fn unfollowed(
+        &self,
+        me: &Me<'_>,
+        message: PublicMessageIn,
+        committer: LeafNodeIndex,
+        lists: &Lists<'_>,
+    ) -> E2eeError {
+        let judge = || {
+            let public = PublicGroup::load(me.provider.storage(), self.group.group_id())
+                .map_err(|_| E2eeError::Storage)?
+                .ok_or(E2eeError::Storage)?;
+            let processed = public.process_message(me.provider.crypto(), message).map_err(|_| Flaw::Commit)?;
+            seen(&processed)?;
+            match processed.into_content() {
+                ProcessedMessageContent::StagedCommitMessage(commit) => {
+                    verify::commit(&self.group, &commit, committer, self.channel, lists)
+                }
+                _ => Err(Flaw::Kind.into()),
+            }
+        };
+        judge().err().unwrap_or(E2eeError::Private)
+    }
+
+    fn member_at(&self, leaf: LeafNodeIndex, lists: &Lists<'_>) -> Result<Member, Flaw> {
+        let leaf = self.group.members().find(|member| member.index == leaf).ok_or(Flaw::Leaf)?;
+        lists.member(&leaf.credential, &leaf.signature_key)
+    }
+}
+
+fn seen(processed: &ProcessedMessage) -> Result<Seen, Flaw> {
+    Seen::decode(processed.aad()).map_err(|_| Flaw::AuthenticatedData)
+}
+
+/// Whether a commit may have failed at this reader's own secrets alone.
+fn may_be_private(error: &ProcessMessageError<KeyValueError>) -> bool {
+    matches!(
+        error,
+        ProcessMessageError::LibraryError(_)
+            | ProcessMessageError::InvalidCommit(
+                StageCommitError::LibraryError(_)
+                    // From our leaf, but not the commit that is pending here: we have lost, or gone back, some state.
+                    | StageCommitError::OwnCommitMismatch
+                    | StageCommitError::OwnKeyNotFound
+                    | StageCommitError::MissingDecryptionKey
+                    | StageCommitError::UpdatePathError(_)
+            )
+    )
+}
+
+fn flaw(error: &ProcessMessageError<KeyValueError>) -> Flaw {
+    match error {
+        ProcessMessageError::ValidationError(error) => match error {
+            ValidationError::WrongGroupId | ValidationError::WrongEpoch | ValidationError::NoPastEpochData => {
+                Flaw::Epoch
+            }
+            ValidationError::InvalidMembershipTag => Flaw::Fork,
+            ValidationError::UnableToDecrypt(_) => Flaw::Ciphertext,
+            ValidationError::InvalidSignature | ValidationError::InvalidLeafNodeSignature => Flaw::Signature,
+            ValidationError::UnknownMember => Flaw::Leaf,
+            _ => Flaw::Malformed,
+        },
+        ProcessMessageError::InvalidCommit(StageCommitError::ConfirmationTagMismatch) => Flaw::Fork,
+        ProcessMessageError::InvalidCommit(_) => Flaw::Commit,
+        _ => Flaw::Malformed,
+    }
+}
