@@ -1,1 +1,24 @@
+//! What the service does, and what it refuses. No sockets, no clock, no addresses: a request, the moment and the stores
+//! go in, an answer comes out.
+//!
+//! There are two planes, which share no type, no store and no cache. [`AccountPlane`] serves devices that have proven
+//! who they are; [`ChannelPlane`] serves whoever holds a channel's keys, and has no word for an account. A
+//! [`VisitorSession`] is nobody, and may do one thing on either plane. Each circuit gets a session of its kind, made
+//! from the circuit's handshake hash, to which every proof is bound.
+//!
+//! Nobody who asks is trusted: every length is held against `wire::limits`, and nothing signed is stored before its
+//! signature has been checked. The service in turn is not trusted by its clients: it never sees a key that decrypts
+//! (this crate does not even link `e2ee`), and by signing chain heads it binds itself to one history.
+//!
+//! How a refusal is to be read: `MALFORMED` breaks a stated limit, `UNSUPPORTED` is of a version, method or kind that
+//! this release does not know, `UNAUTHENTICATED` lacks a proof, `FORBIDDEN` is proven but not allowed.
 
+mod account;
+mod channel;
+mod fault;
+mod request;
+mod visitor;
+
+pub use account::{AccountPlane, AccountSession, InviteCode, Registration};
+pub use channel::{ChannelPlane, ChannelSession};
+pub use visitor::VisitorSession;

@@ -1,0 +1,80 @@
+//! The account plane: accounts, their devices, key packages and inboxes.
+//!
+//! An account circuit speaks for one device, once it has proven so. What the plane keeps it could publish: days, counts,
+//! opaque keys and sealed letters.
+
+mod contact;
+mod invite;
+mod objects;
+mod registration;
+mod session;
+
+use std::sync::Arc;
+
+use undertone_credentials::DeviceList;
+use undertone_store::{AccountCounts, Accounts, Invite, StoreError, StoredAccount};
+use undertone_wire::{AccountId, Day, HandshakeHash, Now, circuit::Fault};
+
+use crate::fault;
+
+pub use invite::InviteCode;
+pub use registration::Registration;
+pub use session::AccountSession;
+
+/// The account plane over its store.
+pub struct AccountPlane<A> {
+    store: A,
+    registration: Registration,
+}
+
+impl<A: Accounts> AccountPlane<A> {
+    /// The plane, with the rule by which new accounts are made.
+    pub fn new(store: A, registration: Registration) -> Self {
+        Self { store, registration }
+    }
+
+    /// What answers one account circuit.
+    pub fn session(self: &Arc<Self>, circuit: HandshakeHash) -> AccountSession<A> {
+        AccountSession::new(self.clone(), circuit)
+    }
+
+    /// Lets `uses` accounts be made with a code, until the end of `expiry_day`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn invite(&self, code: &InviteCode, uses: u32, expiry_day: Day) -> Result<(), StoreError> {
+        self.store.add_invite(Invite { hash: code.hash(), uses, expiry_day }).await
+    }
+
+    /// Forgets what has expired; to be called every hour or so.
+    ///
+    /// # Errors
+    /// The store's; the next call makes up for it.
+    pub async fn expire(&self, now: Now) -> Result<(), StoreError> {
+        self.store.expire(now.day()).await
+    }
+
+    /// What the plane stands on, for what only one engine can tell. Changes go through the plane.
+    pub fn store(&self) -> &A {
+        &self.store
+    }
+
+    /// Numbers for the operator.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn counts(&self) -> Result<AccountCounts, StoreError> {
+        self.store.counts().await
+    }
+
+    /// An account with its list, which was checked before it was stored and is checked again.
+    async fn account(&self, account: AccountId) -> Result<Option<(StoredAccount, DeviceList)>, Fault> {
+        let Some(stored) = self.store.account(account).await.map_err(fault::store)? else {
+            return Ok(None);
+        };
+        match DeviceList::verify(&stored.device_list) {
+            Ok(list) if list.account() == account => Ok(Some((stored, list))),
+            _ => Err(fault::unusable()),
+        }
+    }
+}

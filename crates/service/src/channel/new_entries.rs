@@ -1,0 +1,148 @@
+//! Entries that somebody wants to append: everything that can be judged without the log.
+
+use std::collections::HashSet;
+
+use undertone_store::NewEntry;
+use undertone_wire::{
+    Day, IdempotencyId, Position, channel,
+    channel::EntryKind,
+    circuit::{Code, Fault},
+    limits::{APPEND_ENTRIES_MAX, COMMIT_BURST, COMMIT_DAYS, MESSAGE_DAYS_MAX, PAGE_BYTES_MAX},
+    padding,
+};
+
+use crate::request::{ensure, expiry_day, parse};
+
+/// Entries whose form is right.
+#[derive(Clone)]
+pub struct NewEntries(Vec<NewEntry>);
+
+impl NewEntries {
+    /// Checks all entries of one append.
+    pub fn check(entries: Vec<channel::NewEntry>, today: Day) -> Result<Self, Fault> {
+        ensure((1..=APPEND_ENTRIES_MAX).contains(&entries.len()))?;
+        ensure(entries.iter().map(|entry| entry.body.len()).sum::<usize>() <= PAGE_BYTES_MAX)?;
+        let entries = Self(entries.into_iter().map(|entry| check(entry, today)).collect::<Result<_, _>>()?);
+        // More commits than a burst would wait for ever.
+        ensure(entries.commits() <= COMMIT_BURST)?;
+        let ids: HashSet<_> = entries.0.iter().map(|entry| entry.id).collect();
+        ensure(ids.len() == entries.0.len())?;
+        Ok(entries)
+    }
+
+    /// How many of them are commits.
+    pub fn commits(&self) -> u32 {
+        self.0.iter().filter(|entry| entry.kind == EntryKind::Commit).map(|_| 1).sum()
+    }
+
+    /// As the store takes them.
+    pub fn into_inner(self) -> Vec<NewEntry> {
+        self.0
+    }
+
+    /// As readers see them once they stand from `first_seq` on.
+    pub fn into_log(self, first_seq: u64) -> Vec<channel::Entry> {
+        (first_seq..)
+            .zip(self.0)
+            .map(|(seq, entry)| channel::Entry {
+                seq,
+                kind: entry.kind.into(),
+                incarnation: entry.position.incarnation,
+                epoch: entry.position.epoch,
+                expiry_day: entry.expiry_day.0,
+                body: entry.body,
+                ..channel::Entry::default()
+            })
+            .collect()
+    }
+}
+
+fn check(entry: channel::NewEntry, today: Day) -> Result<NewEntry, Fault> {
+    let kind = EntryKind::try_from(entry.kind).map_err(|_| Code::Unsupported)?;
+    let days_max = match kind {
+        EntryKind::Message => MESSAGE_DAYS_MAX,
+        EntryKind::Commit => COMMIT_DAYS,
+        EntryKind::Change | EntryKind::Unspecified => return Err(Code::Unsupported.into()),
+    };
+    ensure(padding::ENTRY.contains(&entry.body.len()))?;
+    Ok(NewEntry {
+        kind,
+        position: Position { incarnation: entry.incarnation, epoch: entry.epoch },
+        expiry_day: expiry_day(entry.expiry_day, today, days_max)?,
+        body: entry.body,
+        id: parse::<IdempotencyId>(&entry.idempotency_id)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const TODAY: Day = Day(20_779);
+
+    fn entry(id: u8) -> channel::NewEntry {
+        channel::NewEntry {
+            kind: EntryKind::Message.into(),
+            incarnation: 0,
+            epoch: 3,
+            expiry_day: TODAY.0 + MESSAGE_DAYS_MAX,
+            body: vec![id; 256].into(),
+            idempotency_id: vec![id; 16].into(),
+        }
+    }
+
+    fn refused(change: impl Fn(&mut channel::NewEntry)) -> Option<&'static str> {
+        let mut changed = entry(1);
+        change(&mut changed);
+        NewEntries::check(vec![changed], TODAY).err().map(|fault| fault.code().as_str_name())
+    }
+
+    #[test]
+    fn each_field_has_its_limit() {
+        assert_eq!(refused(|_| ()), None);
+        assert_eq!(refused(|entry| entry.body = vec![0; 65_536].into()), None);
+        assert_eq!(refused(|entry| entry.kind = EntryKind::Commit.into()), None);
+        for kind in [0, 3, 4, -1, i32::MAX] {
+            assert_eq!(refused(|entry| entry.kind = kind), Some("UNSUPPORTED"));
+        }
+        for length in [0, 255, 257, 65_535, 65_537, 131_072] {
+            assert_eq!(refused(|entry| entry.body = vec![0; length].into()), Some("MALFORMED"));
+        }
+        for length in [0, 15, 17] {
+            assert_eq!(refused(|entry| entry.idempotency_id = vec![0; length].into()), Some("MALFORMED"));
+        }
+    }
+
+    #[test]
+    fn messages_and_commits_live_for_their_own_times() {
+        let lives = |kind: EntryKind, days: u32| {
+            refused(|entry| {
+                entry.kind = kind.into();
+                entry.expiry_day = TODAY.0 + days;
+            })
+            .is_none()
+        };
+        assert!(lives(EntryKind::Message, 31) && !lives(EntryKind::Message, 32));
+        assert!(lives(EntryKind::Commit, 91) && !lives(EntryKind::Commit, 92));
+        assert_eq!(refused(|entry| entry.expiry_day = TODAY.0 - 1), None);
+        assert_eq!(refused(|entry| entry.expiry_day = TODAY.0 - 2), Some("MALFORMED"));
+    }
+
+    #[test]
+    fn a_batch_has_its_limits_too() {
+        let check = |entries| NewEntries::check(entries, TODAY).err().map(|fault| fault.code().as_str_name());
+        let malformed = Some("MALFORMED");
+        assert_eq!(check(vec![]), malformed);
+        assert_eq!(check((0..64).map(entry).collect()), None);
+        assert_eq!(check((0..65).map(entry).collect()), malformed);
+        assert_eq!(check(vec![entry(1), entry(1)]), malformed);
+        let large = |id| channel::NewEntry { body: Bytes::from_static(&[0; 65_536]), ..entry(id) };
+        assert_eq!(check((0..3).map(large).collect()), None);
+        assert_eq!(check((0..4).map(large).collect()), malformed);
+        let commit = |id| channel::NewEntry { kind: EntryKind::Commit.into(), ..entry(id) };
+        assert_eq!(check((0..32).map(commit).collect()), None);
+        assert_eq!(check((0..33).map(commit).collect()), malformed);
+    }
+}

@@ -1,0 +1,15 @@
+//! Stories of both planes, told against the memory engines.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests are tests")]
+
+mod accounts;
+mod channels;
+mod failures;
+mod following;
+mod hostile;
+mod openings;
+mod people;
+mod registration;
+mod stores;
+mod table;
+mod visitors;

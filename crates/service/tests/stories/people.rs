@@ -1,0 +1,281 @@
+//! People, circuits and a service for the stories.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use undertone_credentials::{
+    Device, DeviceKey, DeviceList, HeadKey, INBOX_KEY_LEN, IdentityKey, InboxKey, KeyPackage, PublicKey, ReadKey,
+    RecoveryKey, WriteKey, authenticate, open_read, open_write, register,
+};
+use undertone_service::{AccountPlane, AccountSession, ChannelPlane, ChannelSession, Registration, VisitorSession};
+use undertone_store::memory::{MemoryAccounts, MemoryChannels};
+use undertone_wire::{
+    AccountId, ChannelId, Day, HandshakeHash, Message, Now,
+    account::{AccountHandler, AuthenticateRequest, PutKeyPackagesRequest, RegisterRequest},
+    channel::{
+        AppendReply, AppendRequest, ChannelHandler, EntryKind, Head, LogPush, NewEntry, OpenRequest, Opening,
+        append_reply, opened,
+    },
+    circuit::Fault,
+    rpc::{OpenPushes, PushQueue, Pushes},
+    visitor::{CreateChannelRequest, VisitorHandler},
+};
+
+use crate::stores::Scripted;
+
+pub const NOW: Now = Now(1_795_341_522_000);
+pub const TODAY: Day = NOW.day();
+
+pub type Accounts = Scripted<MemoryAccounts>;
+pub type Channels = Scripted<MemoryChannels>;
+
+/// A service, and the means to open circuits to it.
+pub struct World {
+    pub account_store: Accounts,
+    pub channel_store: Channels,
+    pub accounts: Arc<AccountPlane<Accounts>>,
+    pub channels: Arc<ChannelPlane<Channels>>,
+    pub head_key: PublicKey,
+    circuits: AtomicU64,
+}
+
+impl World {
+    pub fn new(registration: Registration) -> Self {
+        let (account_store, channel_store) = (Accounts::default(), Channels::default());
+        let head_key = HeadKey::from_seed(&[99; 32]);
+        Self {
+            head_key: head_key.public(),
+            accounts: Arc::new(AccountPlane::new(account_store.clone(), registration)),
+            channels: Arc::new(ChannelPlane::new(channel_store.clone(), head_key)),
+            account_store,
+            channel_store,
+            circuits: AtomicU64::new(1),
+        }
+    }
+
+    pub fn open() -> Self {
+        Self::new(Registration::Open)
+    }
+
+    fn circuit(&self) -> HandshakeHash {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&self.circuits.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        HandshakeHash::new(hash)
+    }
+
+    pub fn account_circuit(&self) -> (HandshakeHash, AccountSession<Accounts>) {
+        let circuit = self.circuit();
+        (circuit, self.accounts.session(circuit))
+    }
+
+    pub fn visitor(&self) -> VisitorSession<Accounts, Channels> {
+        VisitorSession::new(self.accounts.clone(), self.channels.clone())
+    }
+
+    pub fn channel_circuit(&self) -> (HandshakeHash, ChannelSession<Channels>) {
+        let circuit = self.circuit();
+        (circuit, self.channels.session(circuit))
+    }
+
+    /// A person who has registered, on a circuit of that time.
+    pub async fn registered(&self, seed: u8) -> (Person, AccountSession<Accounts>) {
+        let person = Person::new(seed);
+        let (circuit, session) = self.account_circuit();
+        session.register(NOW, person.registration(&circuit)).await.unwrap();
+        (person, session)
+    }
+
+    /// A channel that exists.
+    pub async fn channel(&self, seed: u8) -> Keys {
+        let keys = Keys::new(seed);
+        self.visitor().create_channel(NOW, keys.creation()).await.unwrap();
+        keys
+    }
+
+    /// A circuit on which these channels are open, to read and to write.
+    pub async fn opened(&self, keys: &[&Keys]) -> ChannelSession<Channels> {
+        let (circuit, session) = self.channel_circuit();
+        let openings = keys.iter().map(|keys| keys.opening(&circuit, true)).collect();
+        let reply = session.open(NOW, OpenRequest { openings }).await.unwrap();
+        assert!(reply.opened.iter().all(|opened| matches!(opened.result, Some(opened::Result::Head(_)))));
+        session
+    }
+}
+
+pub fn code<T>(result: Result<T, Fault>) -> &'static str {
+    match result {
+        Ok(_) => "OK",
+        Err(fault) => fault.code().as_str_name(),
+    }
+}
+
+pub struct Person {
+    pub recovery: RecoveryKey,
+    pub identity: IdentityKey,
+    pub device: DeviceKey,
+    pub list: DeviceList,
+}
+
+impl Person {
+    pub fn new(seed: u8) -> Self {
+        let rng = &mut ChaCha20Rng::from_seed([seed; 32]);
+        let (recovery, identity, device) =
+            (RecoveryKey::generate(rng), IdentityKey::generate(rng), DeviceKey::generate(rng));
+        let devices = vec![Device { number: 1, key: device.public(), features: vec![] }];
+        let list = DeviceList::first(&recovery.public(), &identity, devices).unwrap_or_else(|_| unreachable!());
+        Self { recovery, identity, device, list }
+    }
+
+    pub fn account(&self) -> AccountId {
+        self.list.account()
+    }
+
+    pub fn registration(&self, circuit: &HandshakeHash) -> RegisterRequest {
+        let signatures = register(circuit, &self.list, 1, (&self.recovery, &self.identity, &self.device));
+        RegisterRequest {
+            device_list: self.list.encoded().clone(),
+            recovery_signature: signatures.recovery,
+            identity_signature: signatures.identity,
+            device_signature: signatures.device,
+            invite: Bytes::new(),
+            inbox_key: self.inbox_key(TODAY),
+            key_packages: Some(PutKeyPackagesRequest {
+                one_time: vec![self.key_package(1, false), self.key_package(2, false)],
+                last_resort: self.key_package(0, true),
+            }),
+        }
+    }
+
+    pub fn authentication(&self, circuit: &HandshakeHash) -> AuthenticateRequest {
+        let signature = authenticate(circuit, self.account(), 1, &self.device);
+        AuthenticateRequest { account: self.account().into(), device: 1, signature: Bytes::copy_from_slice(&signature) }
+    }
+
+    pub fn inbox_key(&self, day: Day) -> Bytes {
+        InboxKey::sign(&self.identity, self.account(), day.week(), &[7; INBOX_KEY_LEN])
+    }
+
+    pub fn key_package(&self, content: u8, last_resort: bool) -> Bytes {
+        let mls = Bytes::copy_from_slice(&[content; 32]);
+        KeyPackage::sign(&self.device, self.account(), 1, TODAY + 30, last_resort, mls)
+    }
+
+    /// His next list, with these devices.
+    pub fn next_list(&self, devices: Vec<Device>) -> DeviceList {
+        self.list.next(&self.identity, devices).unwrap_or_else(|_| unreachable!())
+    }
+}
+
+/// Whoever has these has the channel.
+pub struct Keys {
+    pub channel: ChannelId,
+    pub read: ReadKey,
+    pub write: WriteKey,
+}
+
+impl Keys {
+    pub fn new(seed: u8) -> Self {
+        Self {
+            channel: ChannelId::new([seed; 16]),
+            read: ReadKey::from_seed(&[seed; 32]),
+            write: WriteKey::from_seed(&[seed.wrapping_add(100); 32]),
+        }
+    }
+
+    pub fn creation(&self) -> CreateChannelRequest {
+        CreateChannelRequest {
+            channel: self.channel.into(),
+            read_key: Bytes::copy_from_slice(self.read.public().as_bytes()),
+            write_key: Bytes::copy_from_slice(self.write.public().as_bytes()),
+        }
+    }
+
+    pub fn opening(&self, circuit: &HandshakeHash, to_write: bool) -> Opening {
+        let write = open_write(circuit, self.channel, 0, &self.write);
+        Opening {
+            channel: self.channel.into(),
+            generation: 0,
+            read_signature: Bytes::copy_from_slice(&open_read(circuit, self.channel, 0, &self.read)),
+            write_signature: if to_write { Bytes::copy_from_slice(&write) } else { Bytes::new() },
+        }
+    }
+
+    pub fn append(&self, entries: Vec<NewEntry>) -> AppendRequest {
+        AppendRequest { channel: self.channel.into(), entries }
+    }
+}
+
+/// An entry whose body and idempotency id follow from a number.
+pub fn entry(kind: EntryKind, epoch: u64, number: u8) -> NewEntry {
+    NewEntry {
+        kind: kind.into(),
+        incarnation: 0,
+        epoch,
+        expiry_day: TODAY.0 + 30,
+        body: vec![number; 256].into(),
+        idempotency_id: vec![number; 16].into(),
+    }
+}
+
+pub fn message(number: u8) -> NewEntry {
+    entry(EntryKind::Message, 0, number)
+}
+
+/// The result of an append, as far as it is one line.
+pub fn outcome(reply: Result<AppendReply, Fault>) -> String {
+    match reply.map(|reply| reply.result.unwrap()) {
+        Ok(append_reply::Result::Appended(appended)) => {
+            format!("{} of {}", appended.first_seq, appended.head.unwrap().seq)
+        }
+        Ok(append_reply::Result::Stale(head)) => format!("stale at {}.{}", head.incarnation, head.epoch),
+        Ok(append_reply::Result::Conflict(_)) => "conflict".into(),
+        Err(fault) => fault.code().as_str_name().into(),
+    }
+}
+
+/// The end of a circuit to which pushes come.
+#[derive(Default)]
+pub struct Listener {
+    pushed: Mutex<Vec<LogPush>>,
+    deaf: AtomicBool,
+}
+
+impl PushQueue for Listener {
+    fn push(&self, _: u32, body: Bytes) -> bool {
+        if self.deaf.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.pushed.lock().unwrap().push(LogPush::decode(body).unwrap());
+        true
+    }
+}
+
+impl Listener {
+    pub fn pushes(self: &Arc<Self>) -> Pushes<LogPush> {
+        OpenPushes::new(self.clone(), 1).typed()
+    }
+
+    pub fn go_away(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
+    }
+
+    pub fn heard(&self) -> Vec<LogPush> {
+        std::mem::take(&mut *self.pushed.lock().unwrap())
+    }
+
+    /// Sequence numbers of the entries heard since the last time.
+    pub fn heard_seqs(&self) -> Vec<u64> {
+        self.heard().iter().flat_map(|push| &push.entries).map(|entry| entry.seq).collect()
+    }
+}
+
+pub fn head(opened: Option<opened::Result>) -> Option<Head> {
+    match opened {
+        Some(opened::Result::Head(head)) => Some(head),
+        _ => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! The memory engines, with failures on demand and a count of what changed.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use undertone_store::{
+    AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery, InboxPage,
+    Invite, ListVersion, NewAccount, NewChannel, NewKeyPackages, StoreError, StoredAccount, StoredChannel,
+    memory::{MemoryAccounts, MemoryChannels},
+};
+use undertone_wire::{AccountId, ChannelId, Day, IdempotencyId, Week, channel::Entry};
+
+/// What the next change meets.
+#[derive(Clone, Copy)]
+pub enum Trouble {
+    /// It fails before anything is written.
+    Before(StoreError),
+    /// It is written, and then nobody is told.
+    After(StoreError),
+    /// It is written, and the answer waits for a permit.
+    Held,
+}
+
+/// An engine and what shall befall it. All clones are the same one.
+#[derive(Default)]
+pub struct Scripted<E>(Arc<Script<E>>);
+
+#[derive(Default)]
+pub struct Script<E> {
+    engine: E,
+    trouble: Mutex<Option<Trouble>>,
+    permits: Permits,
+    changes: AtomicUsize,
+}
+
+struct Permits(Semaphore);
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self(Semaphore::new(0))
+    }
+}
+
+impl<E> Clone for Scripted<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E> Scripted<E> {
+    pub fn trouble(&self, trouble: Trouble) {
+        *self.0.trouble.lock().unwrap() = Some(trouble);
+    }
+
+    pub fn release(&self) {
+        self.0.permits.0.add_permits(1);
+    }
+
+    /// How many changes the engine was asked for.
+    pub fn changes(&self) -> usize {
+        self.0.changes.load(Ordering::Relaxed)
+    }
+
+    async fn look<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        work.await
+    }
+
+    async fn change<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
+        let trouble = self.0.trouble.lock().unwrap().take();
+        if let Some(Trouble::Before(error)) = trouble {
+            return Err(error);
+        }
+        let done = work.await;
+        match trouble {
+            Some(Trouble::After(error)) => Err(error),
+            Some(Trouble::Held) => {
+                self.0.permits.0.acquire().await.unwrap().forget();
+                done
+            }
+            _ => done,
+        }
+    }
+}
+
+macro_rules! scripted {
+    ($domain:ident for $engine:ident { $($kind:ident fn $name:ident($($arg:ident: $type:ty),*) -> $result:ty;)* }) => {
+        impl $domain for Scripted<$engine> {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$result, StoreError> {
+                self.$kind(self.0.engine.$name($($arg),*)).await
+            })*
+        }
+    };
+}
+
+scripted!(Accounts for MemoryAccounts {
+    change fn create(new: NewAccount, today: Day) -> Creation;
+    look fn account(account: AccountId) -> Option<StoredAccount>;
+    change fn seen(account: AccountId, today: Day) -> ();
+    change fn put_device_list(account: AccountId, version: ListVersion, device_list: Bytes) -> bool;
+    change fn put_inbox_key(account: AccountId, week: Week, inbox_key: Bytes) -> bool;
+    change fn put_key_packages(account: AccountId, device: u32, new: NewKeyPackages, one_time_max: u32) -> u32;
+    look fn key_packages_left(account: AccountId, device: u32) -> u32;
+    change fn take_contact(account: AccountId) -> Option<Contact>;
+    change fn deliver(
+        account: AccountId, id: IdempotencyId, sealed: Bytes, expiry_day: Day, entries_max: u64
+    ) -> Delivery;
+    look fn read_inbox(account: AccountId, after: u64, limit: u32, bytes_max: usize) -> InboxPage;
+    change fn clear_inbox(account: AccountId, up_to: u64) -> ();
+    change fn add_invite(invite: Invite) -> ();
+    change fn expire(today: Day) -> ();
+    look fn counts() -> AccountCounts;
+});
+
+scripted!(Channels for MemoryChannels {
+    change fn create(new: NewChannel, today: Day) -> bool;
+    look fn channel(channel: ChannelId) -> Option<StoredChannel>;
+    change fn append(append: Append) -> AppendOutcome;
+    look fn read_after(channel: ChannelId, after: u64, limit: u32, bytes_max: usize, today: Day) -> Option<Vec<Entry>>;
+    change fn expire(today: Day, unused_days: u32) -> ();
+    look fn counts() -> ChannelCounts;
+});

@@ -1,0 +1,148 @@
+//! Every method in every state of its circuit.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use undertone_credentials::{Device, DeviceKey};
+use undertone_wire::{
+    Now,
+    account::{
+        Account, AccountHandler, ClearInboxRequest, PutDeviceListRequest, PutInboxKeyRequest, PutKeyPackagesRequest,
+        ReadInboxRequest,
+    },
+    channel::{Channel, ChannelHandler, FollowRequest, OpenRequest, ReadRequest},
+    circuit::Fault,
+    rpc::{Answer, Dispatch, Method, OpenPushes, Service},
+    visitor::{DeliverRequest, FetchContactRequest, Visitor},
+};
+
+use crate::people::{Keys, Listener, NOW, Person, TODAY, World, code, message};
+
+async fn ask<M: Method>(session: &impl Dispatch<M::Service>, request: M) -> &'static str {
+    code(dispatch(session, NOW, M::NUMBER, request.encode_to_vec().into()).await)
+}
+
+pub async fn dispatch<S: Service>(
+    session: &impl Dispatch<S>,
+    now: Now,
+    method: u32,
+    body: Bytes,
+) -> Result<Answer, Fault> {
+    session.dispatch(now, method, body, OpenPushes::new(Arc::new(Listener::default()), 1)).await
+}
+
+#[tokio::test]
+async fn account_circuits() {
+    const METHODS: usize = Account::METHODS.len();
+    // Register, Authenticate, PutDeviceList, PutInboxKey, PutKeyPackages, ReadInbox, ClearInbox.
+    let table: [(&str, [&str; METHODS]); 4] = [
+        (
+            "silent",
+            ["OK", "OK", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED"],
+        ),
+        ("authenticated", ["OK", "OK", "OK", "OK", "OK", "OK", "OK"]),
+        ("another's", ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "OK", "OK"]),
+        (
+            "removed",
+            [
+                "CONFLICT",
+                "UNAUTHENTICATED",
+                "UNAUTHENTICATED",
+                "UNAUTHENTICATED",
+                "UNAUTHENTICATED",
+                "UNAUTHENTICATED",
+                "UNAUTHENTICATED",
+            ],
+        ),
+    ];
+    for (state, expected) in table {
+        for (index, expected) in expected.into_iter().enumerate() {
+            let world = World::open();
+            let (ana, _) = world.registered(1).await;
+            let (circuit, session) = world.account_circuit();
+            match state {
+                "authenticated" => drop(session.authenticate(NOW, ana.authentication(&circuit)).await.unwrap()),
+                "another's" => {
+                    let (bo, _) = world.registered(2).await;
+                    session.authenticate(NOW, bo.authentication(&circuit)).await.unwrap();
+                }
+                "removed" => {
+                    session.authenticate(NOW, ana.authentication(&circuit)).await.unwrap();
+                    let other = Device { number: 2, key: DeviceKey::from_seed(&[9; 32]).public(), features: vec![] };
+                    let device_list = ana.next_list(vec![other]).encoded().clone();
+                    session.put_device_list(NOW, PutDeviceListRequest { device_list }).await.unwrap();
+                }
+                _ => {}
+            }
+            let next = ana.next_list(ana.list.devices().to_vec()).encoded().clone();
+            let packages =
+                PutKeyPackagesRequest { one_time: vec![ana.key_package(5, false)], last_resort: Bytes::new() };
+            let got = match index {
+                0 => ask(&session, ana.registration(&circuit)).await,
+                1 => ask(&session, ana.authentication(&circuit)).await,
+                2 => ask(&session, PutDeviceListRequest { device_list: next }).await,
+                3 => ask(&session, PutInboxKeyRequest { inbox_key: ana.inbox_key(TODAY) }).await,
+                4 => ask(&session, packages).await,
+                5 => ask(&session, ReadInboxRequest { after: 0, limit: 9 }).await,
+                _ => ask(&session, ClearInboxRequest { up_to: 1 }).await,
+            };
+            assert_eq!(got, expected, "{} on a circuit that is {state}", Account::METHODS[index]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn channel_circuits() {
+    const METHODS: usize = Channel::METHODS.len();
+    // Open, Append, Read, Follow.
+    let table: [(&str, [&str; METHODS]); 3] = [
+        ("closed", ["OK", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED"]),
+        ("open to read", ["OK", "FORBIDDEN", "OK", "OK"]),
+        ("open to write", ["OK", "OK", "OK", "OK"]),
+    ];
+    for (state, expected) in table {
+        for (index, expected) in expected.into_iter().enumerate() {
+            let world = World::open();
+            let keys = world.channel(1).await;
+            let (circuit, session) = world.channel_circuit();
+            if state != "closed" {
+                let opening = keys.opening(&circuit, state == "open to write");
+                session.open(NOW, OpenRequest { openings: vec![opening] }).await.unwrap();
+            }
+            let channel: Bytes = keys.channel.into();
+            let got = match index {
+                0 => ask(&session, OpenRequest { openings: vec![keys.opening(&circuit, true)] }).await,
+                1 => ask(&session, keys.append(vec![message(1)])).await,
+                2 => ask(&session, ReadRequest { channel, after: 0, limit: 9 }).await,
+                _ => ask(&session, FollowRequest { channels: vec![channel] }).await,
+            };
+            assert_eq!(got, expected, "{} where the channel is {state}", Channel::METHODS[index]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn visitor_circuits() {
+    for index in 0..Visitor::METHODS.len() {
+        let world = World::open();
+        let (ana, _) = world.registered(1).await;
+        let visitor = world.visitor();
+        for expected in ["OK", "FORBIDDEN"] {
+            let got = match index {
+                0 => ask(&visitor, FetchContactRequest { account: ana.account().into() }).await,
+                1 => ask(&visitor, letter(&ana)).await,
+                _ => ask(&visitor, Keys::new(1).creation()).await,
+            };
+            assert_eq!(got, expected, "{}", Visitor::METHODS[index]);
+        }
+    }
+}
+
+fn letter(person: &Person) -> DeliverRequest {
+    DeliverRequest {
+        account: person.account().into(),
+        idempotency_id: vec![1; 16].into(),
+        sealed: vec![1; 16 << 10].into(),
+        expiry_day: TODAY.0,
+    }
+}
