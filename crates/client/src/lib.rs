@@ -1,1 +1,37 @@
+//! The engine behind every face.
+//!
+//! A home is a folder with an encrypted database. Faces (the command line, the app, bots) ask the [`Engine`]; it
+//! answers from the database and leaves the network to its driver.
+//!
+//! ```text
+//!   faces -> Engine -> rules (one transaction each) -> db
+//!                 \-> driver (passes) -> circuits
+//!                         \-> rules -> db
+//! ```
+//!
+//! - `db`: tables, one module each. - `rules`: what is done with what is asked or sent; no I/O, no clock.
+//! - `driver`: circuits, and when what goes on which. - `pace`: every delay.
+//!
+//! What a kill -9 may interrupt is a transaction, and nothing else: what is to be sent is in the database before it is
+//! sent, as the very bytes; what was received is in it before the cursor moves.
 
+mod db;
+mod driver;
+mod engine;
+mod error;
+mod own;
+mod pace;
+mod rules;
+mod shared;
+mod state;
+mod view;
+
+pub use db::DbError;
+pub use engine::{Config, Engine};
+pub use error::{ClientError, Kind};
+pub use pace::{Clock, Delay, Pace, SystemClock};
+pub use shared::DialerFor;
+pub use view::{ChatSummary, Message, Registered, Request, Sent, Whoami};
+
+/// Result of this crate.
+pub type Result<T, E = ClientError> = std::result::Result<T, E>;

@@ -1,1 +1,26 @@
+//! What the service keeps, as domain traits, and the engines that keep it.
+//!
+//! The two planes are two traits and two files: [`Accounts`] and [`Channels`] share no table, no transaction and no
+//! commit order, so that nothing stored ties a chat to an account. One call is one transaction on one partition key.
+//! An engine answers a mutation only once it is durable; what it cannot promise it says ([`StoreError`]).
+//!
+//! Keys and ciphertext are opaque here: no engine checks a signature. Times are days.
 
+mod accounts;
+mod append;
+mod channels;
+mod entry;
+mod error;
+mod page;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod memory;
+pub mod sqlite;
+
+pub use accounts::{
+    AccountCounts, Accounts, Contact, Creation, Delivery, HANDED_OUT_KEPT, InboxPage, Invite, InviteHash, ListVersion,
+    NewAccount, NewKeyPackages, StoredAccount,
+};
+pub use channels::{Append, AppendOutcome, ChannelCounts, Channels, NewChannel, NewEntry, StoredChannel};
+pub use error::StoreError;

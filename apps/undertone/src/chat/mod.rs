@@ -1,0 +1,79 @@
+//! The commands of people: from what was typed to what a home is asked.
+
+mod register;
+mod stdin;
+
+use undertone_client::Pace;
+
+pub use register::register;
+
+use crate::{
+    cli::{self, Options},
+    command::{Command, Until, check_length},
+    failure::{Failure, Kind},
+    home::{Folder, Opening, Session},
+    output, signals,
+};
+
+/// Does what was asked, in the home that was named.
+pub async fn run(options: &Options, chat: cli::Chat) -> Result<(), Failure> {
+    let follow = matches!(chat, cli::Chat::Receive { follow: true, .. });
+    let mut session = Session::new(opening(options)?);
+    let result = tokio::select! {
+        result = ask(&mut session, chat) => result,
+        // To follow until interrupted is what was asked.
+        () = signals::ended() => if follow { Ok(()) } else { Err(Failure::interrupted()) },
+    };
+    tokio::select! {
+        () = session.close() => {}
+        () = signals::ended() => {}
+    }
+    result
+}
+
+/// How the home of these options is opened.
+fn opening(options: &Options) -> Result<Opening, Failure> {
+    let pace = match options.pace {
+        cli::Pace::Normal => Pace::normal(),
+        cli::Pace::Eager => {
+            output::note("pace eager: the delays that protect you from observers are off");
+            Pace::eager()
+        }
+    };
+    Ok(Opening { folder: Folder::find(options.home.as_deref())?, pace, json: options.json })
+}
+
+async fn ask(session: &mut Session, chat: cli::Chat) -> Result<(), Failure> {
+    let command = match chat {
+        cli::Chat::Whoami => Command::Whoami,
+        cli::Chat::Request(cli::Request::List) => Command::Requests,
+        cli::Chat::Request(cli::Request::Accept { who }) => Command::Accept { who },
+        cli::Chat::Request(cli::Request::Block { who }) => Command::Block { who },
+        cli::Chat::Send { who, text: Some(text), .. } => {
+            check_length(&text)?;
+            Command::Send { who, text }
+        }
+        cli::Chat::Send { who, text: None, .. } => return send_lines(session, &who).await,
+        cli::Chat::Receive { follow: true, .. } => Command::Receive(Until::Ended),
+        cli::Chat::Receive { wait: Some(seconds), .. } => Command::Receive(Until::First { seconds }),
+        cli::Chat::Receive { wait: None, .. } => Command::Receive(Until::Synced),
+        cli::Chat::Chats => Command::Chats,
+        cli::Chat::History { who } => Command::History { who },
+    };
+    session.run(&command).await
+}
+
+/// Sends each line of standard input. One that waits for the service does not keep the next from being taken; any other
+/// failure ends it, so that nothing is sent behind a gap.
+async fn send_lines(session: &mut Session, who: &str) -> Result<(), Failure> {
+    let mut result = Ok(());
+    let mut lines = stdin::lines();
+    while let Some(line) = lines.recv().await {
+        let text = line?;
+        match session.run(&Command::Send { who: who.to_owned(), text }).await {
+            Err(failure) if failure.kind() == Kind::Network => result = Err(failure),
+            other => other?,
+        }
+    }
+    result
+}

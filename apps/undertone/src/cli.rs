@@ -1,0 +1,183 @@
+//! What can be asked on the command line, in the words that `--help` prints.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::{admin, demo, serve};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 network, 4 refused, 5 not found.
+
+WHO is a name from `chats`, a link that somebody gave you, or an account id.";
+
+/// A private messenger whose service keeps nothing worth taking
+#[derive(Parser)]
+#[command(name = "undertone", version, after_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub options: Options,
+    #[command(subcommand)]
+    pub face: Face,
+}
+
+/// What holds for every command.
+#[derive(Args)]
+pub struct Options {
+    /// Folder of your account on this machine [default: the user's data folder]
+    #[arg(long, global = true, env = "UNDERTONE_HOME", value_name = "DIR", hide_env_values = true)]
+    pub home: Option<PathBuf>,
+    /// normal keeps the delays that protect you from observers; eager drops them
+    #[arg(long, global = true, env = "UNDERTONE_PACE", value_enum, default_value_t = Pace::Normal)]
+    pub pace: Pace,
+    /// Print one JSON object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log to standard error (UNDERTONE_LOG chooses what)
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// Whether protective delays are kept.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    Normal,
+    Eager,
+}
+
+#[derive(Subcommand)]
+pub enum Face {
+    /// Watch two people talk through a service of their own, all on this machine
+    Demo(demo::Args),
+    /// Run a service
+    Serve(serve::Args),
+    /// Operate a service
+    Admin(admin::Args),
+    /// Make an account at a service
+    Register(Register),
+    #[command(flatten)]
+    Chat(Chat),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder; it is made if need be
+        dir: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub struct Register {
+    /// Link of the service
+    #[arg(long, value_name = "LINK")]
+    pub service: String,
+    /// Invite from the service's operator
+    #[arg(long, value_name = "CODE")]
+    pub invite: Option<String>,
+    /// What you call yourself; only people you write to see it
+    #[arg(long)]
+    pub name: String,
+}
+
+/// What is done with an account.
+#[derive(Subcommand)]
+pub enum Chat {
+    /// Show who you are, and the link that a friend needs to write to you
+    Whoami,
+    /// See and answer the requests of people you do not know yet
+    #[command(subcommand)]
+    Request(Request),
+    /// Send a message
+    Send {
+        /// A name from `chats`, a link, or an account id
+        who: String,
+        /// The message
+        #[arg(required_unless_present = "lines", conflicts_with = "lines", allow_hyphen_values = true)]
+        text: Option<String>,
+        /// Send each line of standard input as one message
+        #[arg(long)]
+        lines: bool,
+    },
+    /// Print the messages that are new
+    Receive {
+        /// Wait at most so many seconds for the first
+        #[arg(long, value_name = "SECONDS", conflicts_with = "follow")]
+        wait: Option<u32>,
+        /// Go on until interrupted
+        #[arg(long)]
+        follow: bool,
+    },
+    /// List your chats
+    Chats,
+    /// Print a whole chat
+    History {
+        /// A name from `chats`, a link, or an account id
+        who: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Request {
+    /// List the requests that wait
+    List,
+    /// Accept a request: from now on you are in contact
+    Accept {
+        /// A name or account id from `request list`
+        who: String,
+    },
+    /// Block somebody: nothing of theirs is shown any more, and they are not told
+    Block {
+        /// A name or account id
+        who: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("undertone").chain(line.split(' ')))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        for line in ["--home h --json --pace eager whoami", "whoami --home h --json --pace eager"] {
+            let cli = parse(line).ok().unwrap();
+            assert!(cli.options.json && cli.options.pace == Pace::Eager && cli.options.home == Some("h".into()));
+        }
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_hyphen() {
+        for (line, expected) in [
+            ("send bo -x", "-x"),
+            ("send bo --- --json", "---"),
+            ("send --json bo hi", "hi"),
+            ("send bo --json hi", "hi"),
+            ("send bo -- --json", "--json"),
+        ] {
+            let Ok(Cli { face: Face::Chat(Chat::Send { text, .. }), .. }) = parse(line) else { panic!("{line}") };
+            assert_eq!(text.as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in ["send bo", "send bo hi --lines", "receive --wait 1 --follow", "receive --wait -1", "request", "bo"]
+        {
+            assert_eq!(parse(line).err().unwrap().exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+
+use super::stage::Stage;
+
+/// What happens, with a tick for each step.
+pub async fn tell(stage: &mut Stage) -> anyhow::Result<()> {
+    begin(stage).await.context("at the beginning")?;
+    first_contact(stage).await.context("at first contact")?;
+    talk(stage).await.context("in the middle of a talk")?;
+    away(stage).await.context("when Bo was away")?;
+    kill(stage).await.context("when the service was killed")?;
+    compare(stage).await.context("when the histories were compared")
+}
+
+async fn begin(stage: &mut Stage) -> anyhow::Result<()> {
+    stage.start_service().await?;
+    stage.done("A service is up, with a store that is empty")?;
+    let link = stage.link().to_owned();
+    stage.ana.register(&link).await?;
+    stage.bo.register(&link).await?;
+    stage.ana.go_online()?;
+    stage.bo.go_online()?;
+    stage.done("Ana and Bo have accounts there, each with a database of their own")
+}
+
+async fn first_contact(stage: &mut Stage) -> anyhow::Result<()> {
+    let hello = stage.ana.send(stage.bo.link(), "Hello Bo, it is Ana. Is this you?").await?;
+    let heard = stage.bo.hears(&hello).await?;
+    ensure!(heard.get("request") == Some(&Value::Bool(true)), "a stranger's message is no request");
+    stage.done("Ana's message reached Bo, as a request: Bo does not know her yet")?;
+    let [request] = &stage.bo.all(&["request", "list"]).await?[..] else { anyhow::bail!("not one request") };
+    ensure!(request.get("name").and_then(Value::as_str) == Some("Ana"), "a request of somebody else");
+    stage.bo.one(&["request", "accept", stage.ana.account()]).await?;
+    let answer = stage.bo.send(stage.ana.account(), "Yes, Ana, it is me.").await?;
+    stage.ana.hears(&answer).await?;
+    stage.done("Bo accepted, and his answer reached Ana")
+}
+
+async fn talk(stage: &mut Stage) -> anyhow::Result<()> {
+    let lines = [("Who can read this?", "The two of us."), ("And the service?", "It passes on what it cannot open.")];
+    for (question, answer) in lines {
+        let id = stage.ana.send(stage.bo.account(), question).await?;
+        stage.bo.hears(&id).await?;
+        let id = stage.bo.send(stage.ana.account(), answer).await?;
+        stage.ana.hears(&id).await?;
+    }
+    stage.done("They talk, each message within moments")
+}
+
+async fn away(stage: &mut Stage) -> anyhow::Result<()> {
+    stage.bo.go_offline().await;
+    let id = stage.ana.send(stage.bo.account(), "Are you still there?").await?;
+    stage.bo.go_online()?;
+    stage.bo.hears(&id).await?;
+    stage.done("Bo was offline and is back, and has what Ana wrote meanwhile")
+}
+
+async fn kill(stage: &mut Stage) -> anyhow::Result<()> {
+    stage.kill_service().await?;
+    let said = stage.ana.says(&["send", stage.bo.account(), "I write this while the service is dead."]).await?;
+    let [line] = &said.lines[..] else { anyhow::bail!("Ana's message was not taken") };
+    let queued = said.code == Some(3) && line.get("queued") == Some(&Value::Bool(true));
+    ensure!(queued, "Ana's message was not queued");
+    let id = super::person::text(line, "id")?;
+    stage.done("The service was killed (SIGKILL); Ana's next message is kept on her side")?;
+    stage.start_service().await?;
+    stage.bo.hears(&id).await?;
+    let answer = stage.bo.send(stage.ana.account(), "It came through.").await?;
+    stage.ana.hears(&answer).await?;
+    stage.done("The service is back with all it had acknowledged, and the message has arrived, once")
+}
+
+async fn compare(stage: &mut Stage) -> anyhow::Result<()> {
+    let ana = stage.ana.all(&["history", stage.bo.account()]).await?;
+    let bo = stage.bo.all(&["history", stage.ana.account()]).await?;
+    ensure!(ana.len() == 9, "Ana's history has {} messages", ana.len());
+    let told = |history: &[Value]| -> Vec<Vec<Option<Value>>> {
+        let fields = ["id", "from", "body", "sent_at", "seq"];
+        history.iter().map(|entry| fields.map(|field| entry.get(field).cloned()).to_vec()).collect()
+    };
+    ensure!(told(&ana) == told(&bo), "the histories differ");
+    stage.done("Both have the same history, in the same order")
+}

@@ -1,0 +1,190 @@
+//! The process that owns a home: it does its own commands, and those of guests.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, watch},
+    task::{JoinHandle, JoinSet},
+};
+
+use super::{
+    folder::Folder,
+    lock::HomeLock,
+    protocol::{self, FromGuest, FromHost, Lines, VERSION},
+    socket,
+};
+use crate::{
+    command::{Context, Sink, execute},
+    failure::{Failure, Kind},
+    output::Line,
+};
+
+/// Guests at once; more are sent away and come back.
+const GUESTS_MAX: usize = 64;
+/// A guest says hello at once.
+const HELLO: Duration = Duration::from_secs(5);
+/// How long a host that leaves lets its guests' commands finish.
+const LEAVE: Duration = Duration::from_secs(20);
+
+/// An owned home.
+pub struct Host {
+    context: Arc<Context>,
+    guests: JoinHandle<()>,
+    leaving: watch::Sender<bool>,
+    folder: Folder,
+    // Last, so that it goes last.
+    _lock: HomeLock,
+}
+
+impl Host {
+    /// Opens the socket.
+    pub fn open(folder: Folder, lock: HomeLock, context: Context) -> Result<Self, Failure> {
+        let listener =
+            socket::listen(&folder).map_err(|error| Failure::io("the socket of this home cannot be opened", &error))?;
+        let context = Arc::new(context);
+        let leaving = watch::Sender::new(false);
+        let guests = tokio::spawn(serve_guests(listener, folder.clone(), context.clone(), leaving.subscribe()));
+        Ok(Self { context, guests, leaving, folder, _lock: lock })
+    }
+
+    /// The open home.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Closes the home: no new commands of guests, and some time for those under way.
+    pub async fn close(mut self) {
+        self.leaving.send_replace(true);
+        let _ = tokio::time::timeout(LEAVE, &mut self.guests).await;
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.guests.abort();
+        // A socket that stays is taken away by the next host.
+        let _ = socket::remove(&self.folder);
+    }
+}
+
+async fn serve_guests(
+    listener: UnixListener,
+    folder: Folder,
+    context: Arc<Context>,
+    mut leaving: watch::Receiver<bool>,
+) {
+    let mut guests = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = raised(&mut leaving) => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if guests.len() < GUESTS_MAX => {
+                    let guest = attend(stream, context.clone(), leaving.clone());
+                    guests.spawn(async move {
+                        if let Err(error) = guest.await {
+                            tracing::debug!(kind = ?error.kind(), "a guest of this home was sent away");
+                        }
+                    });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(kind = ?error.kind(), "this home takes no guests any more");
+                    break;
+                }
+            },
+            Some(_) = guests.join_next() => {}
+        }
+    }
+    let _ = socket::remove(&folder);
+    drop(listener);
+    while guests.join_next().await.is_some() {}
+}
+
+/// Ends once the host leaves.
+async fn raised(leaving: &mut watch::Receiver<bool>) {
+    let _ = leaving.wait_for(|leaving| *leaving).await;
+}
+
+/// Does a guest's commands, one after another, until he goes or the host leaves.
+async fn attend(stream: UnixStream, context: Arc<Context>, mut leaving: watch::Receiver<bool>) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = Lines::new(reader);
+    let Some(FromGuest::Hello(version)) = tokio::time::timeout(HELLO, lines.next()).await?? else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    protocol::write(&mut writer, &FromHost::Hello(VERSION)).await?;
+    if version != VERSION {
+        return Ok(());
+    }
+    loop {
+        let said = tokio::select! {
+            said = lines.next() => said,
+            () = raised(&mut leaving) => return Ok(()),
+        };
+        let (json, command) = match said {
+            Ok(None) => return Ok(()),
+            Ok(Some(FromGuest::Run { json, command })) => (json, command),
+            Ok(Some(_)) => return refuse(&mut writer).await,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return refuse(&mut writer).await,
+            Err(error) => return Err(error),
+        };
+        protocol::write(&mut writer, &FromHost::Begun).await?;
+        let (printed, acknowledged) = mpsc::channel(1);
+        let mut sink = Remote { writer: &mut writer, acknowledged, json };
+        let outcome = tokio::select! {
+            outcome = execute(&context, &command, &mut sink) => outcome,
+            gone = listen(&mut lines, printed) => return gone,
+            () = raised(&mut leaving), if command.lasts() => return Ok(()),
+        };
+        protocol::write(&mut writer, &FromHost::Done(outcome.err())).await?;
+    }
+}
+
+/// Hears a guest while his command runs: he may only say that a line is printed, or go away.
+async fn listen(lines: &mut Lines<OwnedReadHalf>, printed: mpsc::Sender<()>) -> io::Result<()> {
+    while let Some(said) = lines.next().await? {
+        let in_turn = matches!(said, FromGuest::Printed) && printed.try_send(()).is_ok();
+        if !in_turn {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+    Ok(())
+}
+
+async fn refuse(writer: &mut OwnedWriteHalf) -> io::Result<()> {
+    let failure = Failure::new(Kind::Usage, "the process that has this home open did not understand the command");
+    protocol::write(writer, &FromHost::Done(Some(failure))).await
+}
+
+/// A guest's standard output, from afar.
+struct Remote<'a> {
+    writer: &'a mut OwnedWriteHalf,
+    acknowledged: mpsc::Receiver<()>,
+    json: bool,
+}
+
+impl Sink for Remote<'_> {
+    async fn print(&mut self, line: &Line) -> Result<(), Failure> {
+        self.say(&FromHost::Print(line.render(self.json))).await?;
+        // No sender any more: the guest is gone, and this command is about to be dropped.
+        self.acknowledged.recv().await.ok_or_else(gone)
+    }
+
+    async fn note(&mut self, text: &str) -> Result<(), Failure> {
+        self.say(&FromHost::Note(text.to_owned())).await
+    }
+}
+
+impl Remote<'_> {
+    async fn say(&mut self, message: &FromHost) -> Result<(), Failure> {
+        protocol::write(self.writer, message).await.map_err(|_| gone())
+    }
+}
+
+fn gone() -> Failure {
+    Failure::new(Kind::Failed, "the process that asked for this is gone")
+}

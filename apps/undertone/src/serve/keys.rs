@@ -1,0 +1,207 @@
+//! The service's secret keys in their file: those of circuits, which the link pins, and the one that signs heads.
+//!
+//! `magic (8) || version (1) || circuit keys (97) || head key's seed (32) || pin (32) || public head key (32)`
+//!
+//! The public halves stand there so that damage is found: a key that has lost a bit would start a service that none of
+//! its clients knows any more.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+};
+
+use rand::CryptoRng;
+use undertone_circuit::{KeysError, ServiceKeys};
+use undertone_credentials::HeadKey;
+use zeroize::Zeroizing;
+
+use super::DataFolder;
+use crate::failure::{Failure, Kind};
+
+const MAGIC: [u8; 8] = *b"UnSvKeys";
+const VERSION: u8 = 1;
+const CIRCUIT_BYTES: usize = 97;
+const FILE_BYTES: usize = MAGIC.len() + 1 + CIRCUIT_BYTES + 32 + 32 + 32;
+/// Not more than this is read of a file that is perhaps none of ours.
+const READ_BYTES_MAX: u64 = 4 << 10;
+const OTHERS: u32 = 0o077;
+
+/// All secrets of a service.
+pub struct Keys {
+    /// Whoever has them can stand in for the service.
+    pub circuit: ServiceKeys,
+    /// Whoever has it can sign other histories.
+    pub head: HeadKey,
+}
+
+impl Keys {
+    /// Reads the keys of a service; one that is new gets fresh ones.
+    pub fn load_or_create(folder: &DataFolder, rng: &mut impl CryptoRng) -> Result<Self, Failure> {
+        if folder.keys().exists() {
+            return Self::load(&folder.keys());
+        }
+        if folder.accounts().exists() || folder.channels().exists() {
+            let message = format!(
+                "{} is missing: restore it from a backup. Under new keys none of this service's clients would know it",
+                folder.keys().display()
+            );
+            return Err(Failure::new(Kind::Failed, message));
+        }
+        let keys = Self { circuit: ServiceKeys::generate(rng), head: HeadKey::generate(rng) };
+        keys.create(folder).map_err(|error| Failure::io("the service's keys cannot be written", &error))?;
+        Ok(keys)
+    }
+
+    /// Reads the keys of a service.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::io(&format!("{} cannot be read", path.display()), &error);
+        let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.permissions().mode() & OTHERS != 0 {
+            let message = format!(
+                "{path} can be read by other users: `chmod 600 {path}`, if you are sure that none of them has read it",
+                path = path.display()
+            );
+            return Err(Failure::new(Kind::Failed, message));
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES + 1));
+        file.take(READ_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+        Self::from_bytes(&bytes).map_err(|error| {
+            let what_to_do = match error {
+                KeysError::Newer => "",
+                _ => ": restore the file from a backup",
+            };
+            Failure::new(Kind::Failed, format!("{}: {error}{what_to_do}", path.display()))
+        })
+    }
+
+    /// Writes them so that after a crash there are either these keys or none.
+    fn create(&self, folder: &DataFolder) -> io::Result<()> {
+        let path = folder.keys();
+        let unfinished = path.with_extension("keys.new");
+        // What an earlier try has left behind is nobody's key.
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished)?;
+        file.write_all(&self.to_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &path)?;
+        File::open(folder.path())?.sync_all()
+    }
+
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut out = Zeroizing::new(Vec::with_capacity(FILE_BYTES));
+        out.extend_from_slice(&MAGIC);
+        out.push(VERSION);
+        out.extend_from_slice(&self.circuit.to_bytes());
+        out.extend_from_slice(&*self.head.seed());
+        out.extend_from_slice(self.circuit.pin().as_bytes());
+        out.extend_from_slice(self.head.public().as_bytes());
+        out
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, KeysError> {
+        let (magic, rest) = bytes.split_first_chunk().ok_or(KeysError::Damaged)?;
+        let (version, rest) = rest.split_first().ok_or(KeysError::Damaged)?;
+        match (*magic == MAGIC, *version) {
+            (true, VERSION) => {}
+            (true, newer) if newer > VERSION => return Err(KeysError::Newer),
+            _ => return Err(KeysError::Damaged),
+        }
+        let (circuit, rest) = rest.split_first_chunk::<CIRCUIT_BYTES>().ok_or(KeysError::Damaged)?;
+        let (seed, public) = rest.split_first_chunk().ok_or(KeysError::Damaged)?;
+        let keys = Self { circuit: ServiceKeys::from_bytes(circuit)?, head: HeadKey::from_seed(seed) };
+        let expected = [*keys.circuit.pin().as_bytes(), *keys.head.public().as_bytes()].concat();
+        if public == expected { Ok(keys) } else { Err(KeysError::Damaged) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    struct Fixture {
+        _parent: tempfile::TempDir,
+        folder: DataFolder,
+    }
+
+    fn fixture() -> Fixture {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::new(parent.path().to_owned());
+        Fixture { _parent: parent, folder }
+    }
+
+    fn message(path: &Path) -> String {
+        Keys::load(path).err().unwrap().to_string()
+    }
+
+    fn create(folder: &DataFolder) -> (PathBuf, Vec<u8>) {
+        Keys::load_or_create(folder, &mut rand::rng()).ok().unwrap();
+        (folder.keys(), fs::read(folder.keys()).unwrap())
+    }
+
+    #[test]
+    fn keys_are_created_once_and_for_their_owner_alone() {
+        let Fixture { folder, _parent } = fixture();
+        fs::write(folder.keys().with_extension("keys.new"), "cut off by a cra").unwrap();
+        let first = Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
+        assert_eq!(fs::metadata(folder.keys()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let again = Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
+        assert!(first.circuit.pin() == again.circuit.pin() && first.head.public() == again.head.public());
+    }
+
+    #[test]
+    fn every_damaged_byte_is_found() {
+        let Fixture { folder, _parent } = fixture();
+        let (path, bytes) = create(&folder);
+        assert_eq!(bytes.len(), FILE_BYTES);
+        for place in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1;
+            // The lowest bit makes version 1 version 0, here and in the circuit's own keys.
+            assert!(matches!(Keys::from_bytes(&damaged), Err(KeysError::Damaged)), "byte {place}");
+        }
+        for length in [0, 1, 8, 9, 100, bytes.len() - 1] {
+            fs::write(&path, &bytes[..length]).unwrap();
+            assert!(message(&path).contains("backup"));
+        }
+        fs::write(&path, [&bytes[..], &[0]].concat()).unwrap();
+        assert!(message(&path).contains("backup"));
+        fs::write(&path, vec![b'-'; 1 << 20]).unwrap();
+        assert!(message(&path).contains("backup"));
+    }
+
+    #[test]
+    fn a_newer_file_asks_for_an_update() {
+        let Fixture { folder, _parent } = fixture();
+        let (path, bytes) = create(&folder);
+        for place in [MAGIC.len(), MAGIC.len() + 1] {
+            let mut newer = bytes.clone();
+            newer[place] = 2;
+            fs::write(&path, &newer).unwrap();
+            assert!(message(&path).contains("update") && !message(&path).contains("backup"));
+        }
+    }
+
+    #[test]
+    fn keys_that_others_can_read_are_not_used() {
+        let Fixture { folder, _parent } = fixture();
+        let (path, _) = create(&folder);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(message(&path).contains("chmod 600"));
+    }
+
+    #[test]
+    fn lost_keys_are_not_replaced_behind_the_operators_back() {
+        let Fixture { folder, _parent } = fixture();
+        fs::write(folder.channels(), "").unwrap();
+        let refused = Keys::load_or_create(&folder, &mut rand::rng()).err().unwrap();
+        assert!(refused.to_string().contains("missing") && !folder.keys().exists());
+    }
+}

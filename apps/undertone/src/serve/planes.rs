@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::task::spawn_blocking;
+use undertone_credentials::HeadKey;
+use undertone_service::{AccountPlane, ChannelPlane, Registration};
+use undertone_store::sqlite::{SqliteAccounts, SqliteChannels};
+
+use super::DataFolder;
+
+/// The two planes over their files.
+#[derive(Clone)]
+pub struct Planes {
+    /// The account plane.
+    pub accounts: Arc<AccountPlane<SqliteAccounts>>,
+    /// The channel plane.
+    pub channels: Arc<ChannelPlane<SqliteChannels>>,
+}
+
+impl Planes {
+    /// Opens both files, or creates them. The caller owns the folder.
+    pub async fn open(folder: &DataFolder, registration: Registration, head: HeadKey) -> anyhow::Result<Self> {
+        let (accounts, channels) = (folder.accounts(), folder.channels());
+        spawn_blocking(move || {
+            let accounts = SqliteAccounts::open(&accounts).with_context(|| accounts.display().to_string())?;
+            let channels = SqliteChannels::open(&channels).with_context(|| channels.display().to_string())?;
+            Ok(Self {
+                accounts: Arc::new(AccountPlane::new(accounts, registration)),
+                channels: Arc::new(ChannelPlane::new(channels, head)),
+            })
+        })
+        .await?
+    }
+
+    /// Closes both files. Whoever holds the last copy waits until all that was handed over is in them.
+    pub async fn close(self) {
+        if spawn_blocking(move || drop(self)).await.is_err() {
+            tracing::error!("the files were not closed in order; they are checked at the next start");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Chats, and the channel that carries each.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use undertone_wire::{AccountId, ChannelId, Position, chain::Chain, channel::Head};
+use zeroize::Zeroizing;
+
+use super::{DbError, Result};
+
+/// How far a chat has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// We want to write; nobody has been asked for anything yet.
+    New = 0,
+    /// Our invitation is on its way or there; what we write goes by letter until it is accepted.
+    Invited = 1,
+    /// A stranger's invitation waits for our word.
+    Request = 2,
+    /// Both write into the channel.
+    Open = 3,
+    /// We want to hear nothing of this person.
+    Blocked = 4,
+}
+
+/// Why a chat does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    None = 0,
+    /// We cannot follow its encryption any more.
+    Lost = 1,
+    /// The service showed its members different histories, and there is proof.
+    Forked = 2,
+    /// What we need is gone from the service.
+    Expired = 3,
+    /// A newer version wrote what comes next.
+    Newer = 4,
+}
+
+/// A chat's own channel.
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
+    pub(crate) position: Position,
+    pub(crate) generation: u32,
+    pub(crate) generation_secret: Zeroizing<[u8; 32]>,
+    /// Entries up to this one are processed.
+    pub(crate) seq: u64,
+    pub(crate) chain: Chain,
+    /// The newest head signed by the service that agrees with `chain`; none before the first.
+    pub(crate) seen: Option<Head>,
+}
+
+/// A chat.
+pub(crate) struct Chat {
+    pub(crate) id: i64,
+    pub(crate) peer: AccountId,
+    pub(crate) state: State,
+    pub(crate) open_from_ms: u64,
+    pub(crate) letters: u64,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) peer_spoke: bool,
+    pub(crate) updated_ms: u64,
+    pub(crate) trouble: Trouble,
+}
+
+const COLUMNS: &str = "id, peer, state, open_from_ms, letters, peer_spoke, updated_ms, trouble, channel, incarnation, \
+                       epoch, generation, generation_secret, seq, chain, seen_seq, seen_chain, seen_signature";
+
+fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
+    let channel = match row.get::<_, Option<[u8; 16]>>(8)?.map(ChannelId::new) {
+        None => None,
+        Some(id) => Some(Channel {
+            id,
+            position: Position { incarnation: row.get(9)?, epoch: row.get(10)? },
+            generation: row.get(11)?,
+            generation_secret: Zeroizing::new(row.get(12)?),
+            seq: row.get(13)?,
+            chain: Chain::try_from(&row.get::<_, [u8; 32]>(14)?[..]).unwrap_or_else(|_| Chain::start(id)),
+            seen: match row.get::<_, Option<Vec<u8>>>(17)? {
+                None => None,
+                Some(signature) => Some(Head {
+                    channel: id.into(),
+                    seq: row.get(15)?,
+                    chain: row.get::<_, Vec<u8>>(16)?.into(),
+                    signature: signature.into(),
+                    ..Head::default()
+                }),
+            },
+        }),
+    };
+    Ok(Chat {
+        id: row.get(0)?,
+        peer: AccountId::new(row.get(1)?),
+        state: match row.get(2)? {
+            1 => State::Invited,
+            2 => State::Request,
+            3 => State::Open,
+            4 => State::Blocked,
+            _ => State::New,
+        },
+        open_from_ms: row.get(3)?,
+        letters: row.get(4)?,
+        peer_spoke: row.get(5)?,
+        updated_ms: row.get(6)?,
+        trouble: match row.get(7)? {
+            1 => Trouble::Lost,
+            2 => Trouble::Forked,
+            3 => Trouble::Expired,
+            4 => Trouble::Newer,
+            _ => Trouble::None,
+        },
+        channel,
+    })
+}
+
+fn one(db: &Connection, condition: &str, key: impl rusqlite::ToSql) -> Result<Option<Chat>> {
+    let query = format!("SELECT {COLUMNS} FROM chats WHERE {condition} = ?1");
+    Ok(db.prepare_cached(&query)?.query_row([key], chat).optional()?)
+}
+
+pub(crate) fn load(db: &Connection, id: i64) -> Result<Chat> {
+    one(db, "id", id)?.ok_or(DbError::Damaged)
+}
+
+pub(crate) fn with(db: &Connection, peer: AccountId) -> Result<Option<Chat>> {
+    one(db, "peer", &peer.as_bytes()[..])
+}
+
+pub(crate) fn on_channel(db: &Connection, channel: ChannelId) -> Result<Option<Chat>> {
+    one(db, "channel", &channel.as_bytes()[..])
+}
+
+pub(crate) fn all(db: &Connection) -> Result<Vec<Chat>> {
+    let query = format!("SELECT {COLUMNS} FROM chats ORDER BY id");
+    let chats = db.prepare_cached(&query)?.query_map((), chat)?.collect::<Result<_, _>>()?;
+    Ok(chats)
+}
+
+pub(crate) fn insert(db: &Connection, peer: AccountId, state: State) -> Result<i64> {
+    db.execute("INSERT INTO chats(peer, state) VALUES (?1, ?2)", params![peer.as_bytes(), state as i64])?;
+    Ok(db.last_insert_rowid())
+}
+
+pub(crate) fn set_state(db: &Connection, id: i64, state: State) -> Result<()> {
+    db.execute("UPDATE chats SET state = ?2 WHERE id = ?1", params![id, state as i64])?;
+    Ok(())
+}
+
+pub(crate) fn set_open_from(db: &Connection, id: i64, ms: u64) -> Result<()> {
+    db.execute("UPDATE chats SET open_from_ms = ?2 WHERE id = ?1", params![id, ms])?;
+    Ok(())
+}
+
+pub(crate) fn set_letters(db: &Connection, id: i64, letters: u64) -> Result<()> {
+    db.execute("UPDATE chats SET letters = ?2 WHERE id = ?1", params![id, letters])?;
+    Ok(())
+}
+
+pub(crate) fn set_trouble(db: &Connection, id: i64, trouble: Trouble) -> Result<()> {
+    db.execute("UPDATE chats SET trouble = ?2 WHERE id = ?1", params![id, trouble as i64])?;
+    Ok(())
+}
+
+pub(crate) fn set_evidence(db: &Connection, id: i64, evidence: &[u8]) -> Result<()> {
+    db.execute("UPDATE chats SET evidence = ?2 WHERE id = ?1 AND evidence IS NULL", params![id, evidence])?;
+    Ok(())
+}
+
+/// Puts a chat on a channel, at its beginning or where an invitation says.
+pub(crate) fn set_channel(
+    db: &Connection,
+    chat: i64,
+    id: ChannelId,
+    position: Position,
+    generation: u32,
+    generation_secret: &[u8; 32],
+) -> Result<()> {
+    db.execute("DELETE FROM chain WHERE chat = ?1", [chat])?;
+    db.execute(
+        "UPDATE chats SET channel = ?2, incarnation = ?3, epoch = ?4, generation = ?5, generation_secret = ?6, seq = 0,
+                          chain = ?7, seen_seq = 0, seen_chain = NULL, seen_signature = NULL WHERE id = ?1",
+        params![
+            chat,
+            id.as_bytes(),
+            position.incarnation,
+            position.epoch,
+            generation,
+            generation_secret,
+            Chain::start(id).as_bytes()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Notes that everything up to `seq` is processed.
+pub(crate) fn advance(db: &Connection, chat: i64, channel: &Channel) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET seq = ?2, chain = ?3, incarnation = ?4, epoch = ?5 WHERE id = ?1")?.execute(
+        params![chat, channel.seq, channel.chain.as_bytes(), channel.position.incarnation, channel.position.epoch],
+    )?;
+    Ok(())
+}
+
+/// Keeps our chain after entry `seq`.
+pub(crate) fn put_chain(db: &Connection, chat: i64, seq: u64, chain: &Chain) -> Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO chain(chat, seq, chain) VALUES (?1, ?2, ?3)")?.execute(params![
+        chat,
+        seq,
+        chain.as_bytes()
+    ])?;
+    Ok(())
+}
+
+/// Our chain after entry `seq`; none for entries from before we came.
+pub(crate) fn chain_at(db: &Connection, chat: &Chat, seq: u64) -> Result<Option<Chain>> {
+    if let (0, Some(channel)) = (seq, &chat.channel) {
+        return Ok(Some(Chain::start(channel.id)));
+    }
+    let chain: Option<[u8; 32]> = db
+        .prepare_cached("SELECT chain FROM chain WHERE chat = ?1 AND seq = ?2")?
+        .query_row(params![chat.id, seq], |row| row.get(0))
+        .optional()?;
+    chain.map(|chain| Chain::try_from(&chain[..]).map_err(|_| DbError::Damaged)).transpose()
+}
+
+/// Notes the newest signed head that agrees with our chain.
+pub(crate) fn set_seen(db: &Connection, chat: i64, head: &Head) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET seen_seq = ?2, seen_chain = ?3, seen_signature = ?4 WHERE id = ?1")?
+        .execute(params![chat, head.seq, &head.chain[..], &head.signature[..]])?;
+    Ok(())
+}
+
+pub(crate) fn set_peer_spoke(db: &Connection, chat: i64, peer_spoke: bool) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET peer_spoke = ?2 WHERE id = ?1")?.execute(params![chat, peer_spoke])?;
+    Ok(())
+}
+
+pub(crate) fn set_updated(db: &Connection, chat: i64, now_ms: u64) -> Result<()> {
+    db.execute("UPDATE chats SET updated_ms = ?2 WHERE id = ?1", params![chat, now_ms])?;
+    Ok(())
+}
+
+/// A newer release may understand what an older one did not: those chats are tried again.
+pub(crate) fn retry_newer(db: &Connection) -> Result<()> {
+    db.execute("UPDATE chats SET trouble = 0 WHERE trouble = ?1", [Trouble::Newer as i64])?;
+    Ok(())
+}
+
+/// Forgets a chat that was begun and holds nothing.
+pub(crate) fn remove_if_empty(db: &Connection, id: i64) -> Result<()> {
+    db.execute(
+        "DELETE FROM chats WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1)",
+        params![id, State::New as i64],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! People we know of.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_wire::{AccountId, Week};
+
+use super::Result;
+
+/// Notes a person, and what he calls himself unless that is empty.
+pub(crate) fn put(db: &Connection, account: AccountId, name: &str) -> Result<()> {
+    db.execute(
+        "INSERT INTO contacts(account, name) VALUES (?1, ?2)
+         ON CONFLICT(account) DO UPDATE SET name = excluded.name WHERE excluded.name <> ''",
+        params![account.as_bytes(), name],
+    )?;
+    Ok(())
+}
+
+/// What a person calls himself; empty while unknown.
+pub(crate) fn name(db: &Connection, account: AccountId) -> Result<String> {
+    let name = db
+        .prepare_cached("SELECT name FROM contacts WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(name.unwrap_or_default())
+}
+
+/// Everybody who goes by this name.
+pub(crate) fn by_name(db: &Connection, name: &str) -> Result<Vec<AccountId>> {
+    let mut statement = db.prepare_cached("SELECT account FROM contacts WHERE name = ?1 ORDER BY account")?;
+    let accounts = statement.query_map([name], |row| row.get(0).map(AccountId::new))?.collect::<Result<_, _>>()?;
+    Ok(accounts)
+}
+
+/// The newest device list that we hold of a person, verified before it was kept.
+pub(crate) fn device_list(db: &Connection, account: AccountId) -> Result<Option<Bytes>> {
+    let list: Option<Option<Vec<u8>>> = db
+        .prepare_cached("SELECT device_list FROM contacts WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(list.flatten().map(Bytes::from))
+}
+
+pub(crate) fn set_device_list(db: &Connection, account: AccountId, list: &[u8]) -> Result<()> {
+    db.execute("UPDATE contacts SET device_list = ?2 WHERE account = ?1", params![account.as_bytes(), list])?;
+    Ok(())
+}
+
+/// The newest inbox key that we hold of a person, and its week.
+pub(crate) fn inbox_key(db: &Connection, account: AccountId) -> Result<Option<(Week, Bytes)>> {
+    let key: Option<(u32, Option<Vec<u8>>)> = db
+        .prepare_cached("SELECT inbox_week, inbox_key FROM contacts WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(key.and_then(|(week, key)| Some((Week(week), Bytes::from(key?)))))
+}
+
+pub(crate) fn set_inbox_key(db: &Connection, account: AccountId, week: Week, key: &[u8]) -> Result<()> {
+    db.execute(
+        "UPDATE contacts SET inbox_key = ?2, inbox_week = ?3 WHERE account = ?1",
+        params![account.as_bytes(), key, week.0],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Our inbox keys, and the letters of ours that are under way.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_wire::{Day, IdempotencyId, Week};
+use zeroize::Zeroizing;
+
+use super::Result;
+
+/// Keeps the secret of a week's inbox key.
+pub(crate) fn put_key(db: &Connection, week: Week, secret: &[u8]) -> Result<()> {
+    db.execute("INSERT OR IGNORE INTO inbox_keys(week, secret) VALUES (?1, ?2)", params![week.0, secret])?;
+    Ok(())
+}
+
+/// The secret of a week, if it was made.
+pub(crate) fn key(db: &Connection, week: Week) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    Ok(db
+        .query_row("SELECT secret FROM inbox_keys WHERE week = ?1", [week.0], |row| row.get(0).map(Zeroizing::new))
+        .optional()?)
+}
+
+/// Secrets of all weeks that are kept, newest first.
+pub(crate) fn keys(db: &Connection) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+    let mut statement = db.prepare_cached("SELECT secret FROM inbox_keys ORDER BY week DESC")?;
+    let keys = statement.query_map((), |row| row.get(0).map(Zeroizing::new))?.collect::<Result<_, _>>()?;
+    Ok(keys)
+}
+
+/// Forgets keys of weeks before `week`: what was sealed to them can then be opened by nobody.
+pub(crate) fn forget_before(db: &Connection, week: Week) -> Result<()> {
+    db.execute("DELETE FROM inbox_keys WHERE week < ?1", [week.0])?;
+    Ok(())
+}
+
+/// A sealed letter of ours that the service has not acknowledged.
+pub(crate) struct PendingLetter {
+    pub(crate) n: i64,
+    pub(crate) chat: i64,
+    pub(crate) id: IdempotencyId,
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) expiry_day: Day,
+}
+
+pub(crate) fn add_letter(
+    db: &Connection,
+    chat: i64,
+    id: IdempotencyId,
+    sealed: &[u8],
+    expiry_day: Day,
+    upto: u64,
+) -> Result<()> {
+    db.execute(
+        "INSERT INTO letters(chat, idempotency_id, sealed, expiry_day, upto) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![chat, id.as_bytes(), sealed, expiry_day.0, upto],
+    )?;
+    Ok(())
+}
+
+/// The oldest letter under way of each chat: a chat's letters go out one after the other.
+pub(crate) fn next_letters(db: &Connection) -> Result<Vec<PendingLetter>> {
+    let mut statement = db.prepare_cached(
+        "SELECT min(n), chat, idempotency_id, sealed, expiry_day FROM letters GROUP BY chat ORDER BY n",
+    )?;
+    let letters = statement
+        .query_map((), |row| {
+            Ok(PendingLetter {
+                n: row.get(0)?,
+                chat: row.get(1)?,
+                id: IdempotencyId::new(row.get(2)?),
+                sealed: row.get(3)?,
+                expiry_day: Day(row.get(4)?),
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(letters)
+}
+
+pub(crate) fn has_letters(db: &Connection, chat: i64) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM letters WHERE chat = ?1)")?
+        .query_row([chat], |row| row.get(0))?)
+}
+
+/// A letter reached the inbox: its messages are acknowledged.
+pub(crate) fn letter_delivered(db: &Connection, n: i64) -> Result<()> {
+    db.execute(
+        "UPDATE messages SET acked = 1 FROM letters l
+         WHERE l.n = ?1 AND messages.chat = l.chat AND messages.letter < l.upto
+           AND messages.sender = (SELECT account FROM me)",
+        [n],
+    )?;
+    db.execute("DELETE FROM letters WHERE n = ?1", [n])?;
+    Ok(())
+}
+
+/// Forgets the letters of a chat that are under way.
+pub(crate) fn forget_letters(db: &Connection, chat: i64) -> Result<()> {
+    db.execute("DELETE FROM letters WHERE chat = ?1", [chat])?;
+    Ok(())
+}

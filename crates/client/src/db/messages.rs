@@ -1,0 +1,163 @@
+//! History.
+//!
+//! Its order is the same for everybody in the chat: first what came by letter, by sender and place; then the log. Our own
+//! messages that stand nowhere yet come last.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use undertone_wire::Message as _;
+use undertone_wire::{AccountId, MessageId, content::Content, limits};
+
+use super::{DbError, Result};
+
+/// Where a message stands in its chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Ours, and on its way.
+    Pending,
+    /// By letter, the so-manieth of its sender.
+    Letter(u64),
+    /// In the log.
+    Log(u64),
+}
+
+/// A message of the history.
+pub(crate) struct StoredMessage {
+    pub(crate) n: i64,
+    pub(crate) chat: i64,
+    pub(crate) sender: AccountId,
+    pub(crate) place: Place,
+    pub(crate) acked: bool,
+    pub(crate) content: Content,
+}
+
+/// Adds a message unless the chat has one of this id: by that, and nothing else, a message is known.
+///
+/// False: it was there before.
+pub(crate) fn insert(
+    db: &Connection,
+    chat: i64,
+    sender: AccountId,
+    place: Place,
+    content: &Content,
+    mine: bool,
+) -> Result<bool> {
+    let (letter, seq) = columns(place);
+    let added = db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO messages(chat, id, sender, sent_at_ms, content, letter, seq, letters, acked, shown)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            chat,
+            &content.id[..],
+            sender.as_bytes(),
+            i64::try_from(content.sent_at_ms).unwrap_or(i64::MAX),
+            content.encode_to_vec(),
+            letter,
+            seq,
+            i64::try_from(content.letters).unwrap_or(i64::MAX),
+            !mine,
+            mine,
+        ])?;
+    Ok(added == 1)
+}
+
+/// Our message got its place in a letter that goes out, or in the log, where it is acknowledged.
+pub(crate) fn set_place(db: &Connection, chat: i64, id: &[u8], place: Place) -> Result<()> {
+    let (letter, seq) = columns(place);
+    db.prepare_cached(
+        "UPDATE messages SET letter = ?3, seq = ?4, acked = acked OR ?4 IS NOT NULL WHERE chat = ?1 AND id = ?2",
+    )?
+    .execute(params![chat, id, letter, seq])?;
+    Ok(())
+}
+
+fn columns(place: Place) -> (Option<u64>, Option<u64>) {
+    match place {
+        Place::Pending => (None, None),
+        Place::Letter(letter) => (Some(letter), None),
+        Place::Log(seq) => (None, Some(seq)),
+    }
+}
+
+const COLUMNS: &str = "n, chat, sender, letter, seq, acked, content";
+
+fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
+    let place = match (row.get(3)?, row.get(4)?) {
+        (_, Some(seq)) => Place::Log(seq),
+        (Some(letter), None) => Place::Letter(letter),
+        (None, None) => Place::Pending,
+    };
+    let content: Vec<u8> = row.get(6)?;
+    Ok(StoredMessage {
+        n: row.get(0)?,
+        chat: row.get(1)?,
+        sender: AccountId::new(row.get(2)?),
+        place,
+        acked: row.get(5)?,
+        // What does not parse was never stored.
+        content: Content::decode(Bytes::from(content)).unwrap_or_default(),
+    })
+}
+
+pub(crate) fn load(db: &Connection, chat: i64, id: MessageId) -> Result<StoredMessage> {
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id = ?2"))?
+        .query_row(params![chat, id.as_bytes()], message)
+        .optional()?
+        .ok_or(DbError::Damaged)
+}
+
+/// The whole chat, in order.
+pub(crate) fn history(db: &Connection, chat: i64) -> Result<Vec<StoredMessage>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages WHERE chat = ?1
+         ORDER BY seq IS NOT NULL OR letter IS NULL, seq IS NULL, seq, sender, letter, n"
+    ))?;
+    let messages = statement.query_map([chat], message)?.collect::<Result<_, _>>()?;
+    Ok(messages)
+}
+
+/// What was not shown yet and may be now, in the order to show it, at most `limit`.
+///
+/// A message of the log waits for the letters that its sender wrote before it, as long as they can still come.
+pub(crate) fn unshown(db: &Connection, now_ms: u64, limit: u32) -> Result<Vec<StoredMessage>> {
+    let oldest_letter = now_ms.saturating_sub(u64::from(limits::MESSAGE_DAYS_MAX) * 86_400_000);
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages m
+         WHERE shown = 0 AND (letters = 0 OR sent_at_ms < ?1 OR letters <= (
+           SELECT count(*) FROM messages l WHERE l.chat = m.chat AND l.sender = m.sender AND l.letter IS NOT NULL))
+         ORDER BY n LIMIT ?2"
+    ))?;
+    let messages = statement.query_map(params![oldest_letter, limit], message)?.collect::<Result<_, _>>()?;
+    Ok(messages)
+}
+
+pub(crate) fn set_shown(db: &Connection, n: i64) -> Result<()> {
+    db.prepare_cached("UPDATE messages SET shown = 1 WHERE n = ?1")?.execute([n])?;
+    Ok(())
+}
+
+/// How many of a chat were not shown yet.
+pub(crate) fn unshown_in(db: &Connection, chat: i64) -> Result<u64> {
+    Ok(db
+        .prepare_cached("SELECT count(*) FROM messages WHERE chat = ?1 AND shown = 0")?
+        .query_row([chat], |row| row.get(0))?)
+}
+
+/// The first message of a chat that is not ours.
+pub(crate) fn first_from(db: &Connection, chat: i64, sender: AccountId) -> Result<Option<StoredMessage>> {
+    Ok(db
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND sender = ?2 ORDER BY n LIMIT 1"))?
+        .query_row(params![chat, sender.as_bytes()], message)
+        .optional()?)
+}
+
+/// Forgets a message of ours that stands nowhere.
+pub(crate) fn remove_pending(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
+    db.execute(
+        "DELETE FROM messages WHERE chat = ?1 AND id = ?2 AND letter IS NULL AND seq IS NULL",
+        params![chat, id.as_bytes()],
+    )?;
+    Ok(())
+}

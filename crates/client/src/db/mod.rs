@@ -1,0 +1,186 @@
+//! The encrypted database of one home: a single SQLCipher file that holds keys, MLS state, history and outbox.
+//!
+//! They share a file so that they share a transaction: a received message, the ratchet it consumed, and the cursor of
+//! its log stand or fall together. Each module below is one table, or a few that are one thing.
+
+mod key_file;
+mod schema;
+
+pub(crate) mod chats;
+pub(crate) mod contacts;
+pub(crate) mod inbox;
+pub(crate) mod me;
+pub(crate) mod messages;
+pub(crate) mod mls;
+pub(crate) mod outbox;
+pub(crate) mod stock;
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+pub use key_file::DbKey;
+
+/// Why the database is of no use, and what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DbError {
+    /// Held by another process.
+    #[error("the database is in use by another program; close it and try again")]
+    Locked,
+    /// No or wrong passphrase.
+    #[error("the passphrase is missing or wrong; set UNDERTONE_PASSPHRASE")]
+    Passphrase,
+    /// The key file is missing, damaged, or cannot be written.
+    #[error("the key file of this home cannot be used; restore it from a copy, or recover into a new home")]
+    KeyFile,
+    /// Made by a later release.
+    #[error("this home was written by a newer version of this program; update it first")]
+    Newer,
+    /// Not our database, or not readable with this key, or cut off.
+    #[error("the database of this home is damaged or belongs to another key; keep a copy, and recover into a new home")]
+    Damaged,
+    /// No room, or the disk does not answer. Nothing was changed.
+    #[error("the database cannot be written: is the disk full or read-only?")]
+    Disk,
+}
+
+impl From<rusqlite::Error> for DbError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            Some(
+                ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::PermissionDenied,
+            ) => Self::Disk,
+            _ => {
+                tracing::error!(code = ?error.sqlite_error_code(), "database failed");
+                Self::Damaged
+            }
+        }
+    }
+}
+
+/// Result of this module.
+pub(crate) type Result<T, E = DbError> = std::result::Result<T, E>;
+
+/// An open database.
+pub struct Db {
+    connection: Connection,
+}
+
+impl Db {
+    /// Opens the database at `path`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn open(path: &Path, key: &DbKey) -> Result<Self> {
+        let connection = Connection::open(path)?;
+        // SQLCipher would write to standard error what we tell the person ourselves.
+        connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
+        connection.pragma_update(None, "key", key.pragma().as_str())?;
+        connection.execute_batch(
+            "PRAGMA cipher_memory_security = ON;
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON;
+             PRAGMA secure_delete = ON;
+             PRAGMA temp_store = MEMORY;",
+        )?;
+        let mut db = Self { connection };
+        db.write(schema::bring_up)?;
+        Ok(db)
+    }
+
+    /// Reads.
+    pub(crate) fn read<T, E: From<DbError>>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        work(&self.connection)
+    }
+
+    /// Does all of `work` or nothing.
+    pub(crate) fn write<T, E: From<DbError>>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(DbError::from)?;
+        let value = work(&transaction)?;
+        transaction.commit().map_err(DbError::from)?;
+        Ok(value)
+    }
+}
+
+/// Does `work` inside an open transaction, and takes back what it wrote if it fails. A failure of the database itself
+/// is passed on, because then the whole transaction is in doubt.
+pub(crate) fn attempt<T, E>(db: &Connection, work: impl FnOnce() -> Result<T, E>) -> Result<Result<T, E>> {
+    db.execute_batch("SAVEPOINT attempt")?;
+    let outcome = work();
+    db.execute_batch(if outcome.is_ok() { "RELEASE attempt" } else { "ROLLBACK TO attempt; RELEASE attempt" })?;
+    Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, DbKey) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = DbKey::create(&folder.path().join("key"), None, &mut rand::make_rng::<rand::rngs::StdRng>()).unwrap();
+        (folder, key)
+    }
+
+    fn error(path: &Path, key: &DbKey) -> DbError {
+        Db::open(path, key).err().unwrap()
+    }
+
+    #[test]
+    fn only_its_key_opens_it() {
+        let (folder, key) = home();
+        let path = folder.path().join("db");
+        drop(Db::open(&path, &key).unwrap());
+        drop(Db::open(&path, &key).unwrap());
+        let (_other, wrong) = home();
+        assert_eq!(error(&path, &wrong), DbError::Damaged);
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"SQLite"), "the file is encrypted");
+    }
+
+    #[test]
+    fn what_is_no_database_of_ours_is_left_alone() {
+        let (folder, key) = home();
+        let path = folder.path().join("db");
+        drop(Db::open(&path, &key).unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        for bytes in [&whole[..whole.len() / 2], &[7; 9_000][..]] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(error(&path, &key), DbError::Damaged);
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+        std::fs::write(&path, &whole).unwrap();
+        let db = Db::open(&path, &key).unwrap();
+        db.connection.pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
+        drop(db);
+        assert_eq!(error(&path, &key), DbError::Newer);
+    }
+
+    #[test]
+    fn a_failed_attempt_leaves_nothing() {
+        let (folder, key) = home();
+        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        db.write::<_, DbError>(|db| {
+            let failed = attempt(db, || -> Result<(), ()> {
+                mls::put(db, b"gone", b"1").unwrap();
+                Err(())
+            })?;
+            assert!(failed.is_err());
+            assert!(attempt(db, || mls::put(db, b"kept", b"2"))?.is_ok());
+            Ok(())
+        })
+        .unwrap();
+        let kept = |key: &[u8]| db.read::<_, DbError>(|db| mls::get(db, key)).unwrap().is_some();
+        assert!(kept(b"kept") && !kept(b"gone"));
+    }
+}

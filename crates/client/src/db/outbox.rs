@@ -1,0 +1,125 @@
+//! What we want to send and nobody holds yet.
+//!
+//! A row keeps its plaintext until the service has taken it. Ciphertext is made for one position; it is kept and sent
+//! again unchanged until its fate is known, then either done with, or dropped and made anew.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use undertone_wire::{Day, IdempotencyId, Message as _, MessageId, Position, channel::EntryKind, content::Content};
+
+use super::Result;
+
+/// Ciphertext under way.
+#[derive(Clone)]
+pub(crate) struct Attempt {
+    pub(crate) id: IdempotencyId,
+    pub(crate) body: Vec<u8>,
+    pub(crate) body_hash: [u8; 32],
+    pub(crate) position: Position,
+    pub(crate) expiry_day: Day,
+}
+
+/// A row.
+pub(crate) struct Item {
+    pub(crate) n: i64,
+    pub(crate) kind: EntryKind,
+    /// content.Content; empty for a commit.
+    pub(crate) content: Vec<u8>,
+    pub(crate) attempt: Option<Attempt>,
+}
+
+const COLUMNS: &str = "n, kind, content, idempotency_id, body, body_hash, incarnation, epoch, expiry_day";
+
+fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
+    let attempt = match row.get::<_, Option<[u8; 16]>>(3)? {
+        None => None,
+        Some(id) => Some(Attempt {
+            id: IdempotencyId::new(id),
+            body: row.get(4)?,
+            body_hash: row.get(5)?,
+            position: Position { incarnation: row.get(6)?, epoch: row.get(7)? },
+            expiry_day: Day(row.get(8)?),
+        }),
+    };
+    let kind = EntryKind::try_from(row.get::<_, i32>(1)?).unwrap_or_default();
+    Ok(Item { n: row.get(0)?, kind, content: row.get(2)?, attempt })
+}
+
+pub(crate) fn push(db: &Connection, chat: i64, kind: EntryKind, content: &[u8]) -> Result<i64> {
+    db.prepare_cached("INSERT INTO outbox(chat, kind, content) VALUES (?1, ?2, ?3)")?.execute(params![
+        chat,
+        kind as i32,
+        content
+    ])?;
+    Ok(db.last_insert_rowid())
+}
+
+/// The first rows of a chat. Rows under way come first: they were the first to be made.
+pub(crate) fn first(db: &Connection, chat: i64, limit: usize) -> Result<Vec<Item>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM outbox WHERE chat = ?1 ORDER BY idempotency_id IS NULL, n LIMIT ?2"
+    ))?;
+    let items = statement.query_map(params![chat, limit], item)?.collect::<Result<_, _>>()?;
+    Ok(items)
+}
+
+/// The row whose ciphertext this is.
+pub(crate) fn by_body(db: &Connection, chat: i64, body_hash: &[u8; 32]) -> Result<Option<Item>> {
+    Ok(db
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE chat = ?1 AND body_hash = ?2"))?
+        .query_row(params![chat, body_hash], item)
+        .optional()?)
+}
+
+pub(crate) fn set_attempt(db: &Connection, n: i64, attempt: &Attempt) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE outbox SET idempotency_id = ?2, body = ?3, body_hash = ?4, incarnation = ?5, epoch = ?6, expiry_day = ?7
+         WHERE n = ?1",
+    )?
+    .execute(params![
+        n,
+        attempt.id.as_bytes(),
+        attempt.body,
+        attempt.body_hash,
+        attempt.position.incarnation,
+        attempt.position.epoch,
+        attempt.expiry_day.0
+    ])?;
+    Ok(())
+}
+
+/// Drops all ciphertext of a chat that is certainly not in the log: messages wait to be encrypted anew, commits are gone.
+pub(crate) fn drop_attempts(db: &Connection, chat: i64) -> Result<()> {
+    db.execute("DELETE FROM outbox WHERE chat = ?1 AND kind = ?2", params![chat, EntryKind::Commit as i32])?;
+    db.execute(
+        "UPDATE outbox SET idempotency_id = NULL, body = NULL, body_hash = NULL, incarnation = NULL, epoch = NULL,
+                           expiry_day = NULL WHERE chat = ?1",
+        [chat],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn remove(db: &Connection, n: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM outbox WHERE n = ?1")?.execute([n])?;
+    Ok(())
+}
+
+/// Chats that have something in their outbox.
+pub(crate) fn chats(db: &Connection) -> Result<Vec<i64>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT chat FROM outbox ORDER BY chat")?;
+    let chats = statement.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(chats)
+}
+
+/// Forgets all that was to be sent in a chat.
+pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
+    db.execute("DELETE FROM outbox WHERE chat = ?1", [chat])?;
+    Ok(())
+}
+
+/// Forgets one message that was to be sent.
+pub(crate) fn remove_message(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
+    let items = first(db, chat, usize::from(u16::MAX))?;
+    let ours =
+        |item: &&Item| Content::decode(&item.content[..]).is_ok_and(|content| content.id[..] == id.as_bytes()[..]);
+    items.iter().filter(ours).try_for_each(|item| remove(db, item.n))
+}

@@ -1,0 +1,72 @@
+//! Empty channels that wait for a chat.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_wire::Message as _;
+use undertone_wire::{ChannelId, Day, channel::Head};
+use zeroize::Zeroizing;
+
+use super::Result;
+
+/// A channel of the stock.
+pub(crate) struct Stocked {
+    pub(crate) channel: ChannelId,
+    pub(crate) generation_secret: Zeroizing<[u8; 32]>,
+}
+
+pub(crate) fn add(db: &Connection, channel: ChannelId, generation_secret: &[u8; 32], today: Day) -> Result<()> {
+    db.execute(
+        "INSERT INTO stock(channel, generation_secret, created_day) VALUES (?1, ?2, ?3)",
+        params![channel.as_bytes(), generation_secret, today.0],
+    )?;
+    Ok(())
+}
+
+/// The service has this channel.
+pub(crate) fn made(db: &Connection, channel: ChannelId, head: &Head) -> Result<()> {
+    db.execute("UPDATE stock SET head = ?2 WHERE channel = ?1", params![channel.as_bytes(), head.encode_to_vec()])?;
+    Ok(())
+}
+
+/// One that the service was asked for, but has not confirmed.
+pub(crate) fn unconfirmed(db: &Connection) -> Result<Option<Stocked>> {
+    Ok(db
+        .query_row("SELECT channel, generation_secret FROM stock WHERE head IS NULL LIMIT 1", (), |row| {
+            Ok(Stocked { channel: ChannelId::new(row.get(0)?), generation_secret: Zeroizing::new(row.get(1)?) })
+        })
+        .optional()?)
+}
+
+/// How many are ready.
+pub(crate) fn ready(db: &Connection) -> Result<usize> {
+    Ok(db.query_row("SELECT count(*) FROM stock WHERE head IS NOT NULL", (), |row| row.get(0))?)
+}
+
+/// Takes one that is ready, if there is any.
+pub(crate) fn take(db: &Connection) -> Result<Option<(Stocked, Head)>> {
+    let taken = db
+        .query_row(
+            "DELETE FROM stock WHERE channel = (SELECT channel FROM stock WHERE head IS NOT NULL ORDER BY channel LIMIT 1)
+             RETURNING channel, generation_secret, head",
+            (),
+            |row| {
+                let stocked = Stocked {
+                    channel: ChannelId::new(row.get(0)?),
+                    generation_secret: Zeroizing::new(row.get(1)?),
+                };
+                Ok((stocked, Head::decode(&row.get::<_, Vec<u8>>(2)?[..]).unwrap_or_default()))
+            },
+        )
+        .optional()?;
+    Ok(taken)
+}
+
+/// Forgets those made before `day`: the service soon forgets them too.
+pub(crate) fn forget_before(db: &Connection, day: Day) -> Result<()> {
+    db.execute("DELETE FROM stock WHERE created_day < ?1", [day.0])?;
+    Ok(())
+}
+
+pub(crate) fn forget(db: &Connection, channel: ChannelId) -> Result<()> {
+    db.execute("DELETE FROM stock WHERE channel = ?1", [channel.as_bytes()])?;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Visits to our own account: short, alone, and at times of their own.
+
+use undertone_circuit::Circuit;
+use undertone_wire::{
+    Week,
+    account::{Account, AuthenticateReply, ClearInboxRequest, PutInboxKeyRequest, ReadInboxRequest},
+    limits,
+};
+
+use super::Driver;
+use crate::{
+    Result,
+    db::me,
+    own::Own,
+    rules::{letters, registration},
+};
+
+impl Driver {
+    /// Reads our inbox to its end, and leaves fresh keys where the old ones run out.
+    pub(super) async fn account(&mut self, own: &Own) -> Result<()> {
+        self.apart().await;
+        let circuit = self.shared.connect::<Account>(&own.link).await?;
+        let standing = circuit.call(registration::authentication(own, &circuit.handshake_hash())).await?;
+        self.leave_keys(own, &circuit, &standing).await?;
+        self.read_inbox(own, &circuit).await?;
+        drop(circuit);
+        self.touched();
+        self.inbox_due = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.inbox));
+        Ok(())
+    }
+
+    async fn leave_keys(&self, own: &Own, circuit: &Circuit<Account>, standing: &AuthenticateReply) -> Result<()> {
+        if Week(standing.inbox_key_week) < self.shared.now().day().week() {
+            let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
+            circuit.call(PutInboxKeyRequest { inbox_key }).await?;
+        }
+        if standing.key_packages_left < registration::KEY_PACKAGES_LOW {
+            let request = self.shared.write(|tx| registration::key_packages(tx, own, false))?;
+            circuit.call(request).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_inbox(&self, own: &Own, circuit: &Circuit<Account>) -> Result<()> {
+        let mut after = self.shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_cursor)))?;
+        loop {
+            let page = circuit.call(ReadInboxRequest { after, limit: limits::PAGE_ENTRIES_MAX }).await?;
+            let last = page.entries.last().map_or(after, |entry| entry.seq);
+            if last > after {
+                let open_from_ms = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.after_acceptance)).0;
+                self.shared.write(|tx| letters::take(tx, own, &page.entries, open_from_ms))?;
+                after = last;
+            }
+            if !page.more || page.entries.is_empty() {
+                break;
+            }
+        }
+        if after > 0 {
+            circuit.call(ClearInboxRequest { up_to: after }).await?;
+        }
+        self.shared.write(|tx| Ok(me::set_inbox_read(tx.db, tx.now.0)?))
+    }
+}

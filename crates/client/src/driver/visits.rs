@@ -1,0 +1,135 @@
+//! Visits: acts as nobody, each on a circuit of its own that ends with it.
+
+use std::sync::Arc;
+
+use undertone_circuit::CallError;
+use undertone_wire::{
+    circuit::Code,
+    visitor::{DeliverRequest, FetchContactRequest, Visitor},
+};
+
+use super::Driver;
+use crate::{
+    ClientError, Result,
+    db::{
+        chats::{self, Chat, State},
+        inbox, outbox, stock,
+    },
+    own::Own,
+    rules::{
+        self,
+        begin::{self, Fetched},
+        letters::{self, Written},
+    },
+};
+
+impl Driver {
+    /// Begins new chats, writes letters, delivers letters.
+    pub(super) async fn visits(&mut self, own: &Arc<Own>) -> Result<()> {
+        let waiting = self.shared.read(|db| {
+            let chats = outbox::chats(db)?;
+            Ok(chats.into_iter().map(|id| chats::load(db, id)).collect::<Result<Vec<_>, _>>()?)
+        })?;
+        for chat in waiting {
+            let outcome = match chat.state {
+                State::New => self.begin(own, &chat).await,
+                State::Invited => self.write_letter(own, &chat).await,
+                State::Request | State::Open | State::Blocked => continue,
+            };
+            self.unless_refused(chat.id, outcome)?;
+        }
+        self.deliver(own).await
+    }
+
+    /// A refusal is this chat's alone; everything else stops the pass.
+    fn unless_refused(&mut self, chat: i64, outcome: Result<()>) -> Result<()> {
+        match outcome {
+            Err(error @ (ClientError::Refused(_) | ClientError::NoSuchAccount)) => {
+                self.refused.insert(chat, error);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn begin(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
+        let fetched = if chat.peer == own.account { None } else { Some(self.fetch(own, chat).await?) };
+        loop {
+            if self.shared.write(|tx| begin::begin(tx, own, chat, fetched.as_ref()))? {
+                return Ok(());
+            }
+            self.make_channel(own).await?;
+        }
+    }
+
+    async fn write_letter(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
+        let write = |chat: &Chat| self.shared.write(|tx| letters::write(tx, own, chat, None));
+        if write(chat)? == Written::NeedsKey {
+            let fetched = self.fetch(own, chat).await?;
+            self.shared.write(|tx| {
+                fetched.keep(tx)?;
+                letters::write(tx, own, chat, None)
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn fetch(&mut self, own: &Own, chat: &Chat) -> Result<Fetched> {
+        let request = FetchContactRequest { account: chat.peer.into() };
+        self.apart().await;
+        let reply = self.shared.connect::<Visitor>(&own.link).await?.visit(request).await;
+        self.touched();
+        match reply {
+            Ok(reply) => Fetched::check(chat.peer, &reply),
+            Err(CallError::Refused(fault)) if fault.code() == Code::NotFound => Err(ClientError::NoSuchAccount),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Delivers what is sealed, oldest first, until there is nothing more.
+    async fn deliver(&mut self, own: &Own) -> Result<()> {
+        loop {
+            let letters = self.shared.read(|db| Ok(inbox::next_letters(db)?))?;
+            let mut delivered = false;
+            for letter in letters {
+                let account = self.shared.read(|db| Ok(chats::load(db, letter.chat)?.peer))?;
+                let request = DeliverRequest {
+                    account: account.into(),
+                    idempotency_id: letter.id.into(),
+                    sealed: letter.sealed.into(),
+                    expiry_day: letter.expiry_day.0,
+                };
+                self.apart().await;
+                let reply = self.shared.connect::<Visitor>(&own.link).await?.visit(request).await;
+                self.touched();
+                let outcome = reply.map(drop).map_err(ClientError::from);
+                if outcome.is_ok() {
+                    self.shared.write(|tx| Ok(inbox::letter_delivered(tx.db, letter.n)?))?;
+                    delivered = true;
+                }
+                self.unless_refused(letter.chat, outcome)?;
+            }
+            if !delivered {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has one more empty channel made.
+    pub(super) async fn make_channel(&mut self, own: &Own) -> Result<()> {
+        let (channel, request) = self.shared.write(rules::stock::request)?;
+        self.apart().await;
+        let reply = self.shared.connect::<Visitor>(&own.link).await?.visit(request).await;
+        self.touched();
+        match reply {
+            Ok(reply) => {
+                let head = reply.head.unwrap_or_default();
+                self.shared.write(|tx| Ok(stock::made(tx.db, channel, &head)?))
+            }
+            Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
+                self.shared.write(|tx| Ok(stock::forget(tx.db, channel)?))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

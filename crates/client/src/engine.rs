@@ -1,0 +1,306 @@
+//! The engine: one home, as the faces see it.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use rand::rngs::StdRng;
+use tokio::{sync::watch, time::Instant};
+use undertone_circuit::CallError;
+use undertone_wire::{MessageId, account::Account, link::Link};
+use zeroize::Zeroizing;
+
+use crate::{
+    ClientError, Result,
+    db::{
+        Db, DbError, DbKey,
+        chats::{self, State as ChatState},
+        me, messages, outbox,
+    },
+    driver::Driver,
+    pace::{Clock, Pace},
+    rules::{compose, registration, registration::Candidate},
+    shared::{Asked, DialerFor, Shared},
+    state::State,
+    view::{self, ChatSummary, Message, Registered, Request, Sent, Whoami},
+};
+
+/// How to open a home.
+pub struct Config {
+    /// Its folder, which exists. Whoever opens it holds its lock: one process owns a home.
+    pub folder: PathBuf,
+    /// Protects the key of the database, where it was made with one.
+    pub passphrase: Option<Zeroizing<String>>,
+    /// Delays.
+    pub pace: Pace,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ways to a service.
+    pub dialer_for: DialerFor,
+}
+
+/// An open home. Clones are the same one.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// `send` waits so long for the service, and then leaves the message to the outbox.
+const SEND_WAIT: Duration = Duration::from_secs(120);
+/// Times that a registration is repeated when its answer was lost.
+const REGISTER_TRIES: u32 = 3;
+
+const KEY_FILE: &str = "key";
+const DATABASE: &str = "undertone.db";
+
+impl Engine {
+    /// Opens a home, and makes its key and database if there are none.
+    ///
+    /// # Errors
+    /// What is wrong with the database, or the passphrase.
+    pub fn open(config: Config) -> Result<Self> {
+        let mut rng = rand::make_rng::<StdRng>();
+        let (key_file, database) = (config.folder.join(KEY_FILE), config.folder.join(DATABASE));
+        let passphrase = config.passphrase.as_ref().map(|passphrase| passphrase.as_str());
+        let key = match (key_file.exists(), database.exists()) {
+            (true, _) => DbKey::read(&key_file, passphrase)?,
+            (false, false) => DbKey::create(&key_file, passphrase, &mut rng)?,
+            // Without its key the database is lost; a new key would hide that.
+            (false, true) => return Err(DbError::KeyFile.into()),
+        };
+        let state = State::new(Db::open(&database, &key)?, Box::new(rng));
+        let shared = Shared::new(state, config.pace, config.clock, config.dialer_for)?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Keeps this home in step with the service, until dropped. One at a time.
+    pub async fn run(&self) {
+        Driver::new(self.shared.clone()).run().await;
+    }
+
+    /// Makes an account at a service.
+    ///
+    /// # Errors
+    /// When there is one already, or the service does not take it; nothing is kept then.
+    pub async fn register(&self, link: &str, invite: Option<&str>, name: &str) -> Result<Registered> {
+        let link = Link::parse(link)?;
+        let candidate = self.shared.write(|tx| registration::candidate(tx, &link, invite, name))?;
+        let mut tries = 1;
+        while let Err(error) = self.try_register(&link, &candidate).await {
+            let lost = matches!(error, ClientError::Offline(_)) && tries < REGISTER_TRIES;
+            if !lost {
+                self.shared.write(|tx| Ok(me::forget_unregistered(tx.db)?))?;
+                return Err(error);
+            }
+            tries += 1;
+        }
+        self.shared.write(|tx| Ok(me::set_registered(tx.db)?))?;
+        self.shared.reload_own()?;
+        self.shared.wake.notify_one();
+        Ok(Registered { words: candidate.words.to_text(), me: self.whoami()? })
+    }
+
+    async fn try_register(&self, link: &Link, candidate: &Candidate) -> Result<()> {
+        let circuit = self.shared.connect::<Account>(link).await?;
+        let request = candidate.request(&circuit.handshake_hash());
+        match circuit.call(request).await {
+            Ok(_) => Ok(()),
+            // Sent again on another circuit, the same registration succeeds again.
+            Err(CallError::Unknown) => Err(ClientError::Offline("its answer was lost")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Who we are.
+    ///
+    /// # Errors
+    /// Before registration.
+    pub fn whoami(&self) -> Result<Whoami> {
+        let own = self.shared.own()?;
+        let me = self.shared.read(|db| Ok(me::load(db)?))?.ok_or(ClientError::NotRegistered)?;
+        Ok(view::whoami(&me, &own.link))
+    }
+
+    /// Sends a text. It is kept before anything else happens; then this waits until the service has it, or cannot be
+    /// reached.
+    ///
+    /// # Errors
+    /// When it cannot be sent at all; nothing is kept then.
+    pub async fn send(&self, who: &str, text: &str) -> Result<Sent> {
+        let own = self.shared.own()?;
+        let (chat, id) = self.shared.write(|tx| compose::text(tx, &own, who, text))?;
+        let asked = self.shared.ask(false);
+        let mut changes = self.shared.changes.subscribe();
+        let mut reports = self.shared.report.subscribe();
+        let deadline = Instant::now() + SEND_WAIT;
+        loop {
+            let sent = self.sent(chat.id, id)?;
+            if !sent.queued {
+                return Ok(sent);
+            }
+            let report = reports.borrow_and_update().clone();
+            if report.asked.pass >= asked.pass {
+                if let Some(error) = report.refused.get(&chat.id) {
+                    self.take_back(chat.id, id)?;
+                    return Err(error.clone());
+                }
+                match report.error {
+                    Some(ClientError::Offline(_)) => return Ok(sent),
+                    Some(error) => return Err(error),
+                    None => {}
+                }
+            }
+            let more = tokio::select! {
+                changed = changes.changed() => changed.is_ok(),
+                changed = reports.changed() => changed.is_ok(),
+                () = tokio::time::sleep_until(deadline) => false,
+            };
+            if !more {
+                return Ok(sent);
+            }
+        }
+    }
+
+    fn sent(&self, chat: i64, id: MessageId) -> Result<Sent> {
+        self.shared.read(|db| {
+            let own = me::load(db)?.ok_or(ClientError::NotRegistered)?;
+            let message = view::message(db, &own, &messages::load(db, chat, id)?)?;
+            Ok(Sent { id: message.id, chat: message.chat, seq: message.seq, queued: message.queued })
+        })
+    }
+
+    /// Forgets a message that the service will never take, and the chat that was only begun for it.
+    fn take_back(&self, chat: i64, id: MessageId) -> Result<()> {
+        self.shared.write(|tx| {
+            outbox::remove_message(tx.db, chat, id)?;
+            messages::remove_pending(tx.db, chat, id)?;
+            chats::remove_if_empty(tx.db, chat)?;
+            Ok(())
+        })
+    }
+
+    /// Waits for one whole pass that begins now and reads the inbox too.
+    ///
+    /// # Errors
+    /// Why the service was not reached.
+    pub async fn sync(&self) -> Result<()> {
+        self.shared.own()?;
+        let asked = self.shared.ask(true);
+        let report = self.wait_for(asked).await;
+        report.error.map_or(Ok(()), Err)
+    }
+
+    async fn wait_for(&self, asked: Asked) -> crate::driver::Report {
+        let mut reports = self.shared.report.subscribe();
+        // We hold a sender ourselves, so the wait cannot fail.
+        let report = reports.wait_for(|report| report.asked.pass >= asked.pass).await.map(|report| report.clone());
+        match report {
+            Ok(report) => report,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether the last pass reached the service; changes as passes go by.
+    pub fn online(&self) -> watch::Receiver<bool> {
+        let (sender, receiver) = watch::channel(true);
+        let mut reports = self.shared.report.subscribe();
+        tokio::spawn(async move {
+            loop {
+                let online = !matches!(reports.borrow_and_update().error, Some(ClientError::Offline(_)));
+                sender.send_if_modified(|was| std::mem::replace(was, online) != online);
+                tokio::select! {
+                    () = sender.closed() => return,
+                    changed = reports.changed() => if changed.is_err() { return },
+                }
+            }
+        });
+        receiver
+    }
+
+    /// Counts changes that a face may want to show.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// New messages of others, in the order to show them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn unshown(&self, limit: u32) -> Result<Vec<Message>> {
+        let now = self.shared.now().0;
+        self.messages(|db| Ok(messages::unshown(db, now, limit)?))
+    }
+
+    /// Notes that a message was shown; it is new no more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn set_shown(&self, message: &Message) -> Result<()> {
+        self.shared.write_quietly(|tx| Ok(messages::set_shown(tx.db, message.n)?))
+    }
+
+    /// A whole chat, in its order.
+    ///
+    /// # Errors
+    /// When there is no such chat.
+    pub fn history(&self, who: &str) -> Result<Vec<Message>> {
+        let chat = self.existing(who)?;
+        self.messages(|db| Ok(messages::history(db, chat)?))
+    }
+
+    fn messages(
+        &self,
+        query: impl FnOnce(&rusqlite::Connection) -> Result<Vec<messages::StoredMessage>>,
+    ) -> Result<Vec<Message>> {
+        self.shared.read(|db| {
+            let own = me::load(db)?.filter(|me| me.registered).ok_or(ClientError::NotRegistered)?;
+            query(db)?.iter().map(|message| view::message(db, &own, message)).collect()
+        })
+    }
+
+    fn existing(&self, who: &str) -> Result<i64> {
+        let own = self.shared.own()?;
+        self.shared.write_quietly(|tx| Ok(compose::existing(tx, &own, who)?.id))
+    }
+
+    /// Requests of strangers that wait for an answer.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn requests(&self) -> Result<Vec<Request>> {
+        self.shared.own()?;
+        self.shared.read(|db| {
+            let chats = chats::all(db)?;
+            let waiting = chats.iter().filter(|chat| chat.state == ChatState::Request);
+            waiting.map(|chat| view::request(db, chat)).collect()
+        })
+    }
+
+    /// Says yes to a request, or takes a block back. Returns the account id.
+    ///
+    /// # Errors
+    /// When there is no such request.
+    pub fn accept(&self, who: &str) -> Result<String> {
+        let own = self.shared.own()?;
+        let open_from_ms = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.after_acceptance)).0;
+        let account = self.shared.write(|tx| compose::accept(tx, &own, who, open_from_ms))?;
+        self.shared.ask(false);
+        Ok(account.to_hex())
+    }
+
+    /// Hears nothing of somebody any more; he is not told. Returns the account id.
+    ///
+    /// # Errors
+    /// When there is no such chat.
+    pub fn block(&self, who: &str) -> Result<String> {
+        let own = self.shared.own()?;
+        Ok(self.shared.write(|tx| compose::block(tx, &own, who))?.to_hex())
+    }
+
+    /// All chats.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn chats(&self) -> Result<Vec<ChatSummary>> {
+        let own = self.shared.own()?;
+        self.shared.read(|db| chats::all(db)?.iter().map(|chat| view::summary(db, own.account, chat)).collect())
+    }
+}

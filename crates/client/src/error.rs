@@ -1,0 +1,189 @@
+//! What can go wrong for a person, and what to do next.
+
+use undertone_circuit::{CallError, ConnectError};
+use undertone_e2ee::E2eeError;
+use undertone_wire::{circuit::Code, limits, link::LinkError};
+
+use crate::db::DbError;
+
+/// The kinds that a program can act upon. The command line turns each into an exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something failed here.
+    Failed,
+    /// What was asked makes no sense as it was asked.
+    Usage,
+    /// The service cannot be reached now.
+    Network,
+    /// The service, or the other person, says no.
+    Refused,
+    /// There is no such person, chat or request.
+    NotFound,
+}
+
+/// An error with the words to show for it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The database of this home.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// This home has no account yet.
+    #[error("this home has no account yet; run `register --service LINK --name NAME` first")]
+    NotRegistered,
+    /// This home has one already.
+    #[error("this home has an account already; use another --home for a second one")]
+    AlreadyRegistered,
+    /// A link does not parse.
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    /// The link is of the wrong kind.
+    #[error("this is the link of a {found}; a link of a {expected} is needed")]
+    WrongLink {
+        /// What was given.
+        found: &'static str,
+        /// What is needed.
+        expected: &'static str,
+    },
+    /// A contact of another service.
+    #[error("this person is at another service; people can only write to each other at the same one")]
+    OtherService,
+    /// No chat or contact of that name.
+    #[error("nobody here is called \"{0}\"; `chats` lists whom you know, and a new person is named by link")]
+    UnknownName(String),
+    /// Several contacts of that name.
+    #[error("\"{0}\" is the name of several people; name one by account id, as `chats` shows it")]
+    AmbiguousName(String),
+    /// No such account.
+    #[error("the service knows no such account; ask for the link again")]
+    NoSuchAccount,
+    /// The person has no request waiting.
+    #[error("there is no request of that person")]
+    NoRequest,
+    /// A request must be answered first.
+    #[error("answer this request first: `request accept WHO` or `request block WHO`")]
+    RequestWaits,
+    /// We have blocked this person.
+    #[error("you have blocked this person; `request accept WHO` takes that back")]
+    Blocked,
+    /// Nothing to send.
+    #[error("a message needs at least one character")]
+    EmptyText,
+    /// Too much to send at once.
+    #[error("this message has {0} bytes, and one can have {max}; send it in parts", max = limits::TEXT_BYTES_MAX)]
+    TextTooLong(usize),
+    /// A name that cannot be.
+    #[error("a name has 1 to {max} bytes, and no control characters", max = limits::NAME_BYTES_MAX)]
+    BadName,
+    /// The service cannot be reached.
+    #[error("the service cannot be reached: {0}")]
+    Offline(&'static str),
+    /// The service at this address is not the one of the link.
+    #[error("what answers at this address is not the service that the link names; do not go on, ask for a new link")]
+    WrongService,
+    /// The service shows us other parameters than before.
+    #[error("the service shows other keys than before; it may be cheating, so nothing was sent")]
+    ParametersChanged,
+    /// The service's signature under the state of a chat does not check, or the state is not what it served.
+    #[error("the service shows a chat that it did not sign; it may be cheating, so nothing of it was taken")]
+    BadHead,
+    /// One side is too old.
+    #[error("this program and the service have no version in common; update this program")]
+    UpdateNeeded,
+    /// The invite does not do.
+    #[error("the invite is wrong, used up or expired; ask the operator for a new one (`--invite CODE`)")]
+    Invite,
+    /// The service does not know our device (any more).
+    #[error("the service does not accept this device")]
+    NotAccepted,
+    /// The service refused for another reason.
+    #[error("the service refused: {0}")]
+    Refused(&'static str),
+    /// A chat cannot go on.
+    #[error("this chat cannot go on: {0}")]
+    Trouble(&'static str),
+    /// A letter makes no sense; it is passed over.
+    #[error("a letter cannot be used")]
+    Letter,
+    /// The encryption failed.
+    #[error("encryption failed: {0}")]
+    E2ee(#[from] E2eeError),
+    /// Our own fault.
+    #[error("this should not happen ({0}); please report it")]
+    Bug(&'static str),
+}
+
+impl ClientError {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Link(_) | Self::WrongLink { .. } | Self::EmptyText | Self::TextTooLong(_) | Self::BadName => {
+                Kind::Usage
+            }
+            Self::Offline(_) => Kind::Network,
+            Self::WrongService
+            | Self::ParametersChanged
+            | Self::BadHead
+            | Self::UpdateNeeded
+            | Self::Invite
+            | Self::NotAccepted
+            | Self::Refused(_)
+            | Self::OtherService
+            | Self::Blocked
+            | Self::RequestWaits => Kind::Refused,
+            Self::UnknownName(_) | Self::AmbiguousName(_) | Self::NoSuchAccount | Self::NoRequest => Kind::NotFound,
+            Self::Db(_)
+            | Self::NotRegistered
+            | Self::AlreadyRegistered
+            | Self::Trouble(_)
+            | Self::Letter
+            | Self::E2ee(_)
+            | Self::Bug(_) => Kind::Failed,
+        }
+    }
+
+    /// For a refusal that the service gave.
+    pub(crate) fn refused(code: Code) -> Self {
+        match code {
+            Code::Invite => Self::Invite,
+            Code::Unsupported => Self::UpdateNeeded,
+            Code::Unauthenticated => Self::NotAccepted,
+            Code::NotFound => Self::Refused("it has no such thing"),
+            Code::Forbidden => Self::Refused("not allowed"),
+            Code::Conflict => Self::Refused("something else stands there already"),
+            Code::Exhausted => Self::Refused("an allowance is used up; try again later"),
+            Code::Malformed => Self::Refused("it could not read what was sent; is this program up to date?"),
+            Code::Unavailable | Code::Unknown | Code::Unspecified => Self::Offline("it is busy; try again"),
+        }
+    }
+}
+
+impl From<ConnectError> for ClientError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::WrongKey => Self::WrongService,
+            ConnectError::UpdateNeeded => Self::UpdateNeeded,
+            ConnectError::Refused => Self::Offline("it takes no connections now"),
+            ConnectError::TimedOut => Self::Offline("it did not answer in time"),
+            ConnectError::Protocol => Self::Offline("what answers at its address does not speak as it should"),
+            _ => Self::Offline("nothing answers at its address; is the network up?"),
+        }
+    }
+}
+
+impl From<CallError> for ClientError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(fault) => Self::refused(fault.code()),
+            CallError::NotSent | CallError::Unknown => Self::Offline("the connection broke"),
+            CallError::Malformed => Self::Refused("its answer makes no sense"),
+            _ => Self::Bug("a request that cannot be sent"),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for ClientError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Db(error.into())
+    }
+}

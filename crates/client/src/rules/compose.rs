@@ -1,0 +1,136 @@
+//! From what a person types to what is in the outbox.
+
+use undertone_wire::Message as _;
+use undertone_wire::{
+    AccountId, MessageId,
+    channel::EntryKind,
+    content::{Accepted, Content, Text, content},
+    limits,
+    link::Link,
+};
+
+use crate::{
+    ClientError, Result,
+    db::{
+        chats::{self, Chat, State},
+        contacts, inbox, messages,
+        messages::Place,
+        outbox,
+    },
+    own::Own,
+    state::Tx,
+};
+
+/// Whom a person means: by name, contact link, or account id.
+///
+/// # Errors
+/// When it is nobody, or one of several.
+pub(crate) fn whom(tx: &Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
+    if who.contains('#') || who.contains(':') {
+        let link = Link::parse(who)?;
+        if link.pin != own.link.pin {
+            return Err(ClientError::OtherService);
+        }
+        return link.account.ok_or(ClientError::WrongLink { found: "service", expected: "person" });
+    }
+    let mut named = contacts::by_name(tx.db, who)?;
+    if own.name == who {
+        named.push(own.account);
+    }
+    match named[..] {
+        [account] => Ok(account),
+        [] => AccountId::from_hex(who).map_err(|_| ClientError::UnknownName(who.to_owned())),
+        _ => Err(ClientError::AmbiguousName(who.to_owned())),
+    }
+}
+
+/// The chat with somebody, as it is.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn existing(tx: &Tx<'_>, own: &Own, who: &str) -> Result<Chat> {
+    let account = whom(tx, own, who)?;
+    chats::with(tx.db, account)?.ok_or_else(|| ClientError::UnknownName(who.to_owned()))
+}
+
+/// Puts a text into the outbox, and into our history.
+///
+/// # Errors
+/// When the chat cannot take it, or the text is none that can be sent.
+pub(crate) fn text(tx: &mut Tx<'_>, own: &Own, who: &str, body: &str) -> Result<(Chat, MessageId)> {
+    match body.len() {
+        0 => return Err(ClientError::EmptyText),
+        length if length > limits::TEXT_BYTES_MAX => return Err(ClientError::TextTooLong(length)),
+        _ => {}
+    }
+    let peer = whom(tx, own, who)?;
+    let chat = match chats::with(tx.db, peer)? {
+        Some(chat) => chat,
+        None => {
+            contacts::put(tx.db, peer, "")?;
+            let id = chats::insert(tx.db, peer, State::New)?;
+            chats::load(tx.db, id)?
+        }
+    };
+    match chat.state {
+        State::Request => return Err(ClientError::RequestWaits),
+        State::Blocked => return Err(ClientError::Blocked),
+        State::New | State::Invited | State::Open => {}
+    }
+    if let Some(trouble) = crate::view::trouble(chat.trouble) {
+        return Err(ClientError::Trouble(trouble));
+    }
+    let kind = content::Kind::Text(Text { body: body.to_owned() });
+    let id = MessageId::new(tx.random());
+    let content = content(tx, id, kind);
+    messages::insert(tx.db, chat.id, own.account, Place::Pending, &content, true)?;
+    outbox::push(tx.db, chat.id, EntryKind::Message, &content.encode_to_vec())?;
+    Ok((chat, id))
+}
+
+/// Says yes to a request: from now on we may write, and the other learns it by the first thing that we write.
+///
+/// `open_from_ms`: not before this is the channel touched.
+///
+/// # Errors
+/// When there is no such request.
+pub(crate) fn accept(tx: &mut Tx<'_>, own: &Own, who: &str, open_from_ms: u64) -> Result<AccountId> {
+    let chat = existing(tx, own, who)?;
+    match (chat.state, &chat.channel) {
+        (State::Request, _) => open(tx, own, &chat, open_from_ms)?,
+        // Blocked before it was accepted, or after: the channel tells which, for only an open one was ever read.
+        (State::Blocked, Some(_)) => open(tx, own, &chat, open_from_ms)?,
+        (State::Blocked, None) => chats::set_state(tx.db, chat.id, State::New)?,
+        (State::New | State::Invited | State::Open, _) => return Err(ClientError::NoRequest),
+    }
+    Ok(chat.peer)
+}
+
+/// Opens a chat that we were invited to, and tells the other so.
+pub(crate) fn open(tx: &mut Tx<'_>, own: &Own, chat: &Chat, open_from_ms: u64) -> Result<()> {
+    chats::set_state(tx.db, chat.id, State::Open)?;
+    chats::set_open_from(tx.db, chat.id, open_from_ms)?;
+    let id = MessageId::new(tx.random());
+    let accepted = content(tx, id, content::Kind::Accepted(Accepted { name: own.name.clone() }));
+    outbox::push(tx.db, chat.id, EntryKind::Message, &accepted.encode_to_vec())?;
+    Ok(())
+}
+
+/// Hears nothing of somebody any more, and sends nothing that waits for him.
+///
+/// # Errors
+/// When there is no such chat.
+pub(crate) fn block(tx: &Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
+    let chat = existing(tx, own, who)?;
+    if chat.peer == own.account {
+        return Err(ClientError::NoRequest);
+    }
+    chats::set_state(tx.db, chat.id, State::Blocked)?;
+    outbox::clear(tx.db, chat.id)?;
+    inbox::forget_letters(tx.db, chat.id)?;
+    Ok(chat.peer)
+}
+
+fn content(tx: &Tx<'_>, id: MessageId, kind: content::Kind) -> Content {
+    Content { id: id.into(), sent_at_ms: tx.now.0, letters: 0, kind: Some(kind) }
+}

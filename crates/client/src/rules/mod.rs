@@ -1,0 +1,11 @@
+//! The rules: what a home does with what it is asked and what it is sent. Each function is part of one transaction;
+//! none does I/O, knows a circuit, or reads a clock.
+
+pub(crate) mod begin;
+pub(crate) mod compose;
+pub(crate) mod heads;
+pub(crate) mod letters;
+pub(crate) mod log;
+pub(crate) mod outbox;
+pub(crate) mod registration;
+pub(crate) mod stock;

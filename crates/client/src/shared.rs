@@ -1,0 +1,155 @@
+//! What a home's engine and its driver share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rand::{SeedableRng as _, rngs::StdRng};
+use tokio::sync::{Notify, watch};
+use undertone_circuit::{Circuit, Dialer, ServicePublicKeys};
+use undertone_wire::{Now, link::Link, rpc::Service};
+
+use crate::{
+    ClientError, Result,
+    db::me,
+    driver::Report,
+    own::Own,
+    pace::{Clock, Delay, Pace},
+    state::{State, Tx},
+};
+
+/// Makes a way to the service that a link names.
+pub type DialerFor = Arc<dyn Fn(&Link) -> Arc<dyn Dialer> + Send + Sync>;
+
+/// What was asked of the driver: each number counts up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Passes.
+    pub(crate) pass: u64,
+    /// Passes that read the inbox, due or not.
+    pub(crate) inbox: u64,
+}
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    own: Mutex<Option<Arc<Own>>>,
+    asked: Mutex<Asked>,
+    pub(crate) pace: Pace,
+    pub(crate) clock: Arc<dyn Clock>,
+    dialer_for: DialerFor,
+    /// Something changed that the driver should look at.
+    pub(crate) wake: Notify,
+    /// Something changed that a face may want to show.
+    pub(crate) changes: watch::Sender<u64>,
+    /// The driver's last pass.
+    pub(crate) report: watch::Sender<Report>,
+}
+
+impl Shared {
+    pub(crate) fn new(mut state: State, pace: Pace, clock: Arc<dyn Clock>, dialer_for: DialerFor) -> Result<Self> {
+        let own = state.write(clock.now(), |tx| {
+            crate::db::chats::retry_newer(tx.db)?;
+            if me::load(tx.db)?.is_some_and(|me| me.registered) { Own::load(tx) } else { Ok(None) }
+        })?;
+        Ok(Self {
+            state: Mutex::new(state),
+            own: Mutex::new(own),
+            asked: Mutex::new(Asked::default()),
+            pace,
+            clock,
+            dialer_for,
+            wake: Notify::new(),
+            changes: watch::Sender::new(0),
+            report: watch::Sender::new(Report::default()),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Who we are, once registered.
+    pub(crate) fn own(&self) -> Result<Arc<Own>> {
+        lock(&self.own).clone().ok_or(ClientError::NotRegistered)
+    }
+
+    pub(crate) fn set_own(&self, own: Arc<Own>) {
+        *lock(&self.own) = Some(own);
+    }
+
+    /// Does all of `work` in one transaction, or nothing; then faces are told to look.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let value = self.write_quietly(work)?;
+        self.changes.send_modify(|changes| *changes += 1);
+        Ok(value)
+    }
+
+    /// The same, where faces need not look.
+    pub(crate) fn write_quietly<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        lock(&self.state).write(self.now(), work)
+    }
+
+    /// Looks.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> Result<T>) -> Result<T> {
+        lock(&self.state).read(work)
+    }
+
+    /// A delay of the pace, in milliseconds.
+    pub(crate) fn draw_ms(&self, delay: &Delay) -> u64 {
+        delay.draw_ms(lock(&self.state).rng())
+    }
+
+    /// Randomness for one circuit.
+    fn circuit_rng(&self) -> StdRng {
+        StdRng::from_rng(&mut lock(&self.state).rng())
+    }
+
+    /// Asks the driver for a pass that begins after this, and tells which it is.
+    pub(crate) fn ask(&self, inbox: bool) -> Asked {
+        let asked = {
+            let mut asked = lock(&self.asked);
+            asked.pass += 1;
+            asked.inbox += u64::from(inbox);
+            *asked
+        };
+        self.wake.notify_one();
+        asked
+    }
+
+    pub(crate) fn asked(&self) -> Asked {
+        *lock(&self.asked)
+    }
+
+    /// A fresh circuit to our service, which shows the parameters that it always showed.
+    pub(crate) async fn connect<S: Service>(&self, link: &Link) -> Result<Circuit<S>> {
+        let cached = self.read(|db| Ok(me::load(db)?.and_then(|me| me.service_keys)))?;
+        let cached = cached.and_then(|keys| ServicePublicKeys::from_bytes(&keys).ok());
+        let dialer = (self.dialer_for)(link);
+        let circuit =
+            Circuit::<S>::connect(dialer.as_ref(), &link.pin, cached.as_ref(), &mut self.circuit_rng()).await?;
+        let head_key = &circuit.parameters().head_key;
+        let keys = circuit.service_keys().to_bytes();
+        let (same, first) = self.write_quietly(|tx| {
+            let first = me::load(tx.db)?.is_some_and(|me| me.head_key.is_none());
+            me::set_service_keys(tx.db, &keys)?;
+            Ok((me::pin_head_key(tx.db, head_key)?, first))
+        })?;
+        if !same {
+            return Err(ClientError::ParametersChanged);
+        }
+        if first && lock(&self.own).is_some() {
+            self.reload_own()?;
+        }
+        Ok(circuit)
+    }
+
+    /// Loads our row anew.
+    pub(crate) fn reload_own(&self) -> Result<Arc<Own>> {
+        let own = self.write_quietly(|tx| Own::load(tx))?.ok_or(ClientError::NotRegistered)?;
+        self.set_own(own.clone());
+        Ok(own)
+    }
+}
+
+/// A panic while a lock was held cannot leave a transaction half done: those stand or fall on their own.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,187 @@
+//! What the faces show: plain values, made from the database for one question.
+
+use rusqlite::Connection;
+use undertone_wire::{
+    AccountId,
+    content::{Content, content},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    Result,
+    db::{
+        chats::{self, State, Trouble},
+        contacts, me,
+        messages::{self, Place, StoredMessage},
+    },
+};
+
+/// Who we are.
+#[derive(Clone)]
+pub struct Whoami {
+    /// Account id, hexadecimal.
+    pub account: String,
+    /// What a friend passes to `send`.
+    pub link: String,
+    /// What we call ourselves.
+    pub name: String,
+    /// Number of this device.
+    pub device: u32,
+    /// Link of the service.
+    pub service: String,
+}
+
+/// A fresh account.
+pub struct Registered {
+    /// The recovery words: shown once, kept nowhere.
+    pub words: Zeroizing<String>,
+    /// Who we are now.
+    pub me: Whoami,
+}
+
+/// What became of a message.
+#[derive(Clone)]
+pub struct Sent {
+    /// Message id, hexadecimal.
+    pub id: String,
+    /// The chat: the other's account id, hexadecimal.
+    pub chat: String,
+    /// Place in the log; none for what travels by letter, or is queued.
+    pub seq: Option<u64>,
+    /// The service does not have it yet; it is kept, and sent later.
+    pub queued: bool,
+}
+
+/// A message of a chat.
+#[derive(Clone)]
+pub struct Message {
+    pub(crate) n: i64,
+    /// Message id, hexadecimal.
+    pub id: String,
+    /// The chat: the other's account id, hexadecimal.
+    pub chat: String,
+    /// Its sender's account id, hexadecimal.
+    pub from: String,
+    /// What its sender calls himself; empty while unknown.
+    pub from_name: String,
+    /// Whether we wrote it.
+    pub mine: bool,
+    /// The text; none for what only a newer version understands.
+    pub body: Option<String>,
+    /// Milliseconds since 1970-01-01, by the sender's clock.
+    pub sent_at_ms: u64,
+    /// Place in the log; none for what came by letter, or is queued.
+    pub seq: Option<u64>,
+    /// Ours, and not at the service yet.
+    pub queued: bool,
+    /// Of a stranger whose request waits.
+    pub request: bool,
+}
+
+/// A request that waits.
+#[derive(Clone)]
+pub struct Request {
+    /// Whose, hexadecimal.
+    pub account: String,
+    /// What he calls himself.
+    pub name: String,
+    /// The first message, if it is a text.
+    pub body: Option<String>,
+    /// When he says that he wrote it.
+    pub sent_at_ms: u64,
+}
+
+/// A chat, in a list.
+#[derive(Clone)]
+pub struct ChatSummary {
+    /// The other's account id, hexadecimal.
+    pub chat: String,
+    /// What the other calls himself; empty while unknown.
+    pub name: String,
+    /// `new`, `invited`, `request`, `open`, `blocked`, or `self`.
+    pub state: &'static str,
+    /// Messages that were not shown yet.
+    pub unshown: u64,
+    /// Why it does not go on, if it does not.
+    pub trouble: Option<&'static str>,
+}
+
+/// What keeps a chat from going on, in words for people.
+pub(crate) fn trouble(trouble: Trouble) -> Option<&'static str> {
+    match trouble {
+        Trouble::None => None,
+        Trouble::Lost => Some("its encryption can no longer be followed here"),
+        Trouble::Forked => Some("the service showed different histories; there is proof"),
+        Trouble::Newer => Some("the other uses a newer version; update this program"),
+        Trouble::Expired => Some("this device was away for too long"),
+    }
+}
+
+pub(crate) fn whoami(me: &me::Me, link: &undertone_wire::link::Link) -> Whoami {
+    Whoami {
+        account: me.account.to_hex(),
+        link: undertone_wire::link::Link { account: Some(me.account), ..link.clone() }.to_text(),
+        name: me.name.clone(),
+        device: me.device,
+        service: me.link.clone(),
+    }
+}
+
+pub(crate) fn message(db: &Connection, own: &me::Me, stored: &StoredMessage) -> Result<Message> {
+    let chat = chats::load(db, stored.chat)?;
+    let mine = stored.sender == own.account;
+    Ok(Message {
+        n: stored.n,
+        id: hex(&stored.content.id),
+        chat: chat.peer.to_hex(),
+        from: stored.sender.to_hex(),
+        from_name: if mine { own.name.clone() } else { contacts::name(db, stored.sender)? },
+        mine,
+        body: text(&stored.content),
+        sent_at_ms: stored.content.sent_at_ms,
+        seq: match stored.place {
+            Place::Log(seq) => Some(seq),
+            Place::Pending | Place::Letter(_) => None,
+        },
+        queued: !stored.acked,
+        request: chat.state == State::Request,
+    })
+}
+
+pub(crate) fn request(db: &Connection, chat: &chats::Chat) -> Result<Request> {
+    let first = messages::first_from(db, chat.id, chat.peer)?;
+    Ok(Request {
+        account: chat.peer.to_hex(),
+        name: contacts::name(db, chat.peer)?,
+        body: first.as_ref().and_then(|first| text(&first.content)),
+        sent_at_ms: first.map_or(0, |first| first.content.sent_at_ms),
+    })
+}
+
+pub(crate) fn summary(db: &Connection, own: AccountId, chat: &chats::Chat) -> Result<ChatSummary> {
+    Ok(ChatSummary {
+        chat: chat.peer.to_hex(),
+        name: if chat.peer == own { "note to self".to_owned() } else { contacts::name(db, chat.peer)? },
+        state: match chat.state {
+            _ if chat.peer == own => "self",
+            State::New => "new",
+            State::Invited => "invited",
+            State::Request => "request",
+            State::Open => "open",
+            State::Blocked => "blocked",
+        },
+        unshown: messages::unshown_in(db, chat.id)?,
+        trouble: trouble(chat.trouble),
+    })
+}
+
+fn text(content: &Content) -> Option<String> {
+    match &content.kind {
+        Some(content::Kind::Text(text)) => Some(text.body.clone()),
+        _ => None,
+    }
+}
+
+fn hex(id: &[u8]) -> String {
+    undertone_wire::MessageId::try_from(id).map(|id| id.to_hex()).unwrap_or_default()
+}

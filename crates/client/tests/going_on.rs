@@ -1,0 +1,122 @@
+//! Stories of a chat that goes on, whatever happens to its ends.
+
+mod support;
+
+use support::{Home, Service, acquainted, assert_same_history};
+use undertone_client::{Delay, Kind, Pace};
+
+#[tokio::test]
+async fn what_is_written_offline_arrives_later_in_order() {
+    let mut service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    service.go_away().await;
+    for n in 0..10 {
+        assert!(ana.send("Bo", &format!("{n}")).await.queued);
+    }
+    let ana = ana.reopen().await;
+    service.listen();
+    for n in 0..10 {
+        bo.expect(&ana, &format!("{n}")).await;
+    }
+    ana.until("nothing queued", |engine| engine.history("Bo").unwrap().iter().all(|message| !message.queued)).await;
+    assert_same_history(&ana, &bo);
+}
+
+#[tokio::test]
+async fn many_messages_both_ways_at_once_arrive_once_and_in_order() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    let write = |home: &Home, to: &'static str| {
+        let engine = home.engine.clone();
+        tokio::spawn(async move {
+            for n in 0..100 {
+                engine.send(to, &format!("{n}")).await.unwrap();
+            }
+        })
+    };
+    let (one, other) = (write(&ana, "Bo"), write(&bo, "Ana"));
+    for n in 0..100 {
+        bo.expect(&ana, &format!("{n}")).await;
+    }
+    for n in 0..100 {
+        ana.expect(&bo, &format!("{n}")).await;
+    }
+    one.await.unwrap();
+    other.await.unwrap();
+    assert_same_history(&ana, &bo);
+}
+
+#[tokio::test]
+async fn keys_are_renewed_when_the_speaker_changes() {
+    let service = Service::start();
+    let pace = Pace { self_update_ms: 0, ..Pace::eager() };
+    let ana = Home::with_pace(&service, "Ana", pace.clone()).await;
+    let bo = Home::with_pace(&service, "Bo", pace).await;
+    ana.send(&bo.link(), "hello").await;
+    bo.expect(&ana, "hello").await;
+    bo.engine.accept("Ana").unwrap();
+    let mut last = bo.send("Ana", "0").await.seq.unwrap();
+    ana.expect(&bo, "0").await;
+    for n in 1..6 {
+        let (one, other, name) = if n % 2 == 1 { (&ana, &bo, "Bo") } else { (&bo, &ana, "Ana") };
+        let seq = one.send(name, &format!("{n}")).await.seq.unwrap();
+        assert_eq!(seq, last + 2, "a commit goes before each change of speaker");
+        last = seq;
+        other.expect(one, &format!("{n}")).await;
+    }
+    assert_same_history(&ana, &bo);
+}
+
+#[tokio::test]
+async fn every_length_and_every_letter_arrives() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    let long = "ü".repeat(30_000);
+    for text in ["x", " ", "\u{202e}\u{0}\u{1b}[31m", "👩‍👩‍👧‍👦 ہیلو שלום", &long] {
+        ana.send("Bo", text).await;
+        bo.expect(&ana, text).await;
+    }
+    let error = |text: String| {
+        let engine = ana.engine.clone();
+        async move { engine.send("Bo", &text).await.err().unwrap().kind() }
+    };
+    assert_eq!(error(String::new()).await, Kind::Usage);
+    assert_eq!(error("x".repeat(60_001)).await, Kind::Usage);
+}
+
+#[tokio::test]
+async fn a_long_first_message_arrives_too() {
+    let service = Service::start();
+    let (ana, bo) = (Home::new(&service, "Ana").await, Home::new(&service, "Bo").await);
+    let long = "x".repeat(60_000);
+    ana.send(&bo.link(), &long).await;
+    bo.expect(&ana, &long).await;
+    // So long that each needs a letter of its own.
+    ana.send(&bo.account(), &long).await;
+    bo.expect(&ana, &long).await;
+}
+
+#[tokio::test]
+async fn the_channel_is_not_touched_before_its_time() {
+    let service = Service::start();
+    let slow = Pace { after_acceptance: Delay::ms(3_600_000, 3_600_000), ..Pace::eager() };
+    let ana = Home::new(&service, "Ana").await;
+    let bo = Home::with_pace(&service, "Bo", slow).await;
+    ana.send(&bo.link(), "hello").await;
+    bo.expect(&ana, "hello").await;
+    bo.engine.accept("Ana").unwrap();
+    bo.engine.sync().await.unwrap();
+    ana.engine.sync().await.unwrap();
+    assert_eq!(ana.state(&bo.account()), "invited", "nothing came back yet");
+}
+
+#[tokio::test]
+async fn a_wrong_service_gets_nothing() {
+    let service = Service::start();
+    let impostor = Service::start();
+    let folder = tempfile::tempdir().unwrap();
+    let ana = support::open_at(&folder, &impostor);
+    let error = ana.register(&service.link(), None, "Ana").await.err().unwrap();
+    assert_eq!(error.kind(), Kind::Refused);
+    assert!(ana.whoami().is_err(), "nothing is kept of what did not come to be");
+}

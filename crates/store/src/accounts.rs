@@ -1,0 +1,222 @@
+//! The account plane: accounts, device lists, key packages, inboxes, invites.
+
+use bytes::Bytes;
+use undertone_wire::{AccountId, Day, IdempotencyId, Week, account::InboxEntry, limits::KEY_PACKAGES_MAX};
+
+use crate::StoreError;
+
+/// Order of device lists: (identity number, counter).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListVersion {
+    /// Counts identity keys.
+    pub identity_number: u32,
+    /// Counts lists of one identity key.
+    pub counter: u64,
+}
+
+/// SHA-256 of an invite code; codes themselves are not kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InviteHash(pub [u8; 32]);
+
+/// An invite that an operator gives out.
+#[derive(Clone, Copy)]
+pub struct Invite {
+    /// By this it is found.
+    pub hash: InviteHash,
+    /// How many accounts may still be made with it.
+    pub uses: u32,
+    /// The last day on which it holds.
+    pub expiry_day: Day,
+}
+
+/// An account as it is registered.
+#[derive(Clone)]
+pub struct NewAccount {
+    /// Its id.
+    pub account: AccountId,
+    /// Version of `device_list`.
+    pub list_version: ListVersion,
+    /// SignedDeviceList.
+    pub device_list: Bytes,
+    /// Week of `inbox_key`.
+    pub inbox_week: Week,
+    /// SignedInboxKey.
+    pub inbox_key: Bytes,
+    /// Number of its first device.
+    pub device: u32,
+    /// That device's key packages.
+    pub key_packages: NewKeyPackages,
+    /// The invite to use up; none where registration is open.
+    pub invite: Option<InviteHash>,
+}
+
+/// Key packages of one device.
+#[derive(Clone, Default)]
+pub struct NewKeyPackages {
+    /// Handed out once each, in this order.
+    pub one_time: Vec<Bytes>,
+    /// Handed out when none of those is left; none leaves the former one.
+    pub last_resort: Option<Bytes>,
+}
+
+/// How a registration ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The account exists now. Also for a retry with the same device list, which uses no invite up.
+    Created,
+    /// The account exists with another device list.
+    Taken,
+    /// The invite is unknown, used up or expired.
+    InviteRefused,
+}
+
+/// What is kept of an account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// Version of `device_list`.
+    pub list_version: ListVersion,
+    /// SignedDeviceList.
+    pub device_list: Bytes,
+    /// Week of the newest inbox key.
+    pub inbox_week: Week,
+    /// The day it was created.
+    pub created: Day,
+    /// The day it last authenticated.
+    pub last_seen: Day,
+    /// Number of the newest inbox entry; 0 if there never was one.
+    pub inbox_seq: u64,
+}
+
+/// What a stranger gets, to write to an account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// SignedDeviceList.
+    pub device_list: Bytes,
+    /// SignedInboxKey, the newest.
+    pub inbox_key: Bytes,
+    /// SignedKeyPackage, one of each device that has any, by device number.
+    pub key_packages: Vec<Bytes>,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It stands in the inbox. Also for a retry with the same bytes, even after the entry was read and cleared.
+    Delivered,
+    /// No such account.
+    NotFound,
+    /// The idempotency id was used with other bytes for the same expiry day.
+    Conflict,
+    /// The inbox holds as many unread entries as it may.
+    Full,
+}
+
+/// Part of an inbox.
+#[derive(Clone, Default, PartialEq)]
+pub struct InboxPage {
+    /// In order of `seq`.
+    pub entries: Vec<InboxEntry>,
+    /// Whether there is more after them.
+    pub more: bool,
+}
+
+/// Numbers an operator may see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountCounts {
+    /// Accounts.
+    pub accounts: u64,
+    /// One-time key packages that wait.
+    pub key_packages: u64,
+    /// Inbox entries that wait.
+    pub inbox_entries: u64,
+}
+
+/// A device's key packages that were handed out are remembered, by their hash, up to so many: as many as it may have
+/// waiting, so that a whole batch put again after an unknown outcome hands none out twice.
+pub const HANDED_OUT_KEPT: usize = KEY_PACKAGES_MAX as usize;
+
+/// Storage of the account plane. Partition key: the account id (of `add_invite`: the invite's hash).
+///
+/// An inbox entry's body and idempotency id stand in the partition of its expiry day, which is dropped whole; day 0 means
+/// never. The caller bounds expiry days. What names an account that does not exist changes nothing.
+pub trait Accounts: Send + Sync + 'static {
+    /// Creates an account and uses up its invite, both or neither.
+    fn create(&self, new: NewAccount, today: Day) -> impl Future<Output = Result<Creation, StoreError>> + Send;
+
+    /// Looks an account up.
+    fn account(&self, account: AccountId) -> impl Future<Output = Result<Option<StoredAccount>, StoreError>> + Send;
+
+    /// Notes that an account was here on this day; writes only when the day is a new one.
+    fn seen(&self, account: AccountId, today: Day) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Replaces the device list if the new version is higher (true), or it is the same list again (true). False: a
+    /// newer or another list of that version stands, or there is no such account.
+    fn put_device_list(
+        &self,
+        account: AccountId,
+        version: ListVersion,
+        device_list: Bytes,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Replaces the inbox key if its week is not older than the one held (true). False: it is, or there is no such
+    /// account.
+    fn put_inbox_key(
+        &self,
+        account: AccountId,
+        week: Week,
+        inbox_key: Bytes,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Adds key packages of a device, up to `one_time_max` in all (what is beyond is left out). The same bytes are kept
+    /// once, and those among the last [`HANDED_OUT_KEPT`] handed out are not taken again. Returns how many one-time ones
+    /// are left.
+    fn put_key_packages(
+        &self,
+        account: AccountId,
+        device: u32,
+        new: NewKeyPackages,
+        one_time_max: u32,
+    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
+
+    /// How many one-time key packages a device has left.
+    fn key_packages_left(
+        &self,
+        account: AccountId,
+        device: u32,
+    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
+
+    /// What a stranger needs. One-time key packages among it are gone afterwards: no two calls get the same one.
+    fn take_contact(&self, account: AccountId) -> impl Future<Output = Result<Option<Contact>, StoreError>> + Send;
+
+    /// Appends a sealed entry to an inbox that holds fewer than `entries_max`. The idempotency id, in the scope of
+    /// (account, expiry day), is looked up before that limit.
+    fn deliver(
+        &self,
+        account: AccountId,
+        id: IdempotencyId,
+        sealed: Bytes,
+        expiry_day: Day,
+        entries_max: u64,
+    ) -> impl Future<Output = Result<Delivery, StoreError>> + Send;
+
+    /// Entries after `after`, at most `limit` and (but for the first) `bytes_max` bytes of them.
+    fn read_inbox(
+        &self,
+        account: AccountId,
+        after: u64,
+        limit: u32,
+        bytes_max: usize,
+    ) -> impl Future<Output = Result<InboxPage, StoreError>> + Send;
+
+    /// Forgets entries up to and with `up_to`. Their numbers are never used again.
+    fn clear_inbox(&self, account: AccountId, up_to: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Keeps an invite. The same hash again changes nothing, even after the invite was used up.
+    fn add_invite(&self, invite: Invite) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Forgets what has expired before `today`: inbox entries by their day's partition, and invites.
+    fn expire(&self, today: Day) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Counts.
+    fn counts(&self) -> impl Future<Output = Result<AccountCounts, StoreError>> + Send;
+}

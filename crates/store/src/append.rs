@@ -1,0 +1,108 @@
+//! What an append does to a channel: the rules that all engines share. No I/O.
+
+use std::collections::BTreeSet;
+
+use undertone_wire::{
+    WrongLength,
+    chain::Digest,
+    channel::{Entry, EntryKind},
+};
+
+use crate::{Append, AppendOutcome, NewEntry, StoreError, StoredChannel, entry::StoredEntry};
+
+/// An append with the digests of its entries, computed before the engine's turn comes.
+pub(crate) struct Prepared {
+    pub(crate) append: Append,
+    digests: Vec<Digest>,
+}
+
+/// What an idempotency id stands for already.
+#[derive(Clone, Copy)]
+pub(crate) struct Used {
+    pub(crate) seq: u64,
+    /// Of what came with it.
+    pub(crate) digest: [u8; 32],
+}
+
+/// What an engine has to do.
+pub(crate) enum Plan {
+    /// Write the entries, numbered on from the channel's `seq`, and the channel as it is after them.
+    Write(StoredChannel),
+    /// Write nothing and answer this.
+    Answer(AppendOutcome),
+}
+
+impl Prepared {
+    /// # Errors
+    /// [`StoreError::NotApplied`] for an empty body, which has no digest.
+    pub(crate) fn new(append: Append) -> Result<Self, StoreError> {
+        let digests = append.entries.iter().map(digest).collect::<Result<_, _>>();
+        Ok(Self { append, digests: digests.map_err(|_| StoreError::NotApplied)? })
+    }
+
+    /// Entries as they stand from `first_seq` on, in order.
+    pub(crate) fn numbered(&self, first_seq: u64) -> impl Iterator<Item = (&NewEntry, StoredEntry)> {
+        let entries = (first_seq..).zip(&self.append.entries).zip(&self.digests);
+        entries.map(|((seq, entry), digest)| (entry, StoredEntry::new(entry, seq, *digest)))
+    }
+
+    /// Bytes of all bodies.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.append.entries.iter().map(|entry| entry.body.len() as u64).sum()
+    }
+
+    /// Decides, from what the engine holds: the channel, the bytes of its bodies, and for each entry what its id stands
+    /// for in (channel, expiry day).
+    pub(crate) fn plan(&self, channel: StoredChannel, bytes_held: u64, used: &[Option<Used>]) -> Plan {
+        if let Some(outcome) = self.known(channel, used) {
+            return Plan::Answer(outcome);
+        }
+        let mut after = channel;
+        for (entry, digest) in self.append.entries.iter().zip(&self.digests) {
+            if entry.position != after.position {
+                return Plan::Answer(AppendOutcome::Stale(channel));
+            }
+            if entry.kind == EntryKind::Commit {
+                after.position.epoch += 1;
+            }
+            after.seq += 1;
+            after.chain = after.chain.then(digest);
+        }
+        if bytes_held.saturating_add(self.bytes()) > self.append.bytes_max {
+            return Plan::Answer(AppendOutcome::Full);
+        }
+        Plan::Write(after)
+    }
+
+    /// What the ids alone decide; none when all are new.
+    fn known(&self, channel: StoredChannel, used: &[Option<Used>]) -> Option<AppendOutcome> {
+        let mut ids = BTreeSet::new();
+        if !self.append.entries.iter().all(|entry| ids.insert((entry.expiry_day, entry.id))) {
+            return Some(AppendOutcome::Conflict);
+        }
+        let first_seq = match used.first() {
+            // Nothing to append stands already.
+            None => channel.seq + 1,
+            Some(_) if used.iter().all(Option::is_none) => return None,
+            Some(None) => return Some(AppendOutcome::Conflict),
+            Some(Some(first)) => first.seq,
+        };
+        let again = (first_seq..)
+            .zip(&self.digests)
+            .zip(used)
+            .all(|((seq, digest), used)| used.is_some_and(|used| used.seq == seq && used.digest == *digest.as_bytes()));
+        Some(if again { AppendOutcome::Appended { first_seq, channel, fresh: false } } else { AppendOutcome::Conflict })
+    }
+}
+
+/// The part of an entry that its digest is over.
+fn digest(entry: &NewEntry) -> Result<Digest, WrongLength> {
+    Digest::of(&Entry {
+        kind: entry.kind.into(),
+        incarnation: entry.position.incarnation,
+        epoch: entry.position.epoch,
+        expiry_day: entry.expiry_day.0,
+        body: entry.body.clone(),
+        ..Entry::default()
+    })
+}

@@ -1,0 +1,154 @@
+//! The channel plane: channels and their logs.
+
+use bytes::Bytes;
+use undertone_wire::{
+    ChannelId, Day, IdempotencyId, Position,
+    chain::Chain,
+    channel::{Entry, EntryKind},
+};
+
+use crate::StoreError;
+
+/// A channel as it is created: empty, generation 0.
+#[derive(Clone)]
+pub struct NewChannel {
+    /// Its id.
+    pub channel: ChannelId,
+    /// Ed25519 keys of generation 0.
+    pub read_key: [u8; 32],
+    /// See `read_key`.
+    pub write_key: [u8; 32],
+}
+
+/// What is kept of a channel itself: its head and its current keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct StoredChannel {
+    /// Number of the newest entry; 0 for an empty log.
+    pub seq: u64,
+    /// The chain after it.
+    pub chain: Chain,
+    /// What the next entry must be made for.
+    pub position: Position,
+    /// The generation whose keys these are.
+    pub generation: u32,
+    /// Ed25519, to read.
+    pub read_key: [u8; 32],
+    /// Ed25519, to write.
+    pub write_key: [u8; 32],
+}
+
+impl StoredChannel {
+    /// As it is created.
+    pub(crate) fn new(new: &NewChannel) -> Self {
+        Self {
+            seq: 0,
+            chain: Chain::start(new.channel),
+            position: Position::default(),
+            generation: 0,
+            read_key: new.read_key,
+            write_key: new.write_key,
+        }
+    }
+
+    /// Whether it still stands as this one created it, whatever was appended.
+    pub(crate) fn has_keys_of(&self, new: &NewChannel) -> bool {
+        (self.generation, self.read_key, self.write_key) == (0, new.read_key, new.write_key)
+    }
+}
+
+/// An entry to append.
+#[derive(Clone)]
+pub struct NewEntry {
+    /// What it is; a commit moves the position on.
+    pub kind: EntryKind,
+    /// What it is made for.
+    pub position: Position,
+    /// The last day on which its body is kept; 0 for good.
+    pub expiry_day: Day,
+    /// One bucket of ciphertext, never empty: an entry without a body is an expired one.
+    pub body: Bytes,
+    /// Scope: (channel, expiry day).
+    pub id: IdempotencyId,
+}
+
+/// An atomic append.
+#[derive(Clone)]
+pub struct Append {
+    /// Where.
+    pub channel: ChannelId,
+    /// All or none of these, in order.
+    pub entries: Vec<NewEntry>,
+    /// Bytes of bodies that the channel may hold.
+    pub bytes_max: u64,
+}
+
+/// How an append ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum AppendOutcome {
+    /// The entries stand from `first_seq` on; `channel` is as it is now.
+    Appended {
+        /// Number of the first.
+        first_seq: u64,
+        /// The head, with or after them.
+        channel: StoredChannel,
+        /// False when this was a retry, and nothing new was written.
+        fresh: bool,
+    },
+    /// An entry is made for another position than it would come to stand at.
+    Stale(StoredChannel),
+    /// An idempotency id was used before with other bytes, or twice in this append, or only some of the ids were, or the
+    /// entries do not stand in this order without others between them.
+    Conflict,
+    /// No such channel.
+    NotFound,
+    /// The channel holds as much as it may.
+    Full,
+}
+
+/// Numbers an operator may see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelCounts {
+    /// Channels.
+    pub channels: u64,
+    /// Entries ever appended to them.
+    pub entries: u64,
+    /// Entries whose bodies are still kept.
+    pub bodies: u64,
+}
+
+/// Storage of the channel plane. Partition key: the channel id.
+///
+/// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is dropped whole; and
+/// its digest with kind, position and expiry day, for good. A commit's body is dropped like any other, at the day that
+/// its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
+pub trait Channels: Send + Sync + 'static {
+    /// Creates an empty channel. True also for the same keys again; false when the id is taken by others.
+    fn create(&self, new: NewChannel, today: Day) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Looks a channel up.
+    fn channel(&self, channel: ChannelId) -> impl Future<Output = Result<Option<StoredChannel>, StoreError>> + Send;
+
+    /// Appends all entries or none. Each must be made for the position at which it comes to stand: after a commit, the
+    /// next epoch. Idempotency ids are looked up before positions are compared, and those before bytes are counted:
+    /// with the same kinds, positions and bodies in the same order the first result is returned, whatever came after.
+    fn append(&self, append: Append) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
+
+    /// Entries after `after` without a gap, at most `limit` and (but for the first) `bytes_max` of bodies. An expired
+    /// entry has its digest instead of its body. Bodies of entries that expired before `today` are not served, even if
+    /// they were not dropped yet. None: no such channel.
+    fn read_after(
+        &self,
+        channel: ChannelId,
+        after: u64,
+        limit: u32,
+        bytes_max: usize,
+        today: Day,
+    ) -> impl Future<Output = Result<Option<Vec<Entry>>, StoreError>> + Send;
+
+    /// Forgets what has expired before `today`, by dropping partitions, and channels still empty that were created
+    /// more than `unused_days` ago.
+    fn expire(&self, today: Day, unused_days: u32) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Counts.
+    fn counts(&self) -> impl Future<Output = Result<ChannelCounts, StoreError>> + Send;
+}

@@ -1,0 +1,145 @@
+//! The suite that every engine must pass: each documented sentence of [`Accounts`](crate::Accounts) and
+//! [`Channels`](crate::Channels), run against an empty engine.
+//!
+//! ```ignore
+//! mod memory {
+//!     undertone_store::accounts_conformance!((MemoryAccounts::default(), ()));
+//! }
+//! ```
+//! The expression opens a fresh engine, and whatever must live as long as it does.
+
+// A failed assertion is what a suite is for.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+pub mod accounts;
+pub mod appends;
+pub mod channels;
+pub mod inboxes;
+pub mod key_packages;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use undertone_wire::Day;
+
+/// The day on which the suite plays.
+pub const TODAY: Day = Day(20_800);
+
+/// Runs one future for each number at once, and gives their outputs in any order.
+async fn at_once<F>(count: u8, each: impl Fn(u8) -> F) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut running: JoinSet<_> = (0..count).map(each).collect();
+    let mut outputs = Vec::new();
+    while let Some(output) = running.join_next().await {
+        outputs.push(output.unwrap());
+    }
+    outputs
+}
+
+/// The tests of [`Accounts`](crate::Accounts), for an expression that gives `(engine, guard)`.
+#[macro_export]
+macro_rules! accounts_conformance {
+    ($open:expr) => {
+        $crate::conformance_tests! { $open;
+            accounts::an_account_is_created_once
+            accounts::an_invite_makes_as_many_accounts_as_it_says
+            accounts::a_registration_without_a_good_invite_leaves_nothing
+            accounts::an_invite_is_used_once_under_concurrency
+            accounts::an_invite_added_again_changes_nothing
+            accounts::invites_expire
+            accounts::the_day_last_seen_moves_forward_only
+            accounts::device_lists_only_move_up
+            accounts::counters_have_all_their_bits
+            accounts::inbox_keys_do_not_go_back_a_week
+            accounts::accounts_are_counted
+            key_packages::one_of_each_device_in_order_then_the_last_resort
+            key_packages::a_last_resort_stays_until_it_is_replaced
+            key_packages::what_is_beyond_the_limit_is_left_out
+            key_packages::the_same_bytes_are_kept_once
+            key_packages::what_was_handed_out_is_not_taken_again
+            key_packages::as_many_are_remembered_as_promised
+            key_packages::one_is_handed_out_once_under_concurrency
+            inboxes::letters_come_in_order_and_in_pages
+            inboxes::a_letter_again_is_delivered_once
+            inboxes::an_id_is_used_with_the_same_bytes_only
+            inboxes::a_full_inbox_takes_no_more_until_it_is_cleared
+            inboxes::what_is_cleared_is_gone_and_its_numbers_too
+            inboxes::letters_expire_with_their_day
+            inboxes::concurrent_letters_get_numbers_without_a_gap
+            inboxes::nobody_has_no_inbox
+        }
+    };
+}
+
+/// The tests of [`Channels`](crate::Channels), for an expression that gives `(engine, guard)`.
+#[macro_export]
+macro_rules! channels_conformance {
+    ($open:expr) => {
+        $crate::conformance_tests! { $open;
+            channels::a_channel_starts_empty
+            channels::a_channel_is_created_once
+            channels::nobody_has_no_log
+            channels::entries_are_read_back_and_make_the_chain
+            channels::pages_have_no_gap
+            channels::an_expired_body_leaves_its_digest_in_an_unbroken_chain
+            channels::what_has_expired_is_not_served_even_before_it_is_dropped
+            channels::day_zero_never_comes
+            channels::unused_channels_are_forgotten
+            channels::channels_are_counted
+            appends::a_commit_moves_the_position_and_nothing_else_does
+            appends::an_entry_for_another_position_is_stale
+            appends::entries_after_a_commit_are_made_for_the_next_epoch
+            appends::a_batch_stands_whole_or_not_at_all
+            appends::nothing_to_append_changes_nothing
+            appends::a_retry_returns_the_first_result_whatever_came_after
+            appends::an_id_stands_for_one_content
+            appends::the_scope_of_an_id_is_channel_and_expiry_day
+            appends::a_batch_is_known_only_as_it_stands
+            appends::an_id_twice_in_a_batch_is_a_conflict
+            appends::ids_are_forgotten_with_their_partition
+            appends::a_channel_holds_so_many_bytes
+            appends::expiry_makes_room
+            appends::concurrent_appends_get_numbers_without_a_gap
+            appends::one_of_many_commits_wins
+            appends::the_same_bytes_at_once_stand_once
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($open:expr; $($module:ident :: $case:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (engine, _guard) = $open;
+            $crate::conformance::$module::$case(std::sync::Arc::new(engine)).await;
+        }
+    )*};
+}
+
+/// Every engine under test, as a case gets it.
+type Engine<E> = Arc<E>;
+
+#[cfg(test)]
+mod tests {
+    /// A case that stands in no list is never run.
+    #[test]
+    fn every_case_is_listed() {
+        let lists = include_str!("mod.rs");
+        for (module, source) in [
+            ("accounts", include_str!("accounts.rs")),
+            ("appends", include_str!("appends.rs")),
+            ("channels", include_str!("channels.rs")),
+            ("inboxes", include_str!("inboxes.rs")),
+            ("key_packages", include_str!("key_packages.rs")),
+        ] {
+            let cases = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('<').next());
+            for case in cases {
+                assert!(lists.contains(&format!("{module}::{case}\n")), "{module}::{case}");
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The channel plane in memory.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use bytes::Bytes;
+use undertone_wire::{ChannelId, Day, IdempotencyId, channel::Entry};
+
+use super::lock;
+use crate::{
+    Append, AppendOutcome, ChannelCounts, Channels, NewChannel, NewEntry, StoreError, StoredChannel,
+    append::{Plan, Prepared, Used},
+    entry::{StoredEntry, expired},
+    page::Page,
+};
+
+/// Channels and their logs, in memory.
+#[derive(Default)]
+pub struct MemoryChannels(Mutex<BTreeMap<ChannelId, Log>>);
+
+struct Log {
+    channel: StoredChannel,
+    created: Day,
+    /// The entry with number n stands at n - 1.
+    entries: Vec<Kept>,
+}
+
+struct Kept {
+    entry: StoredEntry,
+    /// What goes with the partition of its day.
+    live: Option<Live>,
+}
+
+struct Live {
+    id: IdempotencyId,
+    body: Bytes,
+}
+
+impl Channels for MemoryChannels {
+    async fn create(&self, new: NewChannel, today: Day) -> Result<bool, StoreError> {
+        let mut logs = lock(&self.0);
+        let log = logs.entry(new.channel).or_insert_with(|| Log {
+            channel: StoredChannel::new(&new),
+            created: today,
+            entries: Vec::new(),
+        });
+        Ok(log.channel.has_keys_of(&new))
+    }
+
+    async fn channel(&self, channel: ChannelId) -> Result<Option<StoredChannel>, StoreError> {
+        Ok(lock(&self.0).get(&channel).map(|log| log.channel))
+    }
+
+    async fn append(&self, append: Append) -> Result<AppendOutcome, StoreError> {
+        let prepared = Prepared::new(append)?;
+        let mut logs = lock(&self.0);
+        let Some(log) = logs.get_mut(&prepared.append.channel) else {
+            return Ok(AppendOutcome::NotFound);
+        };
+        let used: Vec<_> = prepared.append.entries.iter().map(|entry| log.used(entry)).collect();
+        let after = match prepared.plan(log.channel, log.bytes(), &used) {
+            Plan::Write(after) => after,
+            Plan::Answer(outcome) => return Ok(outcome),
+        };
+        let first_seq = log.channel.seq + 1;
+        log.entries.extend(prepared.numbered(first_seq).map(|(new, entry)| Kept::new(new, entry)));
+        log.channel = after;
+        Ok(AppendOutcome::Appended { first_seq, channel: after, fresh: true })
+    }
+
+    async fn read_after(
+        &self,
+        channel: ChannelId,
+        after: u64,
+        limit: u32,
+        bytes_max: usize,
+        today: Day,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        let mut page = Page::new(limit, bytes_max);
+        Ok(lock(&self.0).get(&channel).map(|log| {
+            let entries = log.entries.iter().skip(usize::try_from(after).unwrap_or(usize::MAX));
+            entries.map(|kept| kept.served(today)).take_while(|entry| page.take(entry.body.len())).collect()
+        }))
+    }
+
+    async fn expire(&self, today: Day, unused_days: u32) -> Result<(), StoreError> {
+        let mut logs = lock(&self.0);
+        logs.retain(|_, log| !log.entries.is_empty() || log.created + unused_days >= today);
+        for kept in logs.values_mut().flat_map(|log| &mut log.entries) {
+            if expired(kept.entry.expiry_day, today) {
+                kept.live = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn counts(&self) -> Result<ChannelCounts, StoreError> {
+        let logs = lock(&self.0);
+        let bodies = logs.values().flat_map(|log| &log.entries).filter(|kept| kept.live.is_some()).count();
+        Ok(ChannelCounts {
+            channels: logs.len() as u64,
+            entries: logs.values().map(|log| log.channel.seq).sum(),
+            bodies: bodies as u64,
+        })
+    }
+}
+
+impl Log {
+    fn used(&self, new: &NewEntry) -> Option<Used> {
+        let same = |kept: &&Kept| {
+            kept.entry.expiry_day == new.expiry_day && kept.live.as_ref().is_some_and(|live| live.id == new.id)
+        };
+        let StoredEntry { seq, digest, .. } = self.entries.iter().find(same)?.entry;
+        Some(Used { seq, digest: *digest.as_bytes() })
+    }
+
+    fn bytes(&self) -> u64 {
+        self.entries.iter().filter_map(|kept| kept.live.as_ref()).map(|live| live.body.len() as u64).sum()
+    }
+}
+
+impl Kept {
+    fn new(new: &NewEntry, entry: StoredEntry) -> Self {
+        Self { entry, live: Some(Live { id: new.id, body: new.body.clone() }) }
+    }
+
+    fn served(&self, today: Day) -> Entry {
+        let live = self.live.as_ref().filter(|_| !expired(self.entry.expiry_day, today));
+        self.entry.served(live.map(|live| live.body.clone()))
+    }
+}

@@ -1,0 +1,277 @@
+//! The account plane in SQLite.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _};
+use undertone_wire::{AccountId, Day, IdempotencyId, Week};
+
+use super::{
+    engine::Engine,
+    inbox, key_packages,
+    open::{OpenError, Plane},
+    partition,
+};
+use crate::{
+    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, ListVersion, NewAccount,
+    NewKeyPackages, StoreError, StoredAccount,
+};
+
+static PLANE: Plane = Plane {
+    name: "accounts",
+    // "UnAc"
+    application_id: 0x556e_4163,
+    // Wide columns stand last, so that the others are read without their pages. A null package was handed out.
+    schema: "
+        CREATE TABLE accounts (
+            account BLOB PRIMARY KEY,
+            created INTEGER NOT NULL,
+            last_seen INTEGER NOT NULL,
+            identity_number INTEGER NOT NULL,
+            list_counter INTEGER NOT NULL,
+            inbox_week INTEGER NOT NULL,
+            inbox_seq INTEGER NOT NULL,
+            device_list BLOB NOT NULL,
+            inbox_key BLOB NOT NULL
+        ) WITHOUT ROWID, STRICT;
+        CREATE TABLE key_packages (
+            account BLOB NOT NULL,
+            device INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            package BLOB,
+            PRIMARY KEY (account, device, number)
+        ) WITHOUT ROWID, STRICT;
+        CREATE UNIQUE INDEX key_packages_hash ON key_packages (account, device, hash);
+        CREATE TABLE last_resorts (
+            account BLOB NOT NULL,
+            device INTEGER NOT NULL,
+            package BLOB NOT NULL,
+            PRIMARY KEY (account, device)
+        ) WITHOUT ROWID, STRICT;
+        CREATE TABLE inbox (
+            account BLOB NOT NULL,
+            seq INTEGER NOT NULL,
+            expiry_day INTEGER NOT NULL,
+            PRIMARY KEY (account, seq)
+        ) WITHOUT ROWID, STRICT;
+        CREATE TABLE invites (
+            hash BLOB PRIMARY KEY,
+            uses INTEGER NOT NULL,
+            expiry_day INTEGER NOT NULL
+        ) WITHOUT ROWID, STRICT;",
+};
+
+/// Accounts with their key packages and inboxes, and invites, in one SQLite file.
+pub struct SqliteAccounts {
+    pub(super) engine: Engine,
+}
+
+impl SqliteAccounts {
+    /// Opens the file, or creates it. Blocks.
+    ///
+    /// # Errors
+    /// Why the file cannot be used, for the operator.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self { engine: Engine::open(path, &PLANE)? })
+    }
+}
+
+impl Accounts for SqliteAccounts {
+    async fn create(&self, new: NewAccount, today: Day) -> Result<Creation, StoreError> {
+        self.engine.change(move |db| create(db, &new, today)).await
+    }
+
+    async fn account(&self, account: AccountId) -> Result<Option<StoredAccount>, StoreError> {
+        self.engine.read(move |db| load(db, account)).await
+    }
+
+    async fn seen(&self, account: AccountId, today: Day) -> Result<(), StoreError> {
+        let seen = move |db: &Connection| {
+            db.prepare_cached("UPDATE accounts SET last_seen = ?2 WHERE account = ?1 AND last_seen < ?2")?
+                .execute((account.as_bytes(), today.0))
+                .map(drop)
+        };
+        self.engine.change(seen).await
+    }
+
+    async fn put_device_list(
+        &self,
+        account: AccountId,
+        version: ListVersion,
+        device_list: Bytes,
+    ) -> Result<bool, StoreError> {
+        self.engine.change(move |db| put_device_list(db, account, version, &device_list)).await
+    }
+
+    async fn put_inbox_key(&self, account: AccountId, week: Week, inbox_key: Bytes) -> Result<bool, StoreError> {
+        let put = move |db: &Connection| {
+            db.prepare_cached(
+                "UPDATE accounts SET inbox_week = ?2, inbox_key = ?3 WHERE account = ?1 AND inbox_week <= ?2",
+            )?
+            .execute((account.as_bytes(), week.0, &inbox_key[..]))
+        };
+        Ok(self.engine.change(put).await? == 1)
+    }
+
+    async fn put_key_packages(
+        &self,
+        account: AccountId,
+        device: u32,
+        new: NewKeyPackages,
+        one_time_max: u32,
+    ) -> Result<u32, StoreError> {
+        let put = move |db: &Connection| match load(db, account)? {
+            Some(_) => key_packages::put(db, account, device, &new, one_time_max),
+            None => Ok(0),
+        };
+        self.engine.change(put).await
+    }
+
+    async fn key_packages_left(&self, account: AccountId, device: u32) -> Result<u32, StoreError> {
+        self.engine.read(move |db| key_packages::left(db, account, device)).await
+    }
+
+    async fn take_contact(&self, account: AccountId) -> Result<Option<Contact>, StoreError> {
+        self.engine.change(move |db| take_contact(db, account)).await
+    }
+
+    async fn deliver(
+        &self,
+        account: AccountId,
+        id: IdempotencyId,
+        sealed: Bytes,
+        expiry_day: Day,
+        entries_max: u64,
+    ) -> Result<Delivery, StoreError> {
+        let letter = inbox::Letter::new(id, sealed, expiry_day);
+        self.engine.change(move |db| inbox::deliver(db, account, &letter, entries_max)).await
+    }
+
+    async fn read_inbox(
+        &self,
+        account: AccountId,
+        after: u64,
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<InboxPage, StoreError> {
+        self.engine.read(move |db| inbox::read(db, account, after, limit, bytes_max)).await
+    }
+
+    async fn clear_inbox(&self, account: AccountId, up_to: u64) -> Result<(), StoreError> {
+        self.engine.change(move |db| inbox::clear(db, account, up_to)).await
+    }
+
+    async fn add_invite(&self, invite: Invite) -> Result<(), StoreError> {
+        let Invite { hash: InviteHash(hash), uses, expiry_day } = invite;
+        let add = move |db: &Connection| {
+            db.prepare_cached("INSERT OR IGNORE INTO invites (hash, uses, expiry_day) VALUES (?1, ?2, ?3)")?
+                .execute((hash, uses, expiry_day.0))
+                .map(drop)
+        };
+        self.engine.change(add).await
+    }
+
+    async fn expire(&self, today: Day) -> Result<(), StoreError> {
+        // A transaction for each day, so that the writer is never held for longer than one takes.
+        for day in self.engine.read(move |db| partition::expired(db, today)).await? {
+            self.engine.change(move |db| inbox::drop_partition(db, day)).await?;
+        }
+        let invites = move |db: &Connection| db.execute("DELETE FROM invites WHERE expiry_day < ?1", [today.0]);
+        self.engine.change(invites).await.map(drop)
+    }
+
+    async fn counts(&self) -> Result<AccountCounts, StoreError> {
+        self.engine.read(counts).await
+    }
+}
+
+fn create(db: &Connection, new: &NewAccount, today: Day) -> rusqlite::Result<Creation> {
+    if let Some(account) = load(db, new.account)? {
+        return Ok(if account.device_list == new.device_list { Creation::Created } else { Creation::Taken });
+    }
+    if let Some(InviteHash(hash)) = new.invite {
+        let used = db
+            .prepare_cached("UPDATE invites SET uses = uses - 1 WHERE hash = ?1 AND uses > 0 AND expiry_day >= ?2")?
+            .execute((hash, today.0))?;
+        if used == 0 {
+            return Ok(Creation::InviteRefused);
+        }
+    }
+    let ListVersion { identity_number, counter } = new.list_version;
+    db.prepare_cached(
+        "INSERT INTO accounts
+            (account, created, last_seen, identity_number, list_counter, inbox_week, inbox_seq, device_list, inbox_key)
+        VALUES (?1, ?2, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+    )?
+    .execute((
+        new.account.as_bytes(),
+        today.0,
+        identity_number,
+        counter.cast_signed(),
+        new.inbox_week.0,
+        &new.device_list[..],
+        &new.inbox_key[..],
+    ))?;
+    key_packages::put(db, new.account, new.device, &new.key_packages, u32::MAX)?;
+    Ok(Creation::Created)
+}
+
+fn load(db: &Connection, account: AccountId) -> rusqlite::Result<Option<StoredAccount>> {
+    db.prepare_cached(
+        "SELECT created, last_seen, identity_number, list_counter, inbox_week, inbox_seq, device_list
+        FROM accounts WHERE account = ?1",
+    )?
+    .query_row([account.as_bytes()], |row| {
+        Ok(StoredAccount {
+            created: Day(row.get(0)?),
+            last_seen: Day(row.get(1)?),
+            // A counter comes from outside and may have all 64 bits: it is compared here, never by SQLite.
+            list_version: ListVersion { identity_number: row.get(2)?, counter: row.get::<_, i64>(3)?.cast_unsigned() },
+            inbox_week: Week(row.get(4)?),
+            inbox_seq: row.get::<_, i64>(5)?.cast_unsigned(),
+            device_list: row.get::<_, Vec<u8>>(6)?.into(),
+        })
+    })
+    .optional()
+}
+
+fn put_device_list(
+    db: &Connection,
+    account: AccountId,
+    version: ListVersion,
+    device_list: &Bytes,
+) -> rusqlite::Result<bool> {
+    let Some(stored) = load(db, account)? else {
+        return Ok(false);
+    };
+    if version <= stored.list_version {
+        return Ok(version == stored.list_version && *device_list == stored.device_list);
+    }
+    db.prepare_cached(
+        "UPDATE accounts SET identity_number = ?2, list_counter = ?3, device_list = ?4 WHERE account = ?1",
+    )?
+    .execute((account.as_bytes(), version.identity_number, version.counter.cast_signed(), &device_list[..]))?;
+    Ok(true)
+}
+
+fn take_contact(db: &Connection, account: AccountId) -> rusqlite::Result<Option<Contact>> {
+    let stored = db
+        .prepare_cached("SELECT device_list, inbox_key FROM accounts WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .optional()?;
+    let Some((device_list, inbox_key)) = stored else {
+        return Ok(None);
+    };
+    let key_packages = key_packages::take(db, account)?;
+    Ok(Some(Contact { device_list: device_list.into(), inbox_key: inbox_key.into(), key_packages }))
+}
+
+fn counts(db: &Connection) -> rusqlite::Result<AccountCounts> {
+    let count = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
+    Ok(AccountCounts {
+        accounts: count("SELECT count(*) FROM accounts")?,
+        key_packages: count("SELECT count(*) FROM key_packages WHERE package IS NOT NULL")?,
+        inbox_entries: count("SELECT count(*) FROM inbox")?,
+    })
+}

@@ -1,0 +1,110 @@
+//! Inboxes: logs without epochs, whose entries are forgotten once they are read.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _};
+use sha2::{Digest as _, Sha256};
+use undertone_wire::{AccountId, Day, IdempotencyId, account::InboxEntry};
+
+use super::{integer, partition::Partition};
+use crate::{Delivery, InboxPage, page::Page};
+
+/// An entry on its way into an inbox.
+pub(super) struct Letter {
+    id: IdempotencyId,
+    sealed: Bytes,
+    digest: [u8; 32],
+    expiry_day: Day,
+}
+
+impl Letter {
+    pub(super) fn new(id: IdempotencyId, sealed: Bytes, expiry_day: Day) -> Self {
+        let digest = Sha256::digest(&sealed).into();
+        Self { id, sealed, digest, expiry_day }
+    }
+}
+
+pub(super) fn deliver(
+    db: &Connection,
+    account: AccountId,
+    letter: &Letter,
+    entries_max: u64,
+) -> rusqlite::Result<Delivery> {
+    let newest = db
+        .prepare_cached("SELECT inbox_seq FROM accounts WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(newest) = newest else {
+        return Ok(Delivery::NotFound);
+    };
+    if let Some(partition) = Partition::find(db, letter.expiry_day)?
+        && let Some(used) = partition.used(account.as_bytes(), &letter.id)?
+    {
+        return Ok(if used.digest == letter.digest { Delivery::Delivered } else { Delivery::Conflict });
+    }
+    let waiting = db
+        .prepare_cached("SELECT count(*) FROM inbox WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| row.get::<_, i64>(0))?;
+    if waiting >= integer(entries_max) {
+        return Ok(Delivery::Full);
+    }
+    let seq = newest.cast_unsigned() + 1;
+    let partition = Partition::find_or_create(db, letter.expiry_day)?;
+    partition.insert(account.as_bytes(), seq, &letter.id, &letter.digest, &letter.sealed)?;
+    db.prepare_cached("INSERT INTO inbox (account, seq, expiry_day) VALUES (?1, ?2, ?3)")?.execute((
+        account.as_bytes(),
+        integer(seq),
+        letter.expiry_day.0,
+    ))?;
+    db.prepare_cached("UPDATE accounts SET inbox_seq = ?2 WHERE account = ?1")?
+        .execute((account.as_bytes(), integer(seq)))?;
+    Ok(Delivery::Delivered)
+}
+
+pub(super) fn read(
+    db: &Connection,
+    account: AccountId,
+    after: u64,
+    limit: u32,
+    bytes_max: usize,
+) -> rusqlite::Result<InboxPage> {
+    let mut page = Page::new(limit, bytes_max);
+    let mut select =
+        db.prepare_cached("SELECT seq, expiry_day FROM inbox WHERE account = ?1 AND seq > ?2 ORDER BY seq")?;
+    let mut rows = select.query((account.as_bytes(), integer(after)))?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let seq = row.get::<_, i64>(0)?.cast_unsigned();
+        let partition = Partition::find(db, Day(row.get(1)?))?;
+        let sealed = partition.map(|partition| partition.body(account.as_bytes(), seq)).transpose()?.flatten();
+        let Some(sealed) = sealed else {
+            continue;
+        };
+        if !page.take(sealed.len()) {
+            return Ok(InboxPage { entries, more: true });
+        }
+        entries.push(InboxEntry { seq, sealed });
+    }
+    Ok(InboxPage { entries, more: false })
+}
+
+pub(super) fn clear(db: &Connection, account: AccountId, up_to: u64) -> rusqlite::Result<()> {
+    let place = (account.as_bytes(), integer(up_to));
+    let mut days = db.prepare_cached("SELECT DISTINCT expiry_day FROM inbox WHERE account = ?1 AND seq <= ?2")?;
+    let days = days.query_map(place, |row| row.get(0).map(Day))?.collect::<Result<Vec<_>, _>>()?;
+    for day in days {
+        if let Some(partition) = Partition::find(db, day)? {
+            partition.clear(account.as_bytes(), up_to)?;
+        }
+    }
+    db.prepare_cached("DELETE FROM inbox WHERE account = ?1 AND seq <= ?2")?.execute(place).map(drop)
+}
+
+/// Drops the partition of a day, with the places in inboxes of those entries in it that nobody read.
+pub(super) fn drop_partition(db: &Connection, day: Day) -> rusqlite::Result<()> {
+    let Some(partition) = Partition::find(db, day)? else {
+        return Ok(());
+    };
+    let table = partition.table();
+    db.execute_batch(&format!("DELETE FROM inbox WHERE (account, seq) IN (SELECT log, seq FROM {table})"))?;
+    partition.drop_table()
+}

@@ -1,0 +1,133 @@
+//! The channel plane.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+use undertone_store::{
+    Append, AppendOutcome, ChannelCounts, Channels, NewChannel, NewEntry, StoredChannel, memory::MemoryChannels,
+    sqlite::SqliteChannels,
+};
+use undertone_wire::{
+    ChannelId, Day, IdempotencyId, Position,
+    channel::{Entry, EntryKind},
+};
+
+use super::{CASES, Reopened, bytes, day, runtime};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn channels_answer_alike(ops in vec(op(), 1..60)) {
+        let memory = MemoryChannels::default();
+        let mut sqlite = Reopened::new(|path| SqliteChannels::open(path).unwrap());
+        runtime().block_on(async {
+            for (step, op) in ops.into_iter().enumerate() {
+                if matches!(op, Op::Reopen) {
+                    sqlite.reopen();
+                }
+                let epoch = epoch(&memory, &op).await;
+                let expected = ask(&memory, op.clone(), epoch).await;
+                prop_assert!(ask(sqlite.engine(), op.clone(), epoch).await == expected, "step {step}: {op:?}");
+            }
+            Ok(())
+        })?;
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Create { channel: u8, key: u8, today: u32 },
+    Look { channel: u8 },
+    Append { channel: u8, entries: Vec<DraftEntry>, bytes_max: u64 },
+    Read { channel: u8, after: u64, limit: u32, bytes_max: usize, today: u32 },
+    Expire { today: u32, unused_days: u32 },
+    Count,
+    Reopen,
+}
+
+#[derive(Clone, Debug)]
+struct DraftEntry {
+    /// `EntryKind`, as its number.
+    kind: i32,
+    /// From where the channel stands; mostly 0, or nothing would ever be taken.
+    epochs_ahead: u64,
+    expiry_day: u32,
+    id: u8,
+    body: u8,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let [message, commit, change] = [EntryKind::Message, EntryKind::Commit, EntryKind::Change].map(i32::from);
+    let entry = (select(vec![message, message, commit, change]), select(vec![0, 0, 0, 0, 1]), day(), 0u8..12, 0u8..3)
+        .prop_map(|(kind, epochs_ahead, expiry_day, id, body)| DraftEntry { kind, epochs_ahead, expiry_day, id, body });
+    let channel = || 0u8..3;
+    let bytes_max = select(vec![500, 1_000, u64::MAX]);
+    prop_oneof![
+        2 => (channel(), 0u8..2, day()).prop_map(|(channel, key, today)| Op::Create { channel, key, today }),
+        1 => channel().prop_map(|channel| Op::Look { channel }),
+        12 => (channel(), vec(entry, 0..4), bytes_max)
+            .prop_map(|(channel, entries, bytes_max)| Op::Append { channel, entries, bytes_max }),
+        4 => (channel(), 0u64..8, 0u32..6, 0usize..700, day()).prop_map(|(channel, after, limit, bytes_max, today)| {
+            Op::Read { channel, after, limit, bytes_max, today }
+        }),
+        1 => (day(), 0u32..3).prop_map(|(today, unused_days)| Op::Expire { today, unused_days }),
+        1 => Just(Op::Count),
+        1 => Just(Op::Reopen),
+    ]
+}
+
+#[derive(PartialEq)]
+enum Answer {
+    Created(bool),
+    Channel(Option<StoredChannel>),
+    Append(AppendOutcome),
+    Read(Option<Vec<Entry>>),
+    Counts(ChannelCounts),
+    Nothing,
+}
+
+async fn ask(channels: &impl Channels, op: Op, epoch: u64) -> Answer {
+    let id = |channel| ChannelId::new([channel; 16]);
+    match op {
+        Op::Create { channel, key, today } => {
+            let new = NewChannel { channel: id(channel), read_key: [key; 32], write_key: [key; 32] };
+            Answer::Created(channels.create(new, Day(today)).await.unwrap())
+        }
+        Op::Look { channel } => Answer::Channel(channels.channel(id(channel)).await.unwrap()),
+        Op::Append { channel, entries, bytes_max } => {
+            let mut commits = 0;
+            let new_entry = |draft: DraftEntry| {
+                let position = Position { incarnation: 0, epoch: epoch + commits + draft.epochs_ahead };
+                commits += u64::from(draft.kind == i32::from(EntryKind::Commit));
+                NewEntry {
+                    kind: EntryKind::try_from(draft.kind).unwrap(),
+                    position,
+                    expiry_day: Day(draft.expiry_day),
+                    body: bytes(draft.body),
+                    id: IdempotencyId::new([draft.id; 16]),
+                }
+            };
+            let entries = entries.into_iter().map(new_entry).collect();
+            Answer::Append(channels.append(Append { channel: id(channel), entries, bytes_max }).await.unwrap())
+        }
+        Op::Read { channel, after, limit, bytes_max, today } => {
+            Answer::Read(channels.read_after(id(channel), after, limit, bytes_max, Day(today)).await.unwrap())
+        }
+        Op::Expire { today, unused_days } => {
+            channels.expire(Day(today), unused_days).await.unwrap();
+            Answer::Nothing
+        }
+        Op::Count => Answer::Counts(channels.counts().await.unwrap()),
+        Op::Reopen => Answer::Nothing,
+    }
+}
+
+/// Where the channel of an append stands.
+async fn epoch(channels: &impl Channels, op: &Op) -> u64 {
+    match op {
+        Op::Append { channel, .. } => {
+            let channel = channels.channel(ChannelId::new([*channel; 16])).await.unwrap();
+            channel.map_or(0, |channel| channel.position.epoch)
+        }
+        _ => 0,
+    }
+}
