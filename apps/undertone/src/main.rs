@@ -61,7 +61,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match face {
         Face::Demo(args) => demo::run(args, &options).await,
         Face::Serve(args) => Ok(serve::run(args).await?),
-        Face::Admin(args) => Ok(admin::run(args).await?),
+        Face::Admin(args) => admin::run(args, options.json).await,
         Face::Completions { shell } => manual::completions(shell),
         Face::Man { dir } => manual::pages(&dir),
         Face::Register(args) => chat::register(&options, &args).await,

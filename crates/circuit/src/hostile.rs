@@ -75,7 +75,8 @@ type Served = JoinHandle<Result<Ending, AcceptError>>;
 /// A service for one tunnel.
 fn serve(tunnel: impl Tunnel, desk: Arc<Desk>) -> Served {
     tokio::spawn(async move {
-        let hello = ServerHello { parameters: Parameters { version: 1, ..Parameters::default() }, ..Default::default() };
+        let hello =
+            ServerHello { parameters: Parameters { version: 1, ..Parameters::default() }, ..Default::default() };
         let drain = watch::Sender::new(false);
         Ok(match accept(tunnel, &KEYS, &hello, &mut rng(2)).await? {
             Accepted::Account(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
@@ -446,7 +447,8 @@ async fn a_client_leaves_a_service_that_breaks_the_protocol() {
 #[tokio::test]
 async fn a_client_takes_only_answers_to_its_questions() {
     let (mut link, circuit) = impostor().await;
-    for kind in [frame::Kind::Reply(Bytes::new()), frame::Kind::Push(Bytes::new()), frame::Kind::Fault(Fault::default())]
+    for kind in
+        [frame::Kind::Reply(Bytes::new()), frame::Kind::Push(Bytes::new()), frame::Kind::Fault(Fault::default())]
     {
         link.queue(1, kind);
     }

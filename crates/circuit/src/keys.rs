@@ -97,8 +97,7 @@ impl ServiceKeys {
 
     fn new(dh: Zeroizing<[u8; DH_BYTES]>, seed: Zeroizing<[u8; KEM_SEED_BYTES]>) -> Self {
         let kem = ml_kem_768::DecapsulationKey::from_seed((*seed).into());
-        let public =
-            ServicePublicKeys { dh: dh_public(&dh), kem: Box::new(kem.encapsulation_key().to_bytes().into()) };
+        let public = ServicePublicKeys { dh: dh_public(&dh), kem: Box::new(kem.encapsulation_key().to_bytes().into()) };
         Self { dh, seed, kem, public }
     }
 }

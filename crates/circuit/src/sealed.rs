@@ -94,9 +94,9 @@ impl SealedStream {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Ok(false)),
-            Poll::Ready(Ok(())) => {
-                Poll::Ready(self.open_all(buffer.filled(), message_bytes_max.min(MESSAGE_BYTES_MAX), out).map(|()| true))
-            }
+            Poll::Ready(Ok(())) => Poll::Ready(
+                self.open_all(buffer.filled(), message_bytes_max.min(MESSAGE_BYTES_MAX), out).map(|()| true),
+            ),
         };
         SCRATCH.set(scratch);
         result

@@ -58,8 +58,7 @@ async fn the_service_says_the_same_to_all() {
     let other = house.connect::<Account>().await.unwrap();
     assert!(other.parameters() == channel.parameters());
     assert!(other.handshake_hash() == channel.handshake_hash(), "both drew the same randomness");
-    let third =
-        Circuit::<Account>::connect(&house.dialer, &house.keys.pin(), None, &mut rng(77)).await.unwrap();
+    let third = Circuit::<Account>::connect(&house.dialer, &house.keys.pin(), None, &mut rng(77)).await.unwrap();
     assert!(third.handshake_hash() != channel.handshake_hash());
 }
 
@@ -111,8 +110,7 @@ async fn known_keys_save_a_round_trip_and_wrong_ones_do_no_harm() {
 
     assert!(Circuit::<Account>::connect(&house.dialer, &keys.pin(), Some(&keys), &mut rng(1)).await.is_ok());
     let others = ServiceKeys::generate(&mut rng(8));
-    let connected =
-        Circuit::<Account>::connect(&house.dialer, &keys.pin(), Some(others.public()), &mut rng(1)).await;
+    let connected = Circuit::<Account>::connect(&house.dialer, &keys.pin(), Some(others.public()), &mut rng(1)).await;
     assert!(connected.is_ok());
 }
 
@@ -125,8 +123,7 @@ async fn another_service_is_known_by_its_key() {
 
     // The right keys shown by who does not have them: he cannot go on.
     let others = ServiceKeys::generate(&mut rng(8));
-    let connected =
-        Circuit::<Account>::connect(&house.dialer, &others.pin(), Some(others.public()), &mut rng(1)).await;
+    let connected = Circuit::<Account>::connect(&house.dialer, &others.pin(), Some(others.public()), &mut rng(1)).await;
     assert!(matches!(connected.err(), Some(ConnectError::Unreachable(io::ErrorKind::UnexpectedEof))));
 }
 

@@ -139,8 +139,8 @@ impl Engine {
             let report = reports.borrow_and_update().clone();
             if report.asked.pass >= asked.pass {
                 if let Some(error) = report.refused.get(&chat.id) {
-                    self.take_back(chat.id, id)?;
-                    return Err(error.clone());
+                    // What is sealed already stays, and is delivered when the service takes it.
+                    return if self.take_back(chat.id, id)? { Err(error.clone()) } else { Ok(sent) };
                 }
                 match report.error {
                     Some(ClientError::Offline(_)) => return Ok(sent),
@@ -167,13 +167,16 @@ impl Engine {
         })
     }
 
-    /// Forgets a message that the service will never take, and the chat that was only begun for it.
-    fn take_back(&self, chat: i64, id: MessageId) -> Result<()> {
+    /// Forgets a message that the service will never take, and the chat that was only begun for it. False: the message
+    /// is on its way.
+    fn take_back(&self, chat: i64, id: MessageId) -> Result<bool> {
         self.shared.write(|tx| {
-            outbox::remove_message(tx.db, chat, id)?;
-            messages::remove_pending(tx.db, chat, id)?;
-            chats::remove_if_empty(tx.db, chat)?;
-            Ok(())
+            let taken_back = messages::remove_pending(tx.db, chat, id)?;
+            if taken_back {
+                outbox::remove_message(tx.db, chat, id)?;
+                chats::remove_if_empty(tx.db, chat)?;
+            }
+            Ok(taken_back)
         })
     }
 

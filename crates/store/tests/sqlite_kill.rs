@@ -150,7 +150,7 @@ async fn a_file_that_may_not_grow_loses_nothing_answered() {
     let this = child("child_appends_until_the_file_may_not_grow", &path);
     // A limit on the size of files, and writes beyond it fail instead of killing.
     let mut limited = Command::new("sh");
-    limited.args(["-c", "trap '' XFSZ; ulimit -f 1500; exec \"$0\" \"$@\""]).arg(this.get_program());
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 6000; exec \"$0\" \"$@\""]).arg(this.get_program());
     limited.args(this.get_args()).env(FILE, &path).stdout(Stdio::piped());
     let mut child = limited.spawn().unwrap();
     let mut told: Vec<_> = lines(&mut child).collect();

@@ -234,7 +234,9 @@ mod tests {
         assert!(is_done(&mut host).await);
         let folder = host.opening.folder.clone();
         let hello = b"{\"hello\":1}\n";
-        for nonsense in [&b"{}\n"[..], b"\xff\xff\n", b"\"printed\"\n", b"{\"run\":{\"json\":1}}\n", &vec![b'['; 1 << 20]] {
+        for nonsense in
+            [&b"{}\n"[..], b"\xff\xff\n", b"\"printed\"\n", b"{\"run\":{\"json\":1}}\n", &vec![b'['; 1 << 20]]
+        {
             let answers = said(&folder, &[hello, nonsense]).await;
             assert_eq!(answers[0], json!({"hello": 1}));
             assert_eq!(answers[1]["done"]["kind"], json!("usage"));

@@ -114,9 +114,9 @@ impl DataFolder {
     fn holds_other_things(&self) -> io::Result<bool> {
         for entry in fs::read_dir(&self.0)? {
             let name = entry?.file_name();
-            let ours = name.to_str().is_some_and(|name| {
-                [KEYS, ACCOUNTS, CHANNELS, SOCKET].iter().any(|file| name.starts_with(file))
-            });
+            let ours = name
+                .to_str()
+                .is_some_and(|name| [KEYS, ACCOUNTS, CHANNELS, SOCKET].iter().any(|file| name.starts_with(file)));
             if !ours {
                 return Ok(true);
             }

@@ -36,13 +36,13 @@ use undertone_wire::{
     link::{Link, Pin, Scheme},
 };
 
+use self::listener::Listener;
 pub use self::{
     circuits::{Circuits, OpenCircuits},
-    folder::{DataFolder, DataLock},
+    folder::DataFolder,
     keys::Keys,
     planes::Planes,
 };
-use self::listener::Listener;
 use crate::{
     admin,
     failure::{Failure, Kind},
@@ -108,11 +108,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Works until the first signal, and then until all is done or the second one comes.
-async fn until_ended<T>(
-    work: impl Future<Output = T>,
-    drain: &watch::Sender<bool>,
-    link: &str,
-) -> Result<(), Failure> {
+async fn until_ended<T>(work: impl Future<Output = T>, drain: &watch::Sender<bool>, link: &str) -> Result<(), Failure> {
     let mut work = pin!(work);
     tokio::select! {
         // First, so that nobody who has read `ready` can send a signal that is not handled yet.

@@ -14,8 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use undertone_wire::{
-    Message,
-    limits,
+    Message, limits,
     rpc::{Call, Method, Subscribe},
 };
 
@@ -58,8 +57,7 @@ async fn ask<R: Method>(shared: &Shared, request: &R, pushes: Option<Sink>) -> R
     let claim = Claim::default();
     // From here on, dropping this future withdraws the request.
     let mut asked = Asked { id, claim: claim.clone(), commands: shared.commands.clone(), withdrawn: false };
-    let request =
-        Ask { id, claim, method: R::NUMBER, body: request.encode_to_vec().into(), deadline, answer, pushes };
+    let request = Ask { id, claim, method: R::NUMBER, body: request.encode_to_vec().into(), deadline, answer, pushes };
     // A circuit that has ended drops it, and so the answer's sender.
     let _ = shared.commands.send(Command::Ask(request));
     match timeout_at(deadline, answered).await {

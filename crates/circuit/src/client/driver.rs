@@ -153,10 +153,7 @@ impl Driver {
             Some(frame::Kind::GoAway(go_away)) => return self.go_away(Ending::told(go_away.reason())),
             Some(frame::Kind::Ping(_) | frame::Kind::Pong(_)) | None => {}
             Some(
-                frame::Kind::Hello(_)
-                | frame::Kind::HelloReply(_)
-                | frame::Kind::Request(_)
-                | frame::Kind::Cancel(_),
+                frame::Kind::Hello(_) | frame::Kind::HelloReply(_) | frame::Kind::Request(_) | frame::Kind::Cancel(_),
             ) => return Err(Ending::Protocol),
         }
         Ok(())

@@ -53,11 +53,8 @@ pub(crate) fn initiate(service: &ServicePublicKeys, rng: &mut impl CryptoRng) ->
     let ephemeral = ml_kem_768::DecapsulationKey::from_seed((*seed).into());
 
     let prologue = prologue(service);
-    let mut noise = builder(rng)?
-        .prologue(&prologue)?
-        .remote_public_key(service.dh())?
-        .psk(0, &psk0)?
-        .build_initiator()?;
+    let mut noise =
+        builder(rng)?.prologue(&prologue)?.remote_public_key(service.dh())?.psk(0, &psk0)?.build_initiator()?;
     let mut noise_message = [0; NOISE_1_BYTES];
     noise.write_message(&ephemeral.encapsulation_key().to_bytes(), &mut noise_message)?;
     Ok((Initiated { noise, ephemeral }, [&ciphertext[..], &noise_message[..]].concat()))

@@ -164,7 +164,10 @@ impl Driver {
         for (chat, opened) in chats.iter().zip(reply.opened) {
             match opened.result {
                 Some(opened::Result::Head(_)) => behind.push(*chat),
-                _ => self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat.id, Trouble::Expired)?))?,
+                Some(opened::Result::Refused(code)) if code == Code::NotFound as u32 => {
+                    self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat.id, Trouble::Expired)?))?;
+                }
+                _ => return Err(ClientError::Offline("it opens no more channels now")),
             }
         }
         if behind.is_empty() {

@@ -20,7 +20,7 @@ use super::{
 use crate::StoreError;
 
 /// Changes that wait for the writer: a few full batches. Whoever comes after them is told at once to come again.
-const CHANGES_WAITING: usize = 1_024;
+pub(super) const CHANGES_WAITING: usize = 1_024;
 /// Reads that wait for a reader.
 const READS_WAITING: usize = 1_024;
 /// Enough that one long catch-up does not hold up the others.
@@ -28,14 +28,9 @@ const READERS: usize = 2;
 
 /// One plane's file with its threads. Dropping it waits until everything handed over is committed and the file is closed.
 pub(super) struct Engine {
-    /// None only while this is dropped.
-    queues: Option<Queues>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-struct Queues {
-    changes: SyncSender<Box<dyn Job>>,
-    reads: SyncSender<Read>,
+    /// Closed first: the last to close a file tidies up behind it, and must be allowed to write.
+    readers: Crew<Read>,
+    writers: Crew<Box<dyn Job>>,
 }
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
@@ -43,24 +38,16 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 impl Engine {
     pub(super) fn open(path: &Path, plane: &'static Plane) -> Result<Self, OpenError> {
         let (writer, checkpointer) = Writer::open(path, plane)?;
-        let readers = (0..READERS).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
-        let (changes, jobs) = sync_channel(CHANGES_WAITING);
-        let (reads, waiting) = sync_channel(READS_WAITING);
-        let mut engine = Self { queues: Some(Queues { changes, reads }), threads: Vec::new() };
-        let waiting = Arc::new(Mutex::new(waiting));
-        for db in readers {
-            let waiting = Arc::clone(&waiting);
-            engine.spawn(plane, "reader", move || read(db, &waiting))?;
+        let (mut writers, jobs) = Crew::new(CHANGES_WAITING);
+        let (mut readers, reads) = Crew::new(READS_WAITING);
+        let reads = Arc::new(Mutex::new(reads));
+        for _ in 0..READERS {
+            let (db, reads) = (open::reader(path)?, Arc::clone(&reads));
+            readers.hire(plane, "reader", move || read(&db, &reads))?;
         }
-        engine.spawn(plane, "checkpointer", move || checkpointer.run())?;
-        engine.spawn(plane, "writer", move || writer.run(&jobs))?;
-        Ok(engine)
-    }
-
-    fn spawn(&mut self, plane: &Plane, role: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-        let thread = thread::Builder::new().name(format!("{} {role}", plane.name)).spawn(run);
-        self.threads.push(thread.map_err(|_| OpenError::Thread)?);
-        Ok(())
+        writers.hire(plane, "checkpointer", move || checkpointer.run())?;
+        writers.hire(plane, "writer", move || writer.run(&jobs))?;
+        Ok(Self { readers, writers })
     }
 
     /// Makes a change and answers once it is durable. It is handed over in one step: a caller who goes away does not
@@ -71,7 +58,7 @@ impl Engine {
     ) -> Result<T, StoreError> {
         let (caller, answer) = oneshot::channel();
         let job = Box::new(Change { change: Some(change), result: None, caller });
-        self.queues()?.changes.try_send(job).map_err(refused)?;
+        self.writers.hand_over(job)?;
         // Without an answer the writer is gone, and nobody knows how far it came.
         answer.await.unwrap_or(Err(StoreError::Unknown))
     }
@@ -87,18 +74,42 @@ impl Engine {
             // The caller may have gone away.
             let _ = caller.send(result.map_err(|error| failure(&error)));
         });
-        self.queues()?.reads.try_send(job).map_err(refused)?;
+        self.readers.hand_over(job)?;
         answer.await.unwrap_or(Err(StoreError::NotApplied))
-    }
-
-    fn queues(&self) -> Result<&Queues, StoreError> {
-        self.queues.as_ref().ok_or(STOPPED)
     }
 }
 
-impl Drop for Engine {
+/// Threads that serve one queue, until it is dropped and everything in it is done.
+struct Crew<J> {
+    /// None only while this is dropped.
+    queue: Option<SyncSender<J>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<J> Crew<J> {
+    fn new(waiting_max: usize) -> (Self, Receiver<J>) {
+        let (queue, jobs) = sync_channel(waiting_max);
+        (Self { queue: Some(queue), threads: Vec::new() }, jobs)
+    }
+
+    fn hire(&mut self, plane: &Plane, role: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread = thread::Builder::new().name(format!("{} {role}", plane.name)).spawn(run);
+        self.threads.push(thread.map_err(|_| OpenError::Thread)?);
+        Ok(())
+    }
+
+    fn hand_over(&self, job: J) -> Result<(), StoreError> {
+        let stopped = StoreError::Unusable("one of its threads has stopped: restart the service");
+        self.queue.as_ref().ok_or(stopped)?.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::NotApplied,
+            TrySendError::Disconnected(_) => stopped,
+        })
+    }
+}
+
+impl<J> Drop for Crew<J> {
     fn drop(&mut self) {
-        self.queues = None;
+        self.queue = None;
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so itself.
             let _ = thread.join();
@@ -133,22 +144,11 @@ where
     }
 }
 
-fn read(db: Connection, waiting: &Mutex<Receiver<Read>>) {
-    loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(read) => read(&db),
-            Err(_) => return,
-        }
-    }
-}
-
-const STOPPED: StoreError = StoreError::Unusable("one of its threads has stopped: restart the service");
-
-fn refused<T>(error: TrySendError<T>) -> StoreError {
-    match error {
-        TrySendError::Full(_) => StoreError::NotApplied,
-        TrySendError::Disconnected(_) => STOPPED,
+/// One reader: all wait at the same queue.
+fn read(db: &Connection, reads: &Mutex<Receiver<Read>>) {
+    let next = || reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    while let Ok(read) = next() {
+        read(db);
     }
 }
 

@@ -24,6 +24,8 @@ mod inspect;
 mod key_packages;
 mod open;
 mod partition;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use rusqlite::{Connection, Row, types::Type};

@@ -125,3 +125,19 @@ fn failed_commit(error: &rusqlite::Error, transaction_over: bool) -> Undone {
         _ => StoreError::Unknown,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Error, ffi};
+
+    use super::*;
+
+    #[test]
+    fn a_failed_commit_is_not_applied_only_when_that_is_certain() {
+        let verdict = |code, over| failed_commit(&Error::SqliteFailure(ffi::Error::new(code), None), over).0;
+        assert_eq!(verdict(ffi::SQLITE_BUSY, false), StoreError::NotApplied);
+        assert_eq!(verdict(ffi::SQLITE_FULL, true), StoreError::NotApplied);
+        assert_eq!(verdict(ffi::SQLITE_IOERR_FSYNC, true), StoreError::Unknown);
+        assert_eq!(verdict(ffi::SQLITE_IOERR_WRITE, true), StoreError::Unknown);
+    }
+}
