@@ -25,7 +25,7 @@ mod output;
 mod serve;
 mod signals;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 
@@ -33,6 +33,9 @@ use crate::{
     cli::{Cli, Face},
     failure::{Failure, Kind},
 };
+
+/// A thread that waits for the system, in a resolver say, is not waited for any longer.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -51,8 +54,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(Kind::Failed, format!("this machine gives no threads or timers ({error})")))?;
     let result = runtime.block_on(run(cli));
-    // Whatever still waits, for a resolver say, ends with the process.
-    runtime.shutdown_background();
+    // Tasks end before the process does: at its end libraries take apart what a task might still use.
+    runtime.shutdown_timeout(SHUTDOWN);
     result
 }
 

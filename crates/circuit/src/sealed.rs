@@ -223,10 +223,139 @@ fn message_bytes(bytes: &[u8], message_bytes_max: usize) -> Result<Option<usize>
     if (TAG_BYTES..=message_bytes_max).contains(&length) { Ok(Some(length)) } else { Err(StreamError::Forged) }
 }
 
-/// The whole message that begins here, and what lies beyond it.
-fn split_message(bytes: &[u8], message_bytes_max: usize) -> Result<Option<(&[u8], &[u8])>, StreamError> {
+/// A message, and what lies beyond it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
+/// The message that begins here, once it is whole.
+fn split_message(bytes: &[u8], message_bytes_max: usize) -> Result<Option<Split<'_>>, StreamError> {
     let Some(length) = message_bytes(bytes, message_bytes_max)? else {
         return Ok(None);
     };
     Ok(bytes.get(LENGTH_BYTES..).and_then(|rest| rest.split_at_checked(length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        future::poll_fn,
+        sync::{Arc, LazyLock, Mutex},
+    };
+
+    use proptest::prelude::*;
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+    use tokio::io::{AsyncRead, AsyncWrite};
+
+    use super::*;
+    use crate::{
+        ServiceKeys,
+        noise::{initiate, respond},
+    };
+
+    static KEYS: LazyLock<ServiceKeys> = LazyLock::new(|| ServiceKeys::generate(&mut ChaCha20Rng::seed_from_u64(0)));
+
+    fn sessions() -> (Session, Session) {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let (client, message) = initiate(KEYS.public(), &mut rng).unwrap();
+        let (service, message) = respond(&KEYS, &message, &mut rng).unwrap();
+        (client.finish(&message).unwrap().session, service.session)
+    }
+
+    /// Gives one piece at each read, and keeps what is written.
+    #[derive(Clone, Default)]
+    struct Tape {
+        pieces: VecDeque<Vec<u8>>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl AsyncRead for Tape {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            out.put_slice(&self.pieces.pop_front().unwrap_or_default());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Tape {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.written.lock().unwrap().extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    /// What a stream puts on its tunnel for these writes.
+    fn sealed(session: Session, writes: &[Vec<u8>]) -> Vec<u8> {
+        let tape = Tape::default();
+        let mut stream = SealedStream::new(Box::new(tape.clone()), session);
+        for write in writes {
+            stream.queue(write);
+            now(poll_fn(|cx| stream.poll_flush(cx))).unwrap();
+        }
+        assert_eq!(stream.unsent_bytes() + stream.unsealed.capacity() + stream.sealed.capacity(), 0);
+        tape.written.lock().unwrap().clone()
+    }
+
+    /// What a stream makes of these pieces.
+    fn opened(session: Session, pieces: VecDeque<Vec<u8>>) -> Result<BytesMut, StreamError> {
+        let mut stream = SealedStream::new(Box::new(Tape { pieces, ..Tape::default() }), session);
+        let mut out = BytesMut::new();
+        while now(poll_fn(|cx| stream.poll_read(cx, MESSAGE_BYTES_MAX, &mut out)))? {}
+        assert_eq!(stream.is_partial(), stream.partial.capacity() > 0, "nothing is kept but a partial message");
+        Ok(out)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn bytes_come_out_as_they_went_in_however_they_are_cut(
+            lengths in proptest::collection::vec(1usize..4_000, 1..6),
+            cuts in proptest::collection::vec(prop_oneof![1usize..4, 1usize..5_000], 1..40),
+        ) {
+            let (client, service) = sessions();
+            let writes: Vec<_> = (0..).zip(&lengths).map(|(byte, length)| vec![byte; *length]).collect();
+            let bytes = sealed(client, &writes);
+            let (mut rest, mut pieces) = (&bytes[..], VecDeque::new());
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, next) = rest.split_at((*cut).min(rest.len()));
+                pieces.push_back(piece.to_vec());
+                rest = next;
+            }
+            prop_assert!(opened(service, pieces).unwrap() == writes.concat());
+        }
+    }
+
+    #[test]
+    fn long_writes_become_several_messages() {
+        let (client, service) = sessions();
+        let write = vec![7; 3 * PLAINTEXT_BYTES_MAX + 1];
+        let bytes = sealed(client, std::slice::from_ref(&write));
+        assert_eq!(bytes.len(), write.len() + 4 * (LENGTH_BYTES + TAG_BYTES));
+        let pieces = bytes.chunks(SCRATCH_BYTES).map(<[u8]>::to_vec).collect();
+        assert!(opened(service, pieces).unwrap() == write);
+    }
+
+    #[test]
+    fn a_changed_bit_is_seen() {
+        let bytes = sealed(sessions().0, &[vec![1; 40]]);
+        for at in 2..bytes.len() {
+            let mut tampered = bytes.clone();
+            tampered[at] ^= 1;
+            assert_eq!(opened(sessions().1, [tampered].into()).err(), Some(StreamError::Forged));
+        }
+    }
 }

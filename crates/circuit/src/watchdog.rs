@@ -31,26 +31,16 @@ pub(crate) struct Watchdog {
     ping_after: Duration,
     heard: Instant,
     asked: bool,
-    listening: bool,
-    stalled_since: Option<Instant>,
     leave_by: Option<Instant>,
 }
 
 impl Watchdog {
     pub(crate) fn new(ping_after: Duration) -> Self {
-        let now = Instant::now();
-        Self {
-            sleep: Box::pin(sleep_until(now + ping_after)),
-            ping_after,
-            heard: now,
-            asked: false,
-            listening: true,
-            stalled_since: None,
-            leave_by: None,
-        }
+        let heard = Instant::now();
+        Self { sleep: Box::pin(sleep_until(heard + ping_after)), ping_after, heard, asked: false, leave_by: None }
     }
 
-    /// A frame came.
+    /// A frame came. The timer is left alone, so that a busy circuit hardly touches it.
     pub(crate) fn heard(&mut self) {
         self.heard = Instant::now();
         self.asked = false;
@@ -58,58 +48,51 @@ impl Watchdog {
 
     /// From now on there is only so much time.
     pub(crate) fn leave_within(&mut self, limit: Duration) {
-        self.leave_by = Some(Instant::now() + limit);
+        let leave_by = Instant::now() + limit;
+        self.leave_by = Some(leave_by);
+        self.ring_by(leave_by);
     }
 
-    /// To be called before each wait: since when the peer takes nothing, and whether we listen at all. The timer is
-    /// moved only forwards in time unless it must ring earlier, so a busy circuit hardly touches it.
-    pub(crate) fn watch(&mut self, stalled_since: Option<Instant>, listening: bool) {
-        self.stalled_since = stalled_since;
-        self.listening = listening;
-        if self.due() < self.sleep.deadline() {
-            self.rearm();
+    /// Something waits to leave: look after it in time.
+    pub(crate) fn unsent(&mut self) {
+        self.ring_by(Instant::now() + STALL);
+    }
+
+    /// Waits until it is time to judge. Nothing is lost by dropping it.
+    pub(crate) async fn ring(&mut self) {
+        self.sleep.as_mut().await;
+    }
+
+    /// What has taken too long, if anything: `stalled_since` is when the peer last took something of what waits for
+    /// it, and `listening` whether we read at all.
+    pub(crate) fn judge(&mut self, stalled_since: Option<Instant>, listening: bool) -> Option<Alarm> {
+        let now = Instant::now();
+        if !listening {
+            // Who is not listened to cannot be heard.
+            self.heard = now;
         }
-    }
-
-    /// Waits for the next alarm. Nothing is lost by dropping it.
-    pub(crate) async fn alarm(&mut self) -> Alarm {
-        loop {
-            self.sleep.as_mut().await;
-            let now = Instant::now();
-            if !self.listening {
-                // Who is not listened to cannot be heard.
-                self.heard = now;
-            }
-            let alarm = self.judge(now);
-            self.asked |= alarm == Some(Alarm::Quiet);
-            self.rearm();
-            if let Some(alarm) = alarm {
-                return alarm;
-            }
-        }
-    }
-
-    fn judge(&self, now: Instant) -> Option<Alarm> {
-        if self.leave_by.is_some_and(|by| now >= by) {
+        let stall = stalled_since.map(|since| since + STALL);
+        let passed = |due: Option<Instant>| due.is_some_and(|due| now >= due);
+        let alarm = if passed(self.leave_by) {
             Some(Alarm::Overdue)
-        } else if self.stalled_since.is_some_and(|since| now >= since + STALL) || now >= self.heard + SILENCE {
+        } else if passed(stall) || now >= self.heard + SILENCE {
             Some(Alarm::TimedOut)
         } else if !self.asked && now >= self.heard + self.ping_after {
+            self.asked = true;
             Some(Alarm::Quiet)
         } else {
             None
-        }
-    }
-
-    fn due(&self) -> Instant {
+        };
         let silence = self.heard + if self.asked { SILENCE } else { self.ping_after };
-        let stall = self.stalled_since.map(|since| since + STALL);
-        [stall, self.leave_by].into_iter().flatten().fold(silence, Instant::min)
+        let due = [stall, self.leave_by].into_iter().flatten().fold(silence, Instant::min);
+        self.sleep.as_mut().reset(due);
+        alarm
     }
 
-    fn rearm(&mut self) {
-        let due = self.due();
-        self.sleep.as_mut().reset(due);
+    fn ring_by(&mut self, due: Instant) {
+        if due < self.sleep.deadline() {
+            self.sleep.as_mut().reset(due);
+        }
     }
 }
 
@@ -117,31 +100,48 @@ impl Watchdog {
 mod tests {
     use super::*;
 
+    /// The next alarm, and the second at which it comes.
+    async fn alarm(watchdog: &mut Watchdog, stalled_since: Option<Instant>, start: Instant) -> (Alarm, u64) {
+        loop {
+            watchdog.ring().await;
+            if let Some(alarm) = watchdog.judge(stalled_since, true) {
+                return (alarm, start.elapsed().as_secs());
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_is_asked_about_once_and_then_ends() {
         let start = Instant::now();
         let mut watchdog = Watchdog::new(CLIENT_PING);
         tokio::time::advance(Duration::from_secs(20)).await;
         watchdog.heard();
-        assert_eq!(watchdog.alarm().await, Alarm::Quiet);
-        assert_eq!(start.elapsed().as_secs(), 80);
-        assert_eq!(watchdog.alarm().await, Alarm::TimedOut);
-        assert_eq!(start.elapsed().as_secs(), 140);
+        assert_eq!(alarm(&mut watchdog, None, start).await, (Alarm::Quiet, 80));
+        assert_eq!(alarm(&mut watchdog, None, start).await, (Alarm::TimedOut, 140));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stall_rings_before_silence_does() {
+    async fn a_stall_ends_before_silence_does() {
         let start = Instant::now();
         let mut watchdog = Watchdog::new(CLIENT_PING);
-        watchdog.watch(Some(start), true);
-        assert_eq!(watchdog.alarm().await, Alarm::TimedOut);
-        assert_eq!(start.elapsed(), STALL);
+        watchdog.unsent();
+        assert_eq!(alarm(&mut watchdog, Some(start), start).await, (Alarm::TimedOut, 30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_only_so_much_time_to_leave() {
+        let start = Instant::now();
+        let mut watchdog = Watchdog::new(CLIENT_PING);
+        watchdog.leave_within(Duration::from_secs(5));
+        assert_eq!(alarm(&mut watchdog, None, start).await, (Alarm::Overdue, 5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_is_not_listened_to_is_not_called_silent() {
         let mut watchdog = Watchdog::new(CLIENT_PING);
-        watchdog.watch(None, false);
-        assert!(tokio::time::timeout(Duration::from_secs(600), watchdog.alarm()).await.is_err());
+        for _ in 0..10 {
+            watchdog.ring().await;
+            assert_eq!(watchdog.judge(None, false), None);
+        }
     }
 }

@@ -72,7 +72,9 @@ async fn over_tcp() {
         let (tunnel, _) = listener.accept().await.unwrap();
         host.welcome(tunnel).await;
     });
-    let circuit = Circuit::<Channel>::connect(&dialer, &house.keys.pin(), None, &mut rng(1)).await.unwrap();
+    let pin = house.keys.pin();
+    let connecting = async move { Circuit::<Channel>::connect(&dialer, &pin, None, &mut rng(1)).await };
+    let circuit = tokio::spawn(connecting).await.unwrap().unwrap();
     house.desk.gate.add_permits(100);
     let calls: Vec<_> = (0..100)
         .map(|number| {

@@ -1,7 +1,13 @@
 //! The service's end of the operator's socket. Its folder lets nobody in but its owner; what he sends is still held
 //! against limits, since a script of his may be wrong.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader},
@@ -32,13 +38,20 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Listens, in place of whoever served this folder before.
 pub fn listen(folder: &DataFolder) -> Result<UnixListener, Failure> {
     folder.remove_socket();
-    UnixListener::bind(folder.socket()).map_err(|error| match error.kind() {
+    let listener = UnixListener::bind(folder.socket()).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => {
             let message = "the path of the data folder is too long for a socket in it: choose a shorter one";
             Failure::new(Kind::Usage, message)
         }
-        _ => Failure::io("the operator's socket cannot be opened", &error),
-    })
+        _ => failed(&error),
+    })?;
+    // Until now the folder alone has kept others out.
+    fs::set_permissions(folder.socket(), Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
+    Ok(listener)
+}
+
+fn failed(error: &io::Error) -> Failure {
+    Failure::io("the operator's socket cannot be opened", error)
 }
 
 /// Answers operators until the service goes away.

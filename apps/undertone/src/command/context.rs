@@ -1,6 +1,9 @@
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use undertone_client::Engine;
 
 use super::showing::Showing;
@@ -12,13 +15,13 @@ const DELIVER: Duration = Duration::from_secs(10);
 pub struct Context {
     engine: Engine,
     showing: Showing,
-    driver: OnceLock<AbortHandle>,
+    driver: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Context {
     /// Without a driver: a command that only looks at what is here does not show at the service.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, showing: Showing::new(), driver: OnceLock::new() }
+        Self { engine, showing: Showing::new(), driver: Mutex::default() }
     }
 
     /// The engine.
@@ -33,9 +36,9 @@ impl Context {
 
     /// Keeps the home in step with the service from now on.
     pub fn drive(&self) {
-        self.driver.get_or_init(|| {
+        self.driver().get_or_insert_with(|| {
             let engine = self.engine.clone();
-            tokio::spawn(async move { engine.run().await }).abort_handle()
+            tokio::spawn(async move { engine.run().await })
         });
     }
 
@@ -44,12 +47,17 @@ impl Context {
         self.drive();
         let _ = tokio::time::timeout(DELIVER, self.engine.sync()).await;
     }
-}
 
-impl Drop for Context {
-    fn drop(&mut self) {
-        if let Some(driver) = self.driver.get() {
+    /// Ends the driver, so that nobody but our caller holds the engine.
+    pub async fn stop(&self) {
+        let driver = self.driver().take();
+        if let Some(driver) = driver {
             driver.abort();
+            let _ = driver.await;
         }
+    }
+
+    fn driver(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -56,10 +56,14 @@ impl Host {
         &self.context
     }
 
-    /// Closes the home: no new commands of guests, and some time for those under way.
+    /// Closes the home: no new commands of guests, some time for those under way, and then the database.
     pub async fn close(mut self) {
         self.leaving.send_replace(true);
-        let _ = tokio::time::timeout(LEAVE, &mut self.guests).await;
+        if tokio::time::timeout(LEAVE, &mut self.guests).await.is_err() {
+            self.guests.abort();
+            let _ = (&mut self.guests).await;
+        }
+        self.context.stop().await;
     }
 }
 

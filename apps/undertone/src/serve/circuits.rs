@@ -1,20 +1,23 @@
 //! From a tunnel to the session that answers it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use undertone_circuit::{Accepted, ServerHello, ServiceKeys, Tunnel, accept};
+use undertone_circuit::{Accepted, Ending, ServerHello, ServiceKeys, Tunnel, accept};
 use undertone_service::VisitorSession;
 use undertone_wire::{
     Now,
     account::RegisterRequest,
-    circuit::Fault,
+    circuit::{Fault, Kind},
     rpc::{Answer, Dispatch, Method as _, OpenPushes, Service},
 };
 
@@ -69,41 +72,64 @@ impl Circuits {
         pass: Pass,
         draining: watch::Receiver<bool>,
     ) {
+        // Boxed, so that a circuit keeps no room for its handshake: it may live for days, and there are many.
+        let Some(accepted) = Box::pin(self.accept(tunnel, handshaking, draining.clone())).await else {
+            return;
+        };
+        let (kind, serving) = self.serve(accepted, pass, draining);
+        let _open = self.counter(kind).map(Counter::count);
+        let ending = serving.await;
+        tracing::debug!(kind = kind.as_str_name(), ?ending, "a circuit ended");
+    }
+
+    /// Does the handshake. None: there is no circuit, for whatever reason.
+    async fn accept(
+        &self,
+        tunnel: impl Tunnel,
+        _handshaking: Handshaking,
+        draining: watch::Receiver<bool>,
+    ) -> Option<Accepted> {
         let mut rng = rand::make_rng::<StdRng>();
         let accepted = tokio::select! {
             accepted = accept(tunnel, &self.keys, &self.hello, &mut rng) => accepted,
             // A client that has no circuit yet is promised nothing.
-            () = going_away(draining.clone()) => return,
+            () = going_away(draining) => return None,
         };
-        drop(handshaking);
-        let (kind, ending) = match accepted {
-            Ok(Accepted::Account(incoming)) => {
-                let _open = self.account.count();
+        accepted.inspect_err(|error| tracing::debug!(%error, "no circuit came about")).ok()
+    }
+
+    /// Has the session of its kind answer a circuit, to its end.
+    fn serve(&self, accepted: Accepted, pass: Pass, draining: watch::Receiver<bool>) -> (Kind, Serving) {
+        match accepted {
+            Accepted::Account(incoming) => {
                 let session = self.planes.accounts.session(incoming.handshake_hash());
                 let session = Metered { session, pass, act: account_act };
-                ("account", incoming.serve(Arc::new(session), now, draining).await)
+                (Kind::Account, Box::pin(incoming.serve(Arc::new(session), now, draining)))
             }
-            Ok(Accepted::Visitor(incoming)) => {
-                let _open = self.visitor.count();
+            Accepted::Visitor(incoming) => {
                 let session = VisitorSession::new(self.planes.accounts.clone(), self.planes.channels.clone());
                 let session = Metered { session, pass, act: |_| Some(Act::Visit) };
-                ("visitor", incoming.serve(Arc::new(session), now, draining).await)
+                (Kind::Visitor, Box::pin(incoming.serve(Arc::new(session), now, draining)))
             }
-            Ok(Accepted::Channel(incoming)) => {
-                let _open = self.channel.count();
+            Accepted::Channel(incoming) => {
                 let session = self.planes.channels.session(incoming.handshake_hash());
-                let ending = incoming.serve(Arc::new(session), now, draining).await;
-                drop(pass);
-                ("channel", ending)
+                let session = Metered { session, pass, act: |_| None };
+                (Kind::Channel, Box::pin(incoming.serve(Arc::new(session), now, draining)))
             }
-            Err(error) => {
-                tracing::debug!(%error, "no circuit came about");
-                return;
-            }
-        };
-        tracing::debug!(kind, ?ending, "a circuit ended");
+        }
+    }
+
+    fn counter(&self, kind: Kind) -> Option<&Counter> {
+        match kind {
+            Kind::Account => Some(&self.account),
+            Kind::Visitor => Some(&self.visitor),
+            Kind::Channel => Some(&self.channel),
+            Kind::Unspecified => None,
+        }
     }
 }
+
+type Serving = Pin<Box<dyn Future<Output = Ending> + Send>>;
 
 /// What an account circuit may ask before it has proven anything, and leaves something behind.
 fn account_act(method: u32) -> Option<Act> {
@@ -147,5 +173,140 @@ impl Counter {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod sizes {
+    use super::*;
+    #[tokio::test]
+    async fn sizes() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = crate::serve::DataFolder::new(data.path().to_owned());
+        let crate::serve::Keys { circuit, head } = crate::serve::Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
+        let planes = Planes::open(&folder, undertone_service::Registration::Open, head).await.unwrap();
+        let circuits = Arc::new(Circuits::new(circuit, planes));
+        let gate = Arc::new(crate::serve::gate::Gate::new(10));
+        let (h, p) = gate.admit([127, 0, 0, 1].into()).ok().unwrap();
+        let (_s, r) = watch::channel(false);
+        let (a, _b) = tokio::io::duplex(10);
+        let mut rng = rand::make_rng::<StdRng>();
+        println!("rng {}", size_of_val(&rng));
+        let (c, _d) = tokio::io::duplex(10);
+        println!("accept {}", size_of_val(&accept(c, &circuits.keys, &circuits.hello, &mut rng)));
+        println!("carry {}", size_of_val(&circuits.carry(a, h, p, r)));
+        println!("incoming {}", size_of::<Accepted>());
+        println!("metered {}", size_of::<Metered<undertone_service::AccountSession<undertone_store::sqlite::SqliteAccounts>>>());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use undertone_circuit::{CallError, Circuit, MemoryDialer, MemoryListener, memory};
+    use undertone_service::Registration;
+    use undertone_wire::{
+        account::Account,
+        circuit::Code,
+        rpc,
+        visitor::{FetchContactRequest, Visitor},
+    };
+
+    use super::*;
+    use crate::serve::{DataFolder, Keys, gate::Gate};
+
+    struct Fixture {
+        _data: tempfile::TempDir,
+        circuits: Arc<Circuits>,
+        gate: Arc<Gate>,
+        dialer: MemoryDialer,
+        listener: MemoryListener,
+        drain: watch::Sender<bool>,
+    }
+
+    impl Fixture {
+        async fn new() -> Self {
+            let data = tempfile::tempdir().unwrap();
+            let folder = DataFolder::new(data.path().to_owned());
+            let Keys { circuit, head } = Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
+            let planes = Planes::open(&folder, Registration::Open, head).await.unwrap();
+            let (dialer, listener) = memory(64 << 10);
+            let circuits = Arc::new(Circuits::new(circuit, planes));
+            Self {
+                _data: data,
+                circuits,
+                gate: Arc::new(Gate::new(1_000)),
+                dialer,
+                listener,
+                drain: watch::Sender::new(false),
+            }
+        }
+
+        /// A circuit from somewhere.
+        async fn circuit<S: rpc::Service>(&mut self, from: [u8; 4]) -> Circuit<S> {
+            let pin = self.circuits.keys.pin();
+            let (handshaking, pass) = self.gate.admit(IpAddr::from(from)).ok().unwrap();
+            let (circuits, draining) = (self.circuits.clone(), self.drain.subscribe());
+            let mut rng = rand::make_rng::<StdRng>();
+            let connecting = Circuit::connect(&self.dialer, &pin, None, &mut rng);
+            let accepting = async {
+                let tunnel = self.listener.accept().await.unwrap();
+                tokio::spawn(async move { circuits.carry(tunnel, handshaking, pass, draining).await });
+            };
+            let (circuit, ()) = tokio::join!(connecting, accepting);
+            circuit.ok().unwrap()
+        }
+    }
+
+    fn code<R>(reply: Result<R, CallError>) -> Option<Code> {
+        match reply {
+            Err(CallError::Refused(fault)) => Some(fault.code()),
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn visitors_have_an_allowance_by_where_they_come_from() {
+        let mut service = Fixture::new().await;
+        let fetch = || FetchContactRequest { account: vec![1; 16].into() };
+        let mut visits = 0;
+        let refused = loop {
+            let reply = service.circuit::<Visitor>([192, 0, 2, 1]).await.visit(fetch()).await;
+            if code(reply) == Some(Code::Exhausted) {
+                break visits;
+            }
+            visits += 1;
+            assert!(visits < 1_000);
+        };
+        assert!(refused > 10);
+        let elsewhere = service.circuit::<Visitor>([192, 0, 2, 2]).await.visit(fetch()).await;
+        assert!(code(elsewhere) == Some(Code::NotFound));
+    }
+
+    #[tokio::test]
+    async fn registrations_have_one_too_and_other_requests_have_none() {
+        let mut service = Fixture::new().await;
+        let circuit = service.circuit::<Account>([192, 0, 2, 1]).await;
+        let mut codes = Vec::new();
+        for _ in 0..12 {
+            codes.push(code(circuit.call(RegisterRequest::default()).await));
+        }
+        assert!(codes.first() == Some(&Some(Code::Malformed)) && codes.last() == Some(&Some(Code::Exhausted)));
+        let inbox = circuit.call(undertone_wire::account::ReadInboxRequest::default()).await;
+        assert!(code(inbox) == Some(Code::Unauthenticated));
+    }
+
+    #[tokio::test]
+    async fn circuits_are_counted_while_they_are_open() {
+        let mut service = Fixture::new().await;
+        let circuit = service.circuit::<Account>([192, 0, 2, 1]).await;
+        assert_eq!(service.circuits.open(), OpenCircuits { account: 1, visitor: 0, channel: 0 });
+        service.drain.send_replace(true);
+        circuit.closed().await;
+        drop(circuit);
+        while service.circuits.open().account > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }

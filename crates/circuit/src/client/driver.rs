@@ -78,13 +78,16 @@ impl Driver {
             if self.draining && !self.is_awaited() {
                 return Ending::Drained;
             }
-            self.watchdog.watch(self.link.stalled_since(), true);
+            if !self.link.is_flushed() {
+                self.watchdog.unsent();
+            }
             tokio::select! {
                 biased;
-                alarm = self.watchdog.alarm() => match alarm {
-                    Alarm::Quiet => self.link.queue(0, frame::Kind::Ping(0)),
-                    Alarm::TimedOut => return Ending::TimedOut,
-                    Alarm::Overdue => return Ending::Drained,
+                () = self.watchdog.ring() => match self.watchdog.judge(self.link.stalled_since(), true) {
+                    Some(Alarm::Quiet) => self.link.queue(0, frame::Kind::Ping(0)),
+                    Some(Alarm::TimedOut) => return Ending::TimedOut,
+                    Some(Alarm::Overdue) => return Ending::Drained,
+                    None => {}
                 },
                 command = self.commands.recv(), if !self.draining && self.link.has_room() => match command {
                     Some(Command::Ask(ask)) => self.ask(ask),

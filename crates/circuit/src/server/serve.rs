@@ -89,7 +89,9 @@ impl<S: Service, H: Dispatch<S> + 'static, C: Fn() -> Now + Send> Serving<S, H, 
                 return Ending::Finished;
             }
             let reading = self.link.has_room() && self.running.len() < limits::IN_FLIGHT_MAX;
-            watchdog.watch(self.link.stalled_since(), reading);
+            if !self.link.is_flushed() {
+                watchdog.unsent();
+            }
             tokio::select! {
                 biased;
                 () = &mut drain, if !self.draining => {
@@ -97,10 +99,11 @@ impl<S: Service, H: Dispatch<S> + 'static, C: Fn() -> Now + Send> Serving<S, H, 
                     self.link.queue(0, frame::Kind::GoAway(GoAway { reason: Leaving::Drain.into() }));
                     watchdog.leave_within(Duration::from_millis(limits::DRAIN_MS));
                 }
-                alarm = watchdog.alarm() => match alarm {
-                    Alarm::Quiet => self.link.queue(0, frame::Kind::Ping(0)),
-                    Alarm::TimedOut => return Ending::TimedOut,
-                    Alarm::Overdue => return Ending::Drained,
+                () = watchdog.ring() => match watchdog.judge(self.link.stalled_since(), reading) {
+                    Some(Alarm::Quiet) => self.link.queue(0, frame::Kind::Ping(0)),
+                    Some(Alarm::TimedOut) => return Ending::TimedOut,
+                    Some(Alarm::Overdue) => return Ending::Drained,
+                    None => {}
                 },
                 (id, outcome) = self.running.next() => self.answer(id, outcome),
                 () = self.pushing.ready(), if self.link.has_room() => {}

@@ -83,7 +83,6 @@ impl Db {
         connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
         connection.pragma_update(None, "key", key.pragma().as_str())?;
         connection.execute_batch(
-            "PRAGMA cipher_memory_security = ON;
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;

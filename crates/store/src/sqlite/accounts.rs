@@ -53,6 +53,7 @@ static PLANE: Plane = Plane {
             account BLOB NOT NULL,
             seq INTEGER NOT NULL,
             expiry_day INTEGER NOT NULL,
+            body_key INTEGER NOT NULL,
             PRIMARY KEY (account, seq)
         ) WITHOUT ROWID, STRICT;
         CREATE TABLE invites (

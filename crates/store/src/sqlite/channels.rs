@@ -10,7 +10,7 @@ use super::{
     engine::Engine,
     integer,
     open::{OpenError, Plane},
-    partition::{self, Partition},
+    partition::{self, BodyKey, LogId, Partition},
 };
 use crate::{
     Append, AppendOutcome, ChannelCounts, Channels, NewChannel, StoreError, StoredChannel,
@@ -46,6 +46,7 @@ static PLANE: Plane = Plane {
             epoch INTEGER NOT NULL,
             expiry_day INTEGER NOT NULL,
             digest BLOB NOT NULL,
+            body_key INTEGER NOT NULL,
             PRIMARY KEY (channel, seq)
         ) WITHOUT ROWID, STRICT;",
 };
@@ -168,9 +169,9 @@ fn append(db: &Connection, prepared: &Prepared) -> rusqlite::Result<AppendOutcom
     };
     let first_seq = channel.seq + 1;
     for (new, entry) in prepared.numbered(first_seq) {
-        insert(db, log, &entry)?;
         let partition = Partition::find_or_create(db, new.expiry_day)?;
-        partition.insert(log, entry.seq, &new.id, entry.digest.as_bytes(), &new.body)?;
+        let body_key = partition.insert(log, entry.seq, &new.id, entry.digest.as_bytes(), &new.body)?;
+        insert(db, log, &entry, body_key)?;
     }
     db.prepare_cached(
         "UPDATE channels SET seq = ?2, chain = ?3, incarnation = ?4, epoch = ?5, bytes = bytes + ?6, unused_since = NULL
@@ -187,10 +188,10 @@ fn append(db: &Connection, prepared: &Prepared) -> rusqlite::Result<AppendOutcom
     Ok(AppendOutcome::Appended { first_seq, channel: after, fresh: true })
 }
 
-fn insert(db: &Connection, log: &partition::LogId, entry: &StoredEntry) -> rusqlite::Result<()> {
+fn insert(db: &Connection, log: &LogId, entry: &StoredEntry, body_key: BodyKey) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT INTO entries (channel, seq, kind, incarnation, epoch, expiry_day, digest)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO entries (channel, seq, kind, incarnation, epoch, expiry_day, digest, body_key)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute((
         log,
@@ -200,6 +201,7 @@ fn insert(db: &Connection, log: &partition::LogId, entry: &StoredEntry) -> rusql
         integer(entry.position.epoch),
         entry.expiry_day.0,
         entry.digest.as_bytes(),
+        body_key,
     ))
     .map(drop)
 }
@@ -216,14 +218,14 @@ fn read_after(
         return Ok(None);
     }
     let mut select = db.prepare_cached(
-        "SELECT seq, kind, incarnation, epoch, expiry_day, digest FROM entries
+        "SELECT seq, kind, incarnation, epoch, expiry_day, digest, body_key FROM entries
         WHERE channel = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
     let mut entries = Vec::new();
     for entry in select.query_map((channel.as_bytes(), integer(after), limit), stored_entry)? {
-        let entry = entry?;
+        let (entry, body_key) = entry?;
         let body = match Partition::find(db, entry.expiry_day)? {
-            Some(partition) if !expired(entry.expiry_day, today) => partition.body(channel.as_bytes(), entry.seq)?,
+            Some(partition) if !expired(entry.expiry_day, today) => partition.body(body_key)?,
             _ => None,
         };
         let entry = entry.served(body);
@@ -235,14 +237,15 @@ fn read_after(
     Ok(Some(entries))
 }
 
-fn stored_entry(row: &Row<'_>) -> rusqlite::Result<StoredEntry> {
-    Ok(StoredEntry {
+fn stored_entry(row: &Row<'_>) -> rusqlite::Result<(StoredEntry, BodyKey)> {
+    let entry = StoredEntry {
         seq: row.get::<_, i64>(0)?.cast_unsigned(),
         kind: row.get(1)?,
         position: Position { incarnation: row.get(2)?, epoch: row.get::<_, i64>(3)?.cast_unsigned() },
         expiry_day: Day(row.get(4)?),
         digest: blob(row, 5)?,
-    })
+    };
+    Ok((entry, row.get(6)?))
 }
 
 /// Drops the partition of a day, and takes its bytes off the channels that had bodies in it.
@@ -252,11 +255,11 @@ fn drop_partition(db: &Connection, day: Day) -> rusqlite::Result<()> {
     };
     db.execute_batch(&format!(
         "UPDATE channels SET bytes = channels.bytes - gone.bytes
-        FROM (SELECT log, sum(length(body)) AS bytes FROM {} GROUP BY log) AS gone
+        FROM (SELECT log, sum(bytes) AS bytes FROM {} GROUP BY log) AS gone
         WHERE channels.channel = gone.log",
-        partition.table()
+        partition.ids()
     ))?;
-    partition.drop_table()
+    partition.drop_whole()
 }
 
 fn counts(db: &Connection) -> rusqlite::Result<ChannelCounts> {

@@ -49,11 +49,12 @@ pub(super) fn deliver(
     }
     let seq = newest.cast_unsigned() + 1;
     let partition = Partition::find_or_create(db, letter.expiry_day)?;
-    partition.insert(account.as_bytes(), seq, &letter.id, &letter.digest, &letter.sealed)?;
-    db.prepare_cached("INSERT INTO inbox (account, seq, expiry_day) VALUES (?1, ?2, ?3)")?.execute((
+    let body_key = partition.insert(account.as_bytes(), seq, &letter.id, &letter.digest, &letter.sealed)?;
+    db.prepare_cached("INSERT INTO inbox (account, seq, expiry_day, body_key) VALUES (?1, ?2, ?3, ?4)")?.execute((
         account.as_bytes(),
         integer(seq),
         letter.expiry_day.0,
+        body_key,
     ))?;
     db.prepare_cached("UPDATE accounts SET inbox_seq = ?2 WHERE account = ?1")?
         .execute((account.as_bytes(), integer(seq)))?;
@@ -69,14 +70,15 @@ pub(super) fn read(
 ) -> rusqlite::Result<InboxPage> {
     let mut page = Page::new(limit, bytes_max);
     let mut select =
-        db.prepare_cached("SELECT seq, expiry_day FROM inbox WHERE account = ?1 AND seq > ?2 ORDER BY seq")?;
+        db.prepare_cached("SELECT seq, expiry_day, body_key FROM inbox WHERE account = ?1 AND seq > ?2 ORDER BY seq")?;
     let mut rows = select.query((account.as_bytes(), integer(after)))?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let seq = row.get::<_, i64>(0)?.cast_unsigned();
-        let partition = Partition::find(db, Day(row.get(1)?))?;
-        let sealed = partition.map(|partition| partition.body(account.as_bytes(), seq)).transpose()?.flatten();
-        let Some(sealed) = sealed else {
+        let Some(partition) = Partition::find(db, Day(row.get(1)?))? else {
+            continue;
+        };
+        let Some(sealed) = partition.body(row.get(2)?)? else {
             continue;
         };
         if !page.take(sealed.len()) {
@@ -89,11 +91,11 @@ pub(super) fn read(
 
 pub(super) fn clear(db: &Connection, account: AccountId, up_to: u64) -> rusqlite::Result<()> {
     let place = (account.as_bytes(), integer(up_to));
-    let mut days = db.prepare_cached("SELECT DISTINCT expiry_day FROM inbox WHERE account = ?1 AND seq <= ?2")?;
-    let days = days.query_map(place, |row| row.get(0).map(Day))?.collect::<Result<Vec<_>, _>>()?;
-    for day in days {
-        if let Some(partition) = Partition::find(db, day)? {
-            partition.clear(account.as_bytes(), up_to)?;
+    let mut select = db.prepare_cached("SELECT expiry_day, body_key FROM inbox WHERE account = ?1 AND seq <= ?2")?;
+    let mut rows = select.query(place)?;
+    while let Some(row) = rows.next()? {
+        if let Some(partition) = Partition::find(db, Day(row.get(0)?))? {
+            partition.forget(row.get(1)?)?;
         }
     }
     db.prepare_cached("DELETE FROM inbox WHERE account = ?1 AND seq <= ?2")?.execute(place).map(drop)
@@ -104,7 +106,7 @@ pub(super) fn drop_partition(db: &Connection, day: Day) -> rusqlite::Result<()> 
     let Some(partition) = Partition::find(db, day)? else {
         return Ok(());
     };
-    let table = partition.table();
-    db.execute_batch(&format!("DELETE FROM inbox WHERE (account, seq) IN (SELECT log, seq FROM {table})"))?;
-    partition.drop_table()
+    let ids = partition.ids();
+    db.execute_batch(&format!("DELETE FROM inbox WHERE (account, seq) IN (SELECT log, seq FROM {ids})"))?;
+    partition.drop_whole()
 }

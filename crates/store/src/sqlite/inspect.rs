@@ -4,7 +4,10 @@
 use rusqlite::Connection;
 use undertone_wire::{AccountId, ChannelId, Day, Position};
 
-use super::{SqliteAccounts, SqliteChannels, blob, partition::Partition};
+use super::{
+    SqliteAccounts, SqliteChannels, blob,
+    partition::{BodyKey, Partition},
+};
 use crate::StoreError;
 
 /// An account and what waits for it.
@@ -101,10 +104,11 @@ fn accounts(db: &Connection, limit: u32) -> rusqlite::Result<Vec<AccountRow>> {
 }
 
 fn inbox(db: &Connection, account: AccountId, limit: u32) -> rusqlite::Result<Vec<LetterRow>> {
-    let mut select = db.prepare_cached("SELECT seq, expiry_day FROM inbox WHERE account = ?1 ORDER BY seq LIMIT ?2")?;
+    let mut select =
+        db.prepare_cached("SELECT seq, expiry_day, body_key FROM inbox WHERE account = ?1 ORDER BY seq LIMIT ?2")?;
     let rows = select.query_map((account.as_bytes(), limit), |row| {
         let (seq, expiry_day) = (row.get::<_, i64>(0)?.cast_unsigned(), Day(row.get(1)?));
-        Ok(LetterRow { seq, bytes: size(db, account.as_bytes(), seq, expiry_day)?.unwrap_or(0), expiry_day })
+        Ok(LetterRow { seq, bytes: size(db, expiry_day, row.get(2)?)?.unwrap_or(0), expiry_day })
     });
     rows?.collect()
 }
@@ -126,11 +130,12 @@ fn channels(db: &Connection, limit: u32) -> rusqlite::Result<Vec<ChannelRow>> {
 }
 
 fn entries(db: &Connection, channel: ChannelId, limit: u32) -> rusqlite::Result<Vec<EntryRow>> {
-    let mut select =
-        db.prepare_cached("SELECT seq, kind, expiry_day FROM entries WHERE channel = ?1 ORDER BY seq DESC LIMIT ?2")?;
+    let mut select = db.prepare_cached(
+        "SELECT seq, kind, expiry_day, body_key FROM entries WHERE channel = ?1 ORDER BY seq DESC LIMIT ?2",
+    )?;
     let rows = select.query_map((channel.as_bytes(), limit), |row| {
         let (seq, expiry_day) = (row.get::<_, i64>(0)?.cast_unsigned(), Day(row.get(2)?));
-        let bytes = size(db, channel.as_bytes(), seq, expiry_day)?;
+        let bytes = size(db, expiry_day, row.get(3)?)?;
         Ok(EntryRow { seq, kind: row.get(1)?, expiry_day, bytes })
     });
     let mut entries = rows?.collect::<Result<Vec<_>, _>>()?;
@@ -138,7 +143,7 @@ fn entries(db: &Connection, channel: ChannelId, limit: u32) -> rusqlite::Result<
     Ok(entries)
 }
 
-fn size(db: &Connection, log: &[u8; 16], seq: u64, day: Day) -> rusqlite::Result<Option<u64>> {
+fn size(db: &Connection, day: Day, key: BodyKey) -> rusqlite::Result<Option<u64>> {
     let partition = Partition::find(db, day)?;
-    Ok(partition.map(|partition| partition.size(log, seq)).transpose()?.flatten())
+    Ok(partition.map(|partition| partition.size(key)).transpose()?.flatten())
 }

@@ -144,7 +144,7 @@ async fn a_commit_that_does_not_begin_applies_nothing() {
     let dangling = |db: &Connection| db.execute("INSERT INTO notes (number, other) VALUES (1, 7)", []).map(drop);
     assert_eq!(engine.change(dangling).await, Err(StoreError::NotApplied));
     assert_eq!(notes(&engine).await, [0; 0]);
-    engine.change(|db| dangling(db).and_then(|()| note(7)(db))).await.unwrap();
+    engine.change(move |db| dangling(db).and_then(|()| note(7)(db))).await.unwrap();
     assert_eq!(notes(&engine).await, [1, 7]);
 }
 

@@ -1,0 +1,83 @@
+use std::{path::PathBuf, process::Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Lines, Running, program};
+
+/// A service that can be killed and comes back at the same place.
+pub struct Service {
+    folder: TempDir,
+    registration: &'static str,
+    link: String,
+    running: Option<(Running, Lines)>,
+}
+
+impl Service {
+    /// With a fresh store; anybody may register.
+    pub fn open() -> Self {
+        Self::start("open")
+    }
+
+    /// With a fresh store; who registers needs an invite.
+    pub fn by_invite() -> Self {
+        Self::start("invite")
+    }
+
+    fn start(registration: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut service = Self { folder, registration, link: String::new(), running: None };
+        service.restart();
+        service
+    }
+
+    /// What `ready` says.
+    pub fn link(&self) -> &str {
+        &self.link
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts it, where it was before. It has to be the same one then.
+    pub fn restart(&mut self) {
+        let place = self.link.strip_prefix("undertone:").and_then(|rest| rest.split('#').next());
+        let mut child = program()
+            .args(["serve", "--registration", self.registration, "--listen", place.unwrap_or("127.0.0.1:0"), "--data"])
+            .arg(self.data())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = Lines::of(child.stdout.take().unwrap());
+        let running = Running(child);
+        let ready = lines.next().expect("the service ended");
+        let link = ready.strip_prefix("ready ").unwrap_or_else(|| panic!("the service said {ready:?}"));
+        assert!(self.link.is_empty() || self.link == link, "the service came back as another one");
+        self.link = link.to_owned();
+        self.running = Some((running, lines));
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.running.take().unwrap().0.kill();
+    }
+
+    /// SIGTERM, upon which it ends in order.
+    pub fn stop(&mut self) {
+        let (mut running, lines) = self.running.take().unwrap();
+        running.terminate();
+        assert!(lines.rest().is_empty(), "`ready` is the only line");
+        assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    }
+
+    /// What `undertone admin` prints.
+    pub fn admin(&self, arguments: &[&str]) -> Vec<Value> {
+        let output =
+            program().arg("admin").arg("--data").arg(self.data()).args(arguments).arg("--json").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}

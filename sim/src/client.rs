@@ -1,0 +1,176 @@
+//! A client of the bare protocol: circuits, openings and entries whose bodies mean nothing.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use rand_core::CryptoRng;
+use undertone_circuit::{Circuit, Dialer, Event, ServicePublicKeys, Subscription, TcpDialer};
+use undertone_credentials::{ReadKey, WriteKey, open_read, open_write};
+use undertone_wire::{
+    ChannelId, Day, IdempotencyId, Now,
+    channel::{
+        AppendRequest, Channel, Entry, EntryKind, FollowRequest, LogPush, NewEntry, OpenRequest, Opening, ReadRequest,
+        append_reply, opened,
+    },
+    limits::{MESSAGE_DAYS_MAX, PAGE_ENTRIES_MAX},
+    link::{Link, Pin},
+    rpc::Service as Kind,
+    visitor::{CreateChannelRequest, Visitor},
+};
+
+/// A service as its clients know it after their first circuit: they need not ask for its keys again.
+pub struct Service {
+    dialer: Box<dyn Dialer>,
+    pin: Pin,
+    keys: ServicePublicKeys,
+}
+
+impl Service {
+    /// Connects once, to learn the keys.
+    pub async fn meet(dialer: Box<dyn Dialer>, pin: Pin, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
+        let circuit = Circuit::<Channel>::connect(&*dialer, &pin, None, rng).await?;
+        Ok(Self { keys: circuit.service_keys().clone(), dialer, pin })
+    }
+
+    /// The same, over TCP.
+    pub async fn at(link: &Link, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
+        Self::meet(Box::new(TcpDialer::new(&link.endpoint)), link.pin, rng).await
+    }
+
+    async fn connect<S: Kind>(&self, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Circuit<S>> {
+        Circuit::connect(&*self.dialer, &self.pin, Some(&self.keys), rng).await.context("no circuit")
+    }
+}
+
+/// Whoever has these has the channel.
+pub struct Keys {
+    channel: ChannelId,
+    read: ReadKey,
+    write: WriteKey,
+}
+
+impl Keys {
+    /// Makes a new channel, as a visitor.
+    pub async fn create(service: &Service, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
+        let mut channel = [0; ChannelId::LEN];
+        rng.fill_bytes(&mut channel);
+        let keys = Self {
+            channel: ChannelId::new(channel),
+            read: ReadKey::generate(rng),
+            write: WriteKey::generate(rng),
+        };
+        let request = CreateChannelRequest {
+            channel: keys.channel.into(),
+            read_key: Bytes::copy_from_slice(keys.read.public().as_bytes()),
+            write_key: Bytes::copy_from_slice(keys.write.public().as_bytes()),
+        };
+        service.connect::<Visitor>(rng).await?.visit(request).await.context("no channel")?;
+        Ok(keys)
+    }
+
+    /// Opens the channel to read and to write, on a circuit of its own.
+    pub async fn open(&self, service: &Service, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Opened> {
+        let circuit = service.connect::<Channel>(rng).await?;
+        let hash = circuit.handshake_hash();
+        let opening = Opening {
+            channel: self.channel.into(),
+            generation: 0,
+            read_signature: Bytes::copy_from_slice(&open_read(&hash, self.channel, 0, &self.read)),
+            write_signature: Bytes::copy_from_slice(&open_write(&hash, self.channel, 0, &self.write)),
+        };
+        let reply = circuit.call(OpenRequest { openings: vec![opening] }).await?;
+        match reply.opened.first().and_then(|opened| opened.result.as_ref()) {
+            Some(opened::Result::Head(head)) => Ok(Opened { circuit, channel: self.channel, seq: head.seq }),
+            _ => bail!("the service does not open a channel"),
+        }
+    }
+}
+
+/// A channel on a circuit that may read and write it.
+#[derive(Clone)]
+pub struct Opened {
+    circuit: Circuit<Channel>,
+    channel: ChannelId,
+    seq: u64,
+}
+
+impl Opened {
+    /// The newest entry when the channel was opened.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Appends a message, and returns once it is durable: with its sequence number.
+    pub async fn append(&self, body: Bytes, id: IdempotencyId) -> anyhow::Result<u64> {
+        let entry = NewEntry {
+            kind: EntryKind::Message.into(),
+            expiry_day: (today() + MESSAGE_DAYS_MAX).0,
+            body,
+            idempotency_id: id.into(),
+            ..NewEntry::default()
+        };
+        let reply = self.circuit.call(AppendRequest { channel: self.channel.into(), entries: vec![entry] }).await?;
+        match reply.result {
+            Some(append_reply::Result::Appended(appended)) => Ok(appended.first_seq),
+            _ => bail!("the service refuses a message at its own position"),
+        }
+    }
+
+    /// A page of what came after an entry.
+    pub async fn read(&self, after: u64) -> anyhow::Result<Vec<Entry>> {
+        let request = ReadRequest { channel: self.channel.into(), after, limit: PAGE_ENTRIES_MAX };
+        Ok(self.circuit.call(request).await?.entries)
+    }
+
+    /// Follows the channel from where it stood when it was opened.
+    pub async fn follow(&self) -> anyhow::Result<Follower> {
+        let pushes = self.circuit.subscribe(FollowRequest { channels: vec![self.channel.into()] }).await?;
+        Ok(Follower { opened: self.clone(), pushes, seen: self.seq })
+    }
+}
+
+/// A reader that misses nothing: it is pushed what is new, and reads where pushes are missing.
+pub struct Follower {
+    opened: Opened,
+    pushes: Subscription<LogPush>,
+    seen: u64,
+}
+
+impl Follower {
+    /// The newest entry that was returned.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// The next entries, in order and without a gap. None, if a push brought nothing new.
+    pub async fn next(&mut self) -> anyhow::Result<Vec<Entry>> {
+        let entries = match self.pushes.next().await.context("the service ended a circuit")? {
+            Event::Item(push) => push.entries,
+            Event::Lagged => Vec::new(),
+        };
+        let new: Vec<_> = entries.into_iter().filter(|entry| entry.seq > self.seen).collect();
+        let gapless = new.first().is_some_and(|first| first.seq == self.seen + 1);
+        let new = if gapless { new } else { self.opened.read(self.seen).await? };
+        for entry in &new {
+            if entry.seq != self.seen + 1 {
+                bail!("the service left out an entry");
+            }
+            self.seen = entry.seq;
+        }
+        Ok(new)
+    }
+}
+
+/// Fresh for each body.
+pub fn idempotency_id(rng: &mut impl CryptoRng) -> IdempotencyId {
+    let mut id = [0; IdempotencyId::LEN];
+    rng.fill_bytes(&mut id);
+    IdempotencyId::new(id)
+}
+
+fn today() -> Day {
+    // A clock before 1970 is refused by the service, in words.
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)).day()
+}

@@ -1,0 +1,80 @@
+//! Undertone under load. `sim load` starts a real service on loopback, has clients of the bare protocol talk through it,
+//! and tells what that cost the service (docs/benchmarks.md).
+//!
+//! ```text
+//!   load      what is measured, one module each, and the table
+//!    |
+//!   pairs     a writer and a reader of one channel
+//!    |
+//!   client    circuits, openings and entries: the protocol without MLS and without a database
+//!
+//!   program   the service as a process            usage     what the system has counted against a process
+//! ```
+//!
+//! Everything is bounded, in number and in time. Nothing leaves this machine, and what was started is ended.
+
+mod client;
+mod latencies;
+mod load;
+mod pairs;
+mod program;
+mod usage;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::bail;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// No measurement takes so long.
+const RUN_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// Undertone under load
+#[derive(Parser)]
+#[command(name = "sim", version)]
+enum Cli {
+    /// Measure a service of its own, on loopback
+    Load(load::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli::Load(args) = Cli::parse();
+    match start(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where standard error is closed, the exit code has to do.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: &load::Args) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = load::run(args) => report,
+            () = interrupted() => bail!("interrupted"),
+            () = tokio::time::sleep(RUN_MAX) => bail!("not done within {} min", RUN_MAX.as_secs() / 60),
+        }
+    })?;
+    let text = if args.json { serde_json::to_string(&report)? } else { report.to_string() };
+    writeln!(io::stdout(), "{text}")?;
+    Ok(())
+}
+
+/// Ends on SIGINT and SIGTERM, so that whoever is dropped then can end what he has started.
+async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
