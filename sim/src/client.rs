@@ -55,11 +55,8 @@ impl Keys {
     pub async fn create(service: &Service, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
         let mut channel = [0; ChannelId::LEN];
         rng.fill_bytes(&mut channel);
-        let keys = Self {
-            channel: ChannelId::new(channel),
-            read: ReadKey::generate(rng),
-            write: WriteKey::generate(rng),
-        };
+        let keys =
+            Self { channel: ChannelId::new(channel), read: ReadKey::generate(rng), write: WriteKey::generate(rng) };
         let request = CreateChannelRequest {
             channel: keys.channel.into(),
             read_key: Bytes::copy_from_slice(keys.read.public().as_bytes()),

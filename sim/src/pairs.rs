@@ -68,7 +68,8 @@ pub async fn exchange(pairs: &mut Vec<Pair>, each: u64, pace: Pace) -> anyhow::R
             anyhow::Ok((pair, acknowledged, delivered))
         });
     }
-    let mut exchange = Exchange { took: Duration::ZERO, delivered: Latencies::default(), acknowledged: Latencies::default() };
+    let mut exchange =
+        Exchange { took: Duration::ZERO, delivered: Latencies::default(), acknowledged: Latencies::default() };
     while let Some(done) = tasks.join_next().await {
         let (pair, acknowledged, delivered) = done??;
         exchange.acknowledged.append(acknowledged);

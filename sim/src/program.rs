@@ -115,7 +115,9 @@ pub fn allow_files(needed: u64) -> anyhow::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("the limit of open files stays low")?;
     if maximum.is_some_and(|maximum| maximum < needed) {
-        bail!("this needs {needed} open files, and the system allows fewer (ulimit -Hn): ask for fewer circuits or pairs");
+        bail!(
+            "this needs {needed} open files, and the system allows fewer (ulimit -Hn): ask for fewer circuits or pairs"
+        );
     }
     Ok(())
 }

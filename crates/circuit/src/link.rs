@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::time::{Instant, timeout};
 use undertone_wire::{
     circuit::{Frame, GoAway, Leaving, frame::Kind},
@@ -28,6 +28,8 @@ const ROOM_BYTES: usize = 64 << 10;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A frame's own length.
 const LENGTH_BYTES: usize = 4;
+/// The longest body of a request, reply or push: with what stands around it in a frame, it still fits.
+pub(crate) const BODY_BYTES_MAX: usize = limits::FRAME_BYTES_MAX - 64;
 
 /// Why a link is of no further use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +91,12 @@ impl Link {
 
     /// Puts a frame into the queue.
     pub(crate) fn queue(&mut self, id: u32, kind: Kind) {
-        self.queue_encoded(&frame::encode(id, kind));
+        self.queue_bytes(&frame::encode(id, kind));
     }
 
-    /// The same, with a frame that is encoded already.
-    pub(crate) fn queue_encoded(&mut self, frame: &Bytes) {
-        self.stream.queue(frame);
+    /// Puts bytes into the queue as they are.
+    pub(crate) fn queue_bytes(&mut self, bytes: &[u8]) {
+        self.stream.queue(bytes);
         self.flushed = false;
     }
 

@@ -1,5 +1,7 @@
 //! What becomes of requests: answered, refused, cancelled, late, lost.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
 mod common;
 
 use std::{sync::atomic::Ordering, time::Duration};

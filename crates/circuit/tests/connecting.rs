@@ -1,5 +1,7 @@
 //! How a client comes to a circuit, and why it may not.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
 mod common;
 
 use std::io;

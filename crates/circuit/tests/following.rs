@@ -1,5 +1,7 @@
 //! Subscriptions: what is pushed, what is missed, and how they end.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
 mod common;
 
 use std::{sync::atomic::Ordering, time::Duration};
@@ -96,7 +98,7 @@ async fn a_subscriber_that_lags_is_told_and_goes_on() {
             None => gaps += 1,
         }
     }
-    assert!(gaps >= 1 && items >= limits::PUSHES_QUEUED_MAX && items < 10 * limits::PUSHES_QUEUED_MAX);
+    assert!(gaps >= 1 && (limits::PUSHES_QUEUED_MAX..10 * limits::PUSHES_QUEUED_MAX).contains(&items));
     assert!(house.desk.push(total + 1));
     assert_eq!(next(&mut lagging).await, Some(total + 1), "afterwards all is well");
     assert_eq!(house.desk.begun.load(Ordering::SeqCst), 1);

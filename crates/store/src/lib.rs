@@ -2,9 +2,12 @@
 //!
 //! The two planes are two traits and two files: [`Accounts`] and [`Channels`] share no table, no transaction and no
 //! commit order, so that nothing stored ties a chat to an account. One call is one transaction on one partition key.
-//! An engine answers a mutation only once it is durable; what it cannot promise it says ([`StoreError`]).
+//! An engine answers a mutation only once it is durable; what it cannot promise it says ([`StoreError`]). A mutation whose
+//! caller goes away is applied whole or not at all. A read sees every mutation that was answered before it.
 //!
 //! Keys and ciphertext are opaque here: no engine checks a signature. Times are days.
+//!
+//! [`memory`] and [`sqlite`] are the engines; `conformance` is the one suite for all of them.
 
 mod accounts;
 mod append;

@@ -147,22 +147,6 @@ async fn a_closed_file_needs_no_log_beside_it() {
     assert_eq!(files, [path]);
 }
 
-/// Without any pause in which a checkpoint could catch up.
-#[tokio::test]
-async fn the_write_ahead_log_stays_short_under_constant_writes() {
-    let dir = TempDir::new().unwrap();
-    let path = channel_file(&dir).await;
-    let channels = SqliteChannels::open(&path).unwrap();
-    let mut longest = 0;
-    for day in 0..250 {
-        channels.append(append(250, TODAY + day, 192 << 10)).await.unwrap();
-        longest = longest.max(fs::metadata(dir.path().join("channels.db-wal")).unwrap().len());
-    }
-    assert!(longest < 40 << 20, "{longest} bytes");
-    drop(channels);
-    assert!(fs::metadata(&path).unwrap().len() > 40 << 20);
-}
-
 /// Pages of what has expired are used again: the file does not grow with the days.
 #[tokio::test]
 async fn expiry_makes_room_in_the_file() {

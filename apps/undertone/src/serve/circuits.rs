@@ -17,7 +17,7 @@ use undertone_service::VisitorSession;
 use undertone_wire::{
     Now,
     account::RegisterRequest,
-    circuit::{Fault, Kind},
+    circuit::Fault,
     rpc::{Answer, Dispatch, Method as _, OpenPushes, Service},
 };
 
@@ -54,8 +54,8 @@ impl Circuits {
     /// None yet.
     pub fn new(keys: ServiceKeys, planes: Planes) -> Self {
         let hello = ServerHello { parameters: planes.channels.parameters(), ..ServerHello::default() };
-        let counter = Counter::default;
-        Self { keys, hello, planes, account: counter(), visitor: counter(), channel: counter() }
+        let [account, visitor, channel] = ["account", "visitor", "channel"].map(Counter::new);
+        Self { keys, hello, planes, account, visitor, channel }
     }
 
     /// How many are open now.
@@ -76,10 +76,10 @@ impl Circuits {
         let Some(accepted) = Box::pin(self.accept(tunnel, handshaking, draining.clone())).await else {
             return;
         };
-        let (kind, serving) = self.serve(accepted, pass, draining);
-        let _open = self.counter(kind).map(Counter::count);
+        let (counter, serving) = self.serve(accepted, pass, draining);
+        let _open = counter.count();
         let ending = serving.await;
-        tracing::debug!(kind = kind.as_str_name(), ?ending, "a circuit ended");
+        tracing::debug!(kind = counter.kind, ?ending, "a circuit ended");
     }
 
     /// Does the handshake. None: there is no circuit, for whatever reason.
@@ -99,32 +99,23 @@ impl Circuits {
     }
 
     /// Has the session of its kind answer a circuit, to its end.
-    fn serve(&self, accepted: Accepted, pass: Pass, draining: watch::Receiver<bool>) -> (Kind, Serving) {
+    fn serve(&self, accepted: Accepted, pass: Pass, draining: watch::Receiver<bool>) -> (&Counter, Serving) {
         match accepted {
             Accepted::Account(incoming) => {
                 let session = self.planes.accounts.session(incoming.handshake_hash());
                 let session = Metered { session, pass, act: account_act };
-                (Kind::Account, Box::pin(incoming.serve(Arc::new(session), now, draining)))
+                (&self.account, Box::pin(incoming.serve(Arc::new(session), now, draining)))
             }
             Accepted::Visitor(incoming) => {
                 let session = VisitorSession::new(self.planes.accounts.clone(), self.planes.channels.clone());
                 let session = Metered { session, pass, act: |_| Some(Act::Visit) };
-                (Kind::Visitor, Box::pin(incoming.serve(Arc::new(session), now, draining)))
+                (&self.visitor, Box::pin(incoming.serve(Arc::new(session), now, draining)))
             }
             Accepted::Channel(incoming) => {
                 let session = self.planes.channels.session(incoming.handshake_hash());
                 let session = Metered { session, pass, act: |_| None };
-                (Kind::Channel, Box::pin(incoming.serve(Arc::new(session), now, draining)))
+                (&self.channel, Box::pin(incoming.serve(Arc::new(session), now, draining)))
             }
-        }
-    }
-
-    fn counter(&self, kind: Kind) -> Option<&Counter> {
-        match kind {
-            Kind::Account => Some(&self.account),
-            Kind::Visitor => Some(&self.visitor),
-            Kind::Channel => Some(&self.channel),
-            Kind::Unspecified => None,
         }
     }
 }
@@ -153,50 +144,33 @@ impl<S: Service, D: Dispatch<S>> Dispatch<S> for Metered<D> {
     }
 }
 
-#[derive(Default)]
-struct Counter(AtomicU64);
+/// Open circuits of one kind.
+struct Counter {
+    kind: &'static str,
+    open: AtomicU64,
+}
 
 /// Counted while it lives.
 struct Counted<'a>(&'a Counter);
 
 impl Counter {
+    fn new(kind: &'static str) -> Self {
+        Self { kind, open: AtomicU64::new(0) }
+    }
+
     fn count(&self) -> Counted<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
         Counted(self)
     }
 
     fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.open.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod sizes {
-    use super::*;
-    #[tokio::test]
-    async fn sizes() {
-        let data = tempfile::tempdir().unwrap();
-        let folder = crate::serve::DataFolder::new(data.path().to_owned());
-        let crate::serve::Keys { circuit, head } = crate::serve::Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
-        let planes = Planes::open(&folder, undertone_service::Registration::Open, head).await.unwrap();
-        let circuits = Arc::new(Circuits::new(circuit, planes));
-        let gate = Arc::new(crate::serve::gate::Gate::new(10));
-        let (h, p) = gate.admit([127, 0, 0, 1].into()).ok().unwrap();
-        let (_s, r) = watch::channel(false);
-        let (a, _b) = tokio::io::duplex(10);
-        let mut rng = rand::make_rng::<StdRng>();
-        println!("rng {}", size_of_val(&rng));
-        let (c, _d) = tokio::io::duplex(10);
-        println!("accept {}", size_of_val(&accept(c, &circuits.keys, &circuits.hello, &mut rng)));
-        println!("carry {}", size_of_val(&circuits.carry(a, h, p, r)));
-        println!("incoming {}", size_of::<Accepted>());
-        println!("metered {}", size_of::<Metered<undertone_service::AccountSession<undertone_store::sqlite::SqliteAccounts>>>());
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -23,10 +23,7 @@ use super::{
     driver::{Ask, Command},
     subscription::{Sink, sink},
 };
-use crate::CallError;
-
-/// Room in a frame for what stands around a body.
-const FRAME_OVERHEAD_BYTES: usize = 64;
+use crate::{CallError, link::BODY_BYTES_MAX};
 
 pub(super) async fn call<R: Call>(shared: &Arc<Shared>, request: &R) -> Result<R::Reply, CallError> {
     let (body, mut asked) = ask(shared, request, None).await?;
@@ -45,7 +42,7 @@ pub(super) async fn subscribe<R: Subscribe>(
 
 /// Has a request sent when it is its turn, and waits for the answer.
 async fn ask<R: Method>(shared: &Shared, request: &R, pushes: Option<Sink>) -> Result<(Bytes, Asked), CallError> {
-    if request.encoded_len() + FRAME_OVERHEAD_BYTES > limits::FRAME_BYTES_MAX {
+    if request.encoded_len() > BODY_BYTES_MAX {
         return Err(CallError::TooLong);
     }
     let deadline = Instant::now() + Duration::from_millis(limits::CALL_MS.into());

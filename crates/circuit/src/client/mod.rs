@@ -34,7 +34,7 @@ pub use subscription::{Event, Subscription};
 /// }
 /// ```
 /// but one of the account plane does not:
-/// ```compile_fail
+/// ```compile_fail,E0271
 /// # use undertone_circuit::*; use undertone_wire::{account, channel};
 /// async fn read(circuit: Circuit<channel::Channel>) -> Result<account::ReadInboxReply, CallError> {
 ///     circuit.call(account::ReadInboxRequest::default()).await
@@ -48,20 +48,20 @@ pub use subscription::{Event, Subscription};
 /// }
 /// ```
 /// and not twice, neither on the same circuit nor on a copy of it:
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// # use undertone_circuit::*; use undertone_wire::visitor;
 /// async fn visit(circuit: Circuit<visitor::Visitor>) {
 ///     let _ = circuit.visit(visitor::FetchContactRequest::default()).await;
 ///     let _ = circuit.visit(visitor::FetchContactRequest::default()).await;
 /// }
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// # use undertone_circuit::*; use undertone_wire::visitor;
 /// fn copy(circuit: &Circuit<visitor::Visitor>) -> Circuit<visitor::Visitor> {
 ///     circuit.clone()
 /// }
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// # use undertone_circuit::*; use undertone_wire::visitor;
 /// async fn call(circuit: Circuit<visitor::Visitor>) {
 ///     let _ = circuit.call(visitor::FetchContactRequest::default()).await;

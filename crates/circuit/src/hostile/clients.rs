@@ -21,7 +21,7 @@ async fn malformed_frames_end_a_circuit() {
         [encode(7, request(FOLLOW)), encode(7, request(ECHO))].concat(),
     ] {
         let (mut link, served, _) = guest(Kind::Channel).await;
-        link.queue_encoded(&bytes.into());
+        link.queue_bytes(&bytes);
         assert_eq!(farewell(&mut link).await, Some(Ending::Protocol));
         assert_eq!(served.await.unwrap(), Ok(Ending::Protocol));
     }
@@ -31,8 +31,8 @@ async fn malformed_frames_end_a_circuit() {
 async fn what_is_unknown_or_too_late_is_passed_over() {
     let (mut link, served, _) = guest(Kind::Channel).await;
     // Field 900, of a later release; a frame of nothing at all; a cancellation of nothing; a pong to no ping.
-    link.queue_encoded(&Bytes::from_static(&[0, 0, 0, 5, 0x08, 0x03, 0xA0, 0x38, 0x01]));
-    link.queue_encoded(&Bytes::from_static(&[0, 0, 0, 0]));
+    link.queue_bytes(&[0, 0, 0, 5, 0x08, 0x03, 0xA0, 0x38, 0x01]);
+    link.queue_bytes(&[0, 0, 0, 0]);
     link.queue(5, frame::Kind::Cancel(true));
     link.queue(0, frame::Kind::Pong(5));
     link.queue(5, request(77));
@@ -72,7 +72,7 @@ async fn a_circuit_cut_off_in_a_frame_is_lost() {
     let whole = encode(1, request(ECHO));
     for cut in [1, 3, 4, whole.len() - 1] {
         let (mut link, served, desk) = guest(Kind::Channel).await;
-        link.queue_encoded(&whole.slice(..cut));
+        link.queue_bytes(&whole.slice(..cut));
         link.flush().await.unwrap();
         drop(link);
         assert_eq!(served.await.unwrap(), Ok(Ending::Lost));
@@ -208,6 +208,22 @@ async fn a_replayed_client_gets_nothing_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_asked_too_much_waits_and_what_is_late_makes_room() {
+    let (mut link, _served, desk) = guest(Kind::Channel).await;
+    let start = Instant::now();
+    let late = Request { method: NEVER, deadline_ms: 100, ..Request::default() };
+    for id in 1..=200 {
+        link.queue(id, frame::Kind::Request(late.clone()));
+    }
+    link.queue(201, request(ECHO));
+    link.flush().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(desk.begun.load(Ordering::SeqCst), limits::IN_FLIGHT_MAX);
+    assert!(link.receive().await.unwrap().unwrap().id == 201, "the late ones need no answer");
+    assert!((300..=310).contains(&start.elapsed().as_millis()), "three times so many were dropped");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_read_is_not_waited_for() {
     let (mut link, served, desk) = guest(Kind::Channel).await;
     let start = Instant::now();
@@ -283,9 +299,9 @@ proptest! {
         runtime.block_on(async {
             let (mut link, served, _) = if greeted { guest(Kind::Channel).await } else { stranger().await };
             if framed {
-                link.queue_encoded(&u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec().into());
+                link.queue_bytes(&u32::try_from(bytes.len()).unwrap().to_be_bytes());
             }
-            link.queue_encoded(&bytes.into());
+            link.queue_bytes(&bytes);
             let _ = link.flush().await;
             drop(link);
             // Ends, and did not panic.

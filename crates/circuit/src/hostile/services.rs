@@ -32,7 +32,7 @@ async fn a_client_leaves_a_service_that_breaks_the_protocol() {
         encode(1, frame::Kind::Cancel(true)).to_vec(),
     ] {
         let (mut link, circuit) = impostor().await;
-        link.queue_encoded(&bytes.into());
+        link.queue_bytes(&bytes);
         assert_eq!(farewell(&mut link).await, Some(Ending::Protocol));
         assert_eq!(circuit.closed().await, Ending::Protocol);
         assert_eq!(circuit.call(OpenRequest::default()).await.err(), Some(CallError::NotSent));
@@ -47,7 +47,7 @@ async fn a_client_takes_only_answers_to_its_questions() {
     {
         link.queue(900, kind);
     }
-    link.queue_encoded(&Bytes::from_static(&[0, 0, 0, 5, 0x08, 0x03, 0xA0, 0x38, 0x01]));
+    link.queue_bytes(&[0, 0, 0, 5, 0x08, 0x03, 0xA0, 0x38, 0x01]);
     link.flush().await.unwrap();
     let (answer, id) = tokio::join!(circuit.call(OpenRequest::default()), async {
         let id = link.receive().await.unwrap().unwrap().id;

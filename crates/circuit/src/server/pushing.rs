@@ -9,8 +9,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use undertone_wire::{limits, rpc::PushQueue};
 
-/// Room in a frame for what stands around a push.
-const FRAME_OVERHEAD_BYTES: usize = 64;
+use crate::link::BODY_BYTES_MAX;
 
 /// A bounded queue that never blocks who fills it. A push that finds it full is dropped, and a marker (an empty push)
 /// takes its place as soon as there is room: the client then reads from its cursor. A subscription has at most one
@@ -103,7 +102,7 @@ impl PushQueue for Pushing {
             return false;
         };
         let full = state.queue.len() >= limits::PUSHES_QUEUED_MAX;
-        let fits = body.len() + FRAME_OVERHEAD_BYTES <= limits::FRAME_BYTES_MAX;
+        let fits = body.len() <= BODY_BYTES_MAX;
         match flow {
             Flow::Owed => {}
             Flow::Marked if full || !fits => {}

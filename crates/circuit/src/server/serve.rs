@@ -7,7 +7,6 @@ use tokio::sync::watch;
 use undertone_wire::{
     Now,
     circuit::{Code, Frame, GoAway, Kind, Leaving, Request, frame},
-    frame::encode,
     limits,
     rpc::{Answer, Dispatch, OpenPushes, Service},
 };
@@ -19,14 +18,12 @@ use super::{
 };
 use crate::{
     Ending,
-    link::{Link, Step},
+    link::{BODY_BYTES_MAX, Link, Step},
     watchdog::{Alarm, SERVICE_PING, Watchdog},
 };
 
 /// Requests and subscriptions of one circuit: each channel that it may open can be followed singly, while others run.
 const SUBSCRIPTIONS_MAX: usize = limits::OPENINGS_MAX + limits::IN_FLIGHT_MAX;
-/// A frame's own length.
-const LENGTH_BYTES: usize = 4;
 
 impl<S: Service> Incoming<S> {
     /// Serves this circuit to its end. `clock` is asked once for each request.
@@ -183,20 +180,18 @@ impl<S: Service, H: Dispatch<S> + 'static, C: Fn() -> Now + Send> Serving<S, H, 
         let answer = match outcome {
             // The empty reply says that the subscription stands.
             Some(Ok(Answer::Open)) => return self.link.queue(id, frame::Kind::Reply(Bytes::new())),
+            Some(Ok(Answer::Reply(body))) if body.len() > BODY_BYTES_MAX => {
+                tracing::error!("a handler's reply does not fit a frame");
+                Some(frame::Kind::Fault(Code::Unknown.into()))
+            }
             Some(Ok(Answer::Reply(body))) => Some(frame::Kind::Reply(body)),
             Some(Err(fault)) => Some(frame::Kind::Fault(fault)),
             None => None,
         };
         self.pushing.close(id);
-        let Some(answer) = answer else {
-            return;
-        };
-        let frame = encode(id, answer);
-        if frame.len() > LENGTH_BYTES + limits::FRAME_BYTES_MAX {
-            tracing::error!("a handler's reply does not fit a frame");
-            return self.link.queue(id, frame::Kind::Fault(Code::Unknown.into()));
+        if let Some(answer) = answer {
+            self.link.queue(id, answer);
         }
-        self.link.queue_encoded(&frame);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A small service that counts, waits where it is told to, and pushes on demand; and its house with one door.
 
-#![allow(dead_code, reason = "each story uses what it needs")]
+#![allow(dead_code, clippy::unwrap_used, reason = "a test's own tools, of which each story uses what it needs")]
 
 use std::sync::{
     Arc, Mutex,

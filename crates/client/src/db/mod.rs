@@ -83,6 +83,8 @@ impl Db {
         connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
         connection.pragma_update(None, "key", key.pragma().as_str())?;
         connection.execute_batch(
+            // One process owns a home; so SQLite need not ask the system for a lock at every statement.
+            "PRAGMA locking_mode = EXCLUSIVE;
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;

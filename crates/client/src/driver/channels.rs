@@ -1,114 +1,54 @@
-//! Channel circuits: long-lived, and each carries some of our channels.
+//! What goes over channel circuits: openings, what was missed, what waits to be sent, and pushes.
+//!
+//! Chats share circuits and nothing else: what goes wrong in one is noted as that chat's alone, and each has its turn.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use tokio::{sync::mpsc, task::JoinHandle};
-use undertone_circuit::{CallError, Circuit, Event, Subscription};
+use undertone_circuit::{CallError, Event};
 use undertone_credentials::{open_read, open_write};
 use undertone_e2ee::Generation;
 use undertone_wire::{
-    ChannelId,
-    channel::{Channel, FollowRequest, LogPush, OpenRequest, Opening, ReadRequest, append_reply, opened},
+    ChannelId, HandshakeHash,
+    channel::{
+        Appended, Channel, FollowRequest, LogPush, OpenRequest, Opening, ReadRequest, append_reply, opened,
+    },
     circuit::Code,
     limits,
+    rpc::Call,
 };
 
-use super::Driver;
+use super::{Driver, lines::LineEvent};
 use crate::{
     ClientError, Result,
     db::chats::{self, Chat, State, Trouble},
     own::Own,
     rules::{
         log::{self, Taken},
-        outbox,
+        outbox::{self, Batch},
     },
 };
 
-/// Pushes that wait for the driver; a circuit's own bound comes before it.
-const EVENTS_MAX: usize = 64;
-/// Times that the same batch may come back before the pass gives up; the next tries again.
+/// Times that the position may move under what we send before the pass gives up; the next tries again.
 const TRIES_MAX: u32 = 8;
-
-/// Our channel circuits.
-pub(super) struct Channels {
-    lines: Vec<Option<Line>>,
-    sender: mpsc::Sender<LineEvent>,
-    events: mpsc::Receiver<LineEvent>,
-    /// Counts circuits, so that an event of one that is gone is known.
-    made: u64,
-}
-
-/// One circuit.
-struct Line {
-    number: u64,
-    circuit: Circuit<Channel>,
-    opened: HashSet<ChannelId>,
-    pumps: Vec<JoinHandle<()>>,
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.pumps.iter().for_each(JoinHandle::abort);
-    }
-}
-
-/// Something came on a circuit.
-pub(super) struct LineEvent {
-    line: usize,
-    number: u64,
-    /// None: it has ended.
-    event: Option<Event<LogPush>>,
-}
-
-impl Channels {
-    pub(super) fn new(circuits: usize) -> Self {
-        let (sender, events) = mpsc::channel(EVENTS_MAX);
-        Self { lines: (0..circuits.max(1)).map(|_| None).collect(), sender, events, made: 0 }
-    }
-
-    pub(super) async fn event(&mut self) -> LineEvent {
-        match self.events.recv().await {
-            Some(event) => event,
-            // We hold a sender ourselves.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn line(&self, index: usize) -> Result<&Line> {
-        self.lines.get(index).and_then(Option::as_ref).ok_or(ClientError::Offline(LOST))
-    }
-
-    fn drop_line(&mut self, index: usize) {
-        if let Some(line) = self.lines.get_mut(index) {
-            *line = None;
-        }
-    }
-
-    /// The same chat is always on the same circuit.
-    fn index(&self, chat: i64) -> usize {
-        usize::try_from(chat).unwrap_or(0) % self.lines.len().max(1)
-    }
-}
-
-const LOST: &str = "the connection broke";
+/// Pages of one log read in one go. Whoever writes without end, or a service that says so, keeps no other chat waiting.
+const PAGES_A_TURN: u32 = 256;
 
 impl Driver {
     /// Opens what is to be open, reads what was missed, sends what waits.
     pub(super) async fn sync_channels(&mut self, own: &Arc<Own>) -> Result<()> {
-        let now = self.shared.now().0;
-        let chats: Vec<Chat> =
-            self.shared.read(|db| Ok(chats::all(db)?))?.into_iter().filter(|chat| active(chat, now)).collect();
-        let mut by_line: BTreeMap<usize, Vec<&Chat>> = BTreeMap::new();
-        for chat in &chats {
-            by_line.entry(self.channels.index(chat.id)).or_default().push(chat);
+        let chats = self.shared.read(|db| Ok(chats::all(db)?))?;
+        let mut by_line: BTreeMap<usize, Vec<Chat>> = BTreeMap::new();
+        for chat in chats.into_iter().filter(|chat| self.is_active(chat)) {
+            by_line.entry(self.lines.index(chat.id)).or_default().push(chat);
         }
         let mut first_error = Ok(());
         for (index, chats) in by_line {
             let synced = self.sync_line(own, index, &chats).await;
+            if matches!(synced, Err(ClientError::Offline(_))) {
+                self.lines.drop_line(index);
+                self.touched();
+            }
             if let (Ok(()), Err(error)) = (&first_error, synced) {
                 first_error = Err(error);
             }
@@ -116,204 +56,210 @@ impl Driver {
         first_error
     }
 
-    async fn sync_line(&mut self, own: &Arc<Own>, index: usize, chats: &[&Chat]) -> Result<()> {
-        if self.channels.line(index).is_err() {
+    async fn sync_line(&mut self, own: &Arc<Own>, index: usize, chats: &[Chat]) -> Result<()> {
+        if !self.lines.has(index) {
             self.apart().await;
             let circuit = self.shared.connect::<Channel>(&own.link).await?;
-            self.channels.made += 1;
-            let line = Line { number: self.channels.made, circuit, opened: HashSet::new(), pumps: Vec::new() };
-            if let Some(place) = self.channels.lines.get_mut(index) {
-                *place = Some(line);
-            }
+            self.lines.put(index, circuit);
         }
         // The first circuit may have brought the service's parameters.
         let own = &self.shared.own()?;
-        let synced = async {
-            let opened = &self.channels.line(index)?.opened;
-            let new: Vec<&Chat> = chats
-                .iter()
-                .copied()
-                .filter(|chat| on(chat).is_some_and(|channel| !opened.contains(&channel)))
-                .collect();
-            for new in new.chunks(limits::OPENINGS_MAX) {
-                self.open(own, index, new).await?;
-            }
-            for chat in chats {
-                let opened = &self.channels.line(index)?.opened;
-                if on(chat).is_some_and(|channel| opened.contains(&channel)) {
-                    self.flush(own, index, chat.id).await?;
+        let is_open = |chat: &Chat| on(chat).is_some_and(|channel| self.lines.is_open(index, channel));
+        let new: Vec<&Chat> = chats.iter().filter(|chat| !is_open(chat)).collect();
+        for new in new.chunks(limits::OPENINGS_MAX) {
+            self.open(index, new).await?;
+        }
+        for chat in chats {
+            let Some(channel) = on(chat).filter(|channel| self.lines.is_open(index, *channel)) else { continue };
+            let synced = async {
+                if self.lines.is_behind(index, channel) {
+                    self.catch_up(own, index, chat.id).await?;
                 }
-            }
-            Ok(())
+                self.flush(own, index, chat.id).await
+            };
+            let synced = synced.await;
+            self.contain(chat.id, synced)?;
         }
-        .await;
-        if matches!(synced, Err(ClientError::Offline(_))) {
-            self.channels.drop_line(index);
-            self.touched();
-        }
-        synced
+        Ok(())
     }
 
-    /// Proves keys, follows, and reads up to the head.
-    async fn open(&mut self, own: &Own, index: usize, chats: &[&Chat]) -> Result<()> {
-        let line = self.channels.line(index)?;
-        let circuit = line.circuit.clone();
-        let openings = chats.iter().map(|chat| opening(chat, &circuit)).collect::<Result<_>>()?;
+    /// Proves keys, and follows. What was missed is yet to be read.
+    async fn open(&mut self, index: usize, chats: &[&Chat]) -> Result<()> {
+        let circuit = self.lines.circuit(index)?;
+        let openings = chats.iter().map(|chat| opening(chat, &circuit.handshake_hash())).collect::<Result<_>>()?;
         let reply = circuit.call(OpenRequest { openings }).await?;
-        let mut behind = Vec::new();
-        for (chat, opened) in chats.iter().zip(reply.opened) {
-            match opened.result {
-                Some(opened::Result::Head(_)) => behind.push(*chat),
+        let mut opened = Vec::new();
+        for (chat, answer) in chats.iter().zip(reply.opened) {
+            match answer.result {
+                Some(opened::Result::Head(_)) => opened.extend(on(chat)),
                 Some(opened::Result::Refused(code)) if code == Code::NotFound as u32 => {
                     self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat.id, Trouble::Expired)?))?;
                 }
-                _ => return Err(ClientError::Offline("it opens no more channels now")),
-            }
-        }
-        if behind.is_empty() {
-            return Ok(());
-        }
-        let channels = behind.iter().filter_map(|chat| on(chat)).map(Into::into).collect();
-        let subscription = circuit.subscribe(FollowRequest { channels }).await?;
-        self.pump(index, subscription, behind.iter().filter_map(|chat| on(chat)))?;
-        for chat in behind {
-            self.catch_up(own, index, chat.id).await?;
-        }
-        Ok(())
-    }
-
-    /// Passes what a subscription brings on to the driver.
-    fn pump(
-        &mut self,
-        index: usize,
-        mut subscription: Subscription<LogPush>,
-        channels: impl Iterator<Item = ChannelId>,
-    ) -> Result<()> {
-        let sender = self.channels.sender.clone();
-        let Some(Some(line)) = self.channels.lines.get_mut(index) else { return Err(ClientError::Offline(LOST)) };
-        let number = line.number;
-        line.opened.extend(channels);
-        line.pumps.push(tokio::spawn(async move {
-            loop {
-                let event = subscription.next().await;
-                let ended = event.is_none();
-                if sender.send(LineEvent { line: index, number, event }).await.is_err() || ended {
-                    return;
+                Some(opened::Result::Refused(_)) | None => {
+                    self.refused.insert(chat.id, ClientError::Refused("it does not open this chat now"));
                 }
             }
-        }));
-        Ok(())
+        }
+        if opened.is_empty() {
+            return Ok(());
+        }
+        let channels = opened.iter().map(|channel| (*channel).into()).collect();
+        let subscription = circuit.subscribe(FollowRequest { channels }).await?;
+        self.lines.opened(index, &opened, subscription)
     }
 
     /// Takes what came on a circuit. True: a pass is needed.
     pub(super) async fn take_event(&mut self, own: &Arc<Own>, event: LineEvent) -> bool {
-        let current = self.channels.line(event.line).is_ok_and(|line| line.number == event.number);
-        if !current {
+        if !self.lines.is_current(&event) {
             return false;
         }
         let taken = match event.event {
-            None => {
-                self.channels.drop_line(event.line);
-                self.touched();
-                return true;
-            }
+            None => Err(ClientError::Offline("the connection broke")),
             Some(Event::Item(push)) => self.push(own, event.line, &push).await,
             Some(_) => self.reread(own, event.line).await,
         };
         if let Err(error) = taken {
             tracing::debug!(%error, "a push could not be taken");
-            self.channels.drop_line(event.line);
+            self.lines.drop_line(event.line);
             self.touched();
             return true;
         }
-        false
+        self.lines.any_behind()
     }
 
     async fn push(&mut self, own: &Own, index: usize, push: &LogPush) -> Result<()> {
         let Ok(channel) = ChannelId::try_from(&push.channel[..]) else { return Ok(()) };
         let Some(chat) = self.shared.read(|db| Ok(chats::on_channel(db, channel)?))? else { return Ok(()) };
-        if chat.trouble != Trouble::None {
+        if !self.is_active(&chat) {
+            // Blocked since it was opened, for one. Should it go on some day, it begins with an opening.
+            self.lines.close(index, channel);
             return Ok(());
         }
-        let head = push.head.clone().unwrap_or_default();
-        let taken = self.shared.write(|tx| log::take(tx, own, chat.id, &push.entries, &head))?;
-        if taken == Taken::Behind {
-            self.catch_up(own, index, chat.id).await?;
-        }
-        // An acceptance may be what our outbox waited for.
-        self.flush(own, index, chat.id).await
+        let taken = async {
+            let head = push.head.clone().unwrap_or_default();
+            if self.shared.write(|tx| log::take(tx, own, chat.id, &push.entries, &head))? == Taken::Behind {
+                self.catch_up(own, index, chat.id).await?;
+            }
+            // An acceptance may be what our outbox waited for.
+            self.flush(own, index, chat.id).await
+        };
+        let taken = taken.await;
+        self.contain(chat.id, taken)
     }
 
     async fn reread(&mut self, own: &Own, index: usize) -> Result<()> {
-        let channels: Vec<ChannelId> = self.channels.line(index)?.opened.iter().copied().collect();
-        for channel in channels {
-            if let Some(chat) = self.shared.read(|db| Ok(chats::on_channel(db, channel)?))? {
-                self.catch_up(own, index, chat.id).await?;
+        for channel in self.lines.open(index) {
+            let Some(chat) = self.shared.read(|db| Ok(chats::on_channel(db, channel)?))? else { continue };
+            if self.is_active(&chat) {
+                let read = self.catch_up(own, index, chat.id).await.map(drop);
+                self.contain(chat.id, read)?;
             }
         }
         Ok(())
     }
 
-    /// Reads from our cursor to the head.
-    async fn catch_up(&self, own: &Own, index: usize, chat: i64) -> Result<()> {
-        let circuit = &self.channels.line(index)?.circuit;
-        loop {
-            let Some((channel, after)) = self.shared.read(|db| {
-                let chat = chats::load(db, chat)?;
-                let going = chat.trouble == Trouble::None;
-                Ok(chat.channel.filter(|_| going).map(|channel| (channel.id, channel.seq)))
-            })?
-            else {
-                return Ok(());
+    /// Reads from our cursor to the head, for one turn at most: what is left then is noted as such.
+    ///
+    /// # Errors
+    /// [`ClientError::BadHead`] when the service does not lead us to the head that it shows, or has lost what it showed.
+    async fn catch_up(&mut self, own: &Own, index: usize, chat: i64) -> Result<Taken> {
+        let mut before = None;
+        for _ in 0..PAGES_A_TURN {
+            let chat = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
+            let Some(channel) = chat.channel.as_ref().filter(|_| chat.trouble == Trouble::None) else {
+                return Ok(Taken::Stopped);
             };
-            let request = ReadRequest { channel: channel.into(), after, limit: limits::PAGE_ENTRIES_MAX };
-            let reply = circuit.call(request).await?;
+            if before.replace(channel.seq) == Some(channel.seq) {
+                return Err(ClientError::BadHead);
+            }
+            let request =
+                ReadRequest { channel: channel.id.into(), after: channel.seq, limit: limits::PAGE_ENTRIES_MAX };
+            let reply = self.ask(index, channel.id, request).await?;
             let head = reply.head.unwrap_or_default();
-            match self.shared.write(|tx| log::take(tx, own, chat, &reply.entries, &head))? {
-                Taken::Behind if reply.entries.is_empty() => return Err(ClientError::BadHead),
-                Taken::Behind => {}
-                Taken::UpToDate | Taken::Stopped => return Ok(()),
+            let taken = self.shared.write(|tx| log::take(tx, own, chat.id, &reply.entries, &head))?;
+            if taken == Taken::UpToDate && head.seq < channel.seq {
+                return Err(ClientError::BadHead);
+            }
+            self.lines.set_behind(index, channel.id, taken == Taken::Behind);
+            if taken != Taken::Behind {
+                return Ok(taken);
             }
         }
+        Ok(Taken::Behind)
     }
 
     /// Sends what waits in a chat, in order.
     async fn flush(&mut self, own: &Own, index: usize, chat: i64) -> Result<()> {
-        for _ in 0..TRIES_MAX {
-            loop {
-                let self_update_ms = self.shared.pace.self_update_ms;
-                let Some(batch) = self.shared.write(|tx| outbox::next(tx, own, chat, self_update_ms))? else {
-                    return Ok(());
-                };
-                let reply = self.channels.line(index)?.circuit.call(batch.request()).await;
-                let result = match reply {
-                    Ok(reply) => reply.result,
-                    Err(CallError::Refused(fault)) if fault.code() == Code::Exhausted && batch.is_commit() => {
-                        // Too many commits of late: this one can wait, messages need not.
-                        self.shared.write(|tx| outbox::postpone_update(tx, own, chat))?;
-                        continue;
+        let self_update_ms = self.shared.pace.self_update_ms;
+        let mut tries = 0;
+        while tries < TRIES_MAX {
+            let Some(batch) = self.shared.write(|tx| outbox::next(tx, own, chat, self_update_ms))? else {
+                return Ok(());
+            };
+            let refusal = match self.ask(index, batch.channel(), batch.request()).await.map(|reply| reply.result) {
+                Ok(Some(append_reply::Result::Appended(appended))) => {
+                    if self.appended(own, index, &batch, &appended).await? != Taken::UpToDate {
+                        return Ok(());
                     }
-                    Err(error) => return Err(error.into()),
-                };
-                match result {
-                    Some(append_reply::Result::Appended(appended)) => {
-                        if self.shared.write(|tx| outbox::appended(tx, own, &batch, &appended))? == Taken::Behind {
-                            self.catch_up(own, index, chat).await?;
-                        }
-                    }
-                    Some(append_reply::Result::Stale(_)) => {
-                        self.catch_up(own, index, chat).await?;
-                        self.shared.write(|tx| outbox::refused(tx, own, chat))?;
-                        break;
-                    }
-                    Some(append_reply::Result::Conflict(_)) | None => {
-                        self.shared.write(|tx| outbox::refused(tx, own, chat))?;
-                        break;
-                    }
+                    continue;
+                }
+                Ok(_) => None,
+                Err(CallError::Refused(fault)) if is_certain(fault.code()) => Some(fault.code()),
+                Err(error) => return Err(error.into()),
+            };
+            // Not applied. It may be that an earlier try was: what stands in the log is not made anew.
+            self.catch_up(own, index, chat).await?;
+            match refusal {
+                // Too many commits of late: this one can wait, messages need not.
+                Some(Code::Exhausted) if batch.is_commit() => {
+                    self.shared.write(|tx| outbox::postpone_update(tx, own, chat))?;
+                }
+                Some(code) => {
+                    self.shared.write(|tx| outbox::refused(tx, own, chat))?;
+                    return Err(ClientError::refused(code));
+                }
+                None => {
+                    self.shared.write(|tx| outbox::refused(tx, own, chat))?;
+                    tries += 1;
                 }
             }
         }
-        Err(ClientError::Offline("this chat is too busy"))
+        Err(ClientError::Busy)
+    }
+
+    /// Takes in what the service says it has appended.
+    async fn appended(&mut self, own: &Own, index: usize, batch: &Batch, appended: &Appended) -> Result<Taken> {
+        let taken = match self.shared.write(|tx| outbox::appended(tx, own, batch, appended))? {
+            Taken::Behind => self.catch_up(own, index, batch.chat()).await?,
+            taken => taken,
+        };
+        let missing = taken == Taken::UpToDate && self.shared.read(|db| batch.is_under_way(db))?;
+        if missing { Err(ClientError::BadHead) } else { Ok(taken) }
+    }
+
+    /// A request about one channel. Where that is not open any more, the next pass opens it.
+    async fn ask<R: Call<Service = Channel>>(
+        &mut self,
+        index: usize,
+        channel: ChannelId,
+        request: R,
+    ) -> Result<R::Reply, CallError> {
+        let circuit = self.lines.circuit(index).map_err(|_| CallError::NotSent)?;
+        let reply = circuit.call(request).await;
+        if let Err(CallError::Refused(fault)) = &reply
+            && matches!(fault.code(), Code::NotFound | Code::Unauthenticated)
+        {
+            self.lines.close(index, channel);
+        }
+        reply
+    }
+
+    /// Whether a chat's channel is to be open now.
+    fn is_active(&self, chat: &Chat) -> bool {
+        matches!(chat.state, State::Open | State::Invited)
+            && chat.channel.is_some()
+            && chat.trouble == Trouble::None
+            && self.opens_in_ms(chat) == 0
     }
 }
 
@@ -322,18 +268,16 @@ fn on(chat: &Chat) -> Option<ChannelId> {
     chat.channel.as_ref().map(|channel| channel.id)
 }
 
-/// Whether a chat's channel is to be open now.
-fn active(chat: &Chat, now_ms: u64) -> bool {
-    let state = matches!(chat.state, State::Open | State::Invited);
-    state && chat.channel.is_some() && chat.trouble == Trouble::None && chat.open_from_ms <= now_ms
+/// Whether a refusal says that nothing was applied, and that the same again would not be.
+fn is_certain(code: Code) -> bool {
+    !matches!(code, Code::Unavailable | Code::Unknown | Code::Unspecified)
 }
 
-fn opening(chat: &Chat, circuit: &Circuit<Channel>) -> Result<Opening> {
+fn opening(chat: &Chat, circuit: &HandshakeHash) -> Result<Opening> {
     let channel = chat.channel.as_ref().ok_or(ClientError::Bug("an opening without a channel"))?;
     let generation = Generation::from_secret(*channel.generation_secret);
-    let hash = circuit.handshake_hash();
-    let read = open_read(&hash, channel.id, channel.generation, &generation.read_key());
-    let write = open_write(&hash, channel.id, channel.generation, &generation.write_key());
+    let read = open_read(circuit, channel.id, channel.generation, &generation.read_key());
+    let write = open_write(circuit, channel.id, channel.generation, &generation.write_key());
     Ok(Opening {
         channel: channel.id.into(),
         generation: channel.generation,

@@ -1,7 +1,7 @@
 //! The suite that every engine must pass: each documented sentence of [`Accounts`](crate::Accounts) and
 //! [`Channels`](crate::Channels), run against an empty engine.
 //!
-//! ```ignore
+//! ```text
 //! mod memory {
 //!     undertone_store::accounts_conformance!((MemoryAccounts::default(), ()));
 //! }

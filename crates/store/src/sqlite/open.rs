@@ -68,6 +68,9 @@ pub enum OpenError {
     /// Truncated, overwritten, or no database at all.
     #[error("the file is damaged: keep a copy of it, and restore a backup")]
     Damaged,
+    /// WAL mode needs memory that connections share, which some network file systems cannot give.
+    #[error("this file system does not support SQLite's WAL mode: use a local one")]
+    NoWal,
     /// The system gave no thread.
     #[error("the system refuses another thread: check its limits")]
     Thread,
@@ -88,7 +91,10 @@ pub(super) fn writer(path: &Path, plane: &Plane) -> Result<Connection, OpenError
     let mut db = connect(path, flags, WRITER_CACHE_KIB)?;
     accept(&mut db, plane)?;
     // Only now: a file that is not ours must not be changed.
-    db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    let journal_mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if journal_mode != "wal" {
+        return Err(OpenError::NoWal);
+    }
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     db.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES, |_| Ok(()))?;

@@ -74,9 +74,6 @@ impl Writer {
             })?,
         };
         let verdicts = transaction(&db, batch);
-        if let Err(Undone(error)) = &verdicts {
-            tracing::error!(plane = self.plane.name, %error, changes = batch.len(), "a transaction failed");
-        }
         // A connection that may not know itself where it stands is closed, which ends whatever it still holds.
         let sound = !matches!(verdicts, Err(Undone(StoreError::Unknown)))
             && (db.is_autocommit() || execute(&db, "ROLLBACK").is_ok());
@@ -87,7 +84,10 @@ impl Writer {
 
 fn transaction(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), StoreError>>, Undone> {
     // Until COMMIT is tried, whatever fails leaves nothing behind.
-    let undone = |error: rusqlite::Error| Undone(failure(&error));
+    let undone = |error: rusqlite::Error| {
+        tracing::error!(%error, "a transaction failed");
+        Undone(failure(&error))
+    };
     execute(db, "BEGIN IMMEDIATE").map_err(undone)?;
     let verdicts = batch.iter_mut().map(|job| in_savepoint(db, job.as_mut())).collect::<Result<_, _>>();
     let verdicts = verdicts.map_err(undone)?;
@@ -108,13 +108,14 @@ fn in_savepoint(db: &Connection, job: &mut dyn Job) -> rusqlite::Result<Result<(
     }
     execute(db, "ROLLBACK TO job")?;
     execute(db, "RELEASE job")?;
-    // Its text may hold the statement, which has parameters in place of what it is about.
+    // The text may hold the statement, but never the values in it: those are bound.
     tracing::warn!(%error, "a change failed");
     Ok(Err(failure(&error)))
 }
 
 /// What a failed COMMIT leaves behind.
 fn failed_commit(error: &rusqlite::Error, transaction_over: bool) -> Undone {
+    tracing::error!(%error, transaction_over, "a commit failed");
     Undone(match error.sqlite_error_code() {
         // It did not begin (busy, for example); the transaction is still there to be rolled back.
         _ if !transaction_over => failure(error),

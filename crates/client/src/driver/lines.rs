@@ -1,0 +1,163 @@
+//! Channel circuits: long-lived, and each carries some of our channels.
+
+use std::collections::HashSet;
+
+use tokio::{sync::mpsc, task::JoinHandle};
+use undertone_circuit::{Circuit, Event, Subscription};
+use undertone_wire::{
+    ChannelId,
+    channel::{Channel, LogPush},
+};
+
+use crate::{ClientError, Result};
+
+/// Pushes that wait for the driver; a circuit's own bound comes before it.
+const EVENTS_MAX: usize = 64;
+const LOST: &str = "the connection broke";
+
+/// Our channel circuits.
+pub(super) struct Lines {
+    lines: Vec<Option<Line>>,
+    sender: mpsc::Sender<LineEvent>,
+    events: mpsc::Receiver<LineEvent>,
+    /// Counts circuits, so that an event of one that is gone is known.
+    made: u64,
+}
+
+/// One circuit.
+struct Line {
+    number: u64,
+    circuit: Circuit<Channel>,
+    opened: HashSet<ChannelId>,
+    /// Those of them that were not read up to their heads yet.
+    behind: HashSet<ChannelId>,
+    pumps: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.pumps.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Something came on a circuit.
+pub(super) struct LineEvent {
+    pub(super) line: usize,
+    number: u64,
+    /// None: it has ended.
+    pub(super) event: Option<Event<LogPush>>,
+}
+
+impl Lines {
+    pub(super) fn new(circuits: usize) -> Self {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        Self { lines: (0..circuits.max(1)).map(|_| None).collect(), sender, events, made: 0 }
+    }
+
+    pub(super) async fn event(&mut self) -> LineEvent {
+        match self.events.recv().await {
+            Some(event) => event,
+            // We hold a sender ourselves.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether the circuit that an event came on is still ours.
+    pub(super) fn is_current(&self, event: &LineEvent) -> bool {
+        self.line(event.line).is_some_and(|line| line.number == event.number)
+    }
+
+    /// The same chat is always on the same circuit.
+    pub(super) fn index(&self, chat: i64) -> usize {
+        usize::try_from(chat).unwrap_or(0) % self.lines.len().max(1)
+    }
+
+    pub(super) fn has(&self, index: usize) -> bool {
+        self.line(index).is_some()
+    }
+
+    pub(super) fn put(&mut self, index: usize, circuit: Circuit<Channel>) {
+        self.made += 1;
+        let (opened, behind) = (HashSet::new(), HashSet::new());
+        let line = Line { number: self.made, circuit, opened, behind, pumps: Vec::new() };
+        if let Some(place) = self.lines.get_mut(index) {
+            *place = Some(line);
+        }
+    }
+
+    pub(super) fn drop_line(&mut self, index: usize) {
+        if let Some(line) = self.lines.get_mut(index) {
+            *line = None;
+        }
+    }
+
+    /// # Errors
+    /// When it broke.
+    pub(super) fn circuit(&self, index: usize) -> Result<Circuit<Channel>> {
+        self.line(index).map(|line| line.circuit.clone()).ok_or(ClientError::Offline(LOST))
+    }
+
+    /// Notes channels that are open from now on and yet to be read, and passes on what their subscription brings.
+    pub(super) fn opened(
+        &mut self,
+        index: usize,
+        channels: &[ChannelId],
+        mut subscription: Subscription<LogPush>,
+    ) -> Result<()> {
+        let sender = self.sender.clone();
+        let Some(Some(line)) = self.lines.get_mut(index) else { return Err(ClientError::Offline(LOST)) };
+        let number = line.number;
+        line.opened.extend(channels);
+        line.behind.extend(channels);
+        line.pumps.push(tokio::spawn(async move {
+            loop {
+                let event = subscription.next().await;
+                let ended = event.is_none();
+                if sender.send(LineEvent { line: index, number, event }).await.is_err() || ended {
+                    return;
+                }
+            }
+        }));
+        Ok(())
+    }
+
+    pub(super) fn is_open(&self, index: usize, channel: ChannelId) -> bool {
+        self.line(index).is_some_and(|line| line.opened.contains(&channel))
+    }
+
+    /// Channels that are open on a circuit.
+    pub(super) fn open(&self, index: usize) -> Vec<ChannelId> {
+        self.line(index).into_iter().flat_map(|line| line.opened.iter().copied()).collect()
+    }
+
+    /// Counts a channel as not open, so that the next pass begins with it anew.
+    pub(super) fn close(&mut self, index: usize, channel: ChannelId) {
+        if let Some(Some(line)) = self.lines.get_mut(index) {
+            line.opened.remove(&channel);
+            line.behind.remove(&channel);
+        }
+    }
+
+    pub(super) fn set_behind(&mut self, index: usize, channel: ChannelId, behind: bool) {
+        if let Some(Some(line)) = self.lines.get_mut(index) {
+            if behind && line.opened.contains(&channel) {
+                line.behind.insert(channel);
+            } else {
+                line.behind.remove(&channel);
+            }
+        }
+    }
+
+    pub(super) fn is_behind(&self, index: usize, channel: ChannelId) -> bool {
+        self.line(index).is_some_and(|line| line.behind.contains(&channel))
+    }
+
+    /// Whether any open channel is yet to be read to its head.
+    pub(super) fn any_behind(&self) -> bool {
+        self.lines.iter().flatten().any(|line| !line.behind.is_empty())
+    }
+
+    fn line(&self, index: usize) -> Option<&Line> {
+        self.lines.get(index).and_then(Option::as_ref)
+    }
+}
