@@ -178,3 +178,17 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use undertone_wire::circuit::Request;
+
+    use super::*;
+
+    #[test]
+    fn the_longest_body_fits_a_frame() {
+        let request = Request { method: u32::MAX, body: vec![1; BODY_BYTES_MAX].into(), deadline_ms: u32::MAX };
+        let bytes = frame::encode(u32::MAX, Kind::Request(request));
+        assert!(bytes.len() <= LENGTH_BYTES + limits::FRAME_BYTES_MAX);
+    }
+}

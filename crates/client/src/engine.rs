@@ -9,13 +9,13 @@ use undertone_wire::{MessageId, account::Account, link::Link};
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientError, Result,
+    ClientError, Kind, Result,
     db::{
         Db, DbError, DbKey,
         chats::{self, State as ChatState},
         me, messages, outbox,
     },
-    driver::Driver,
+    driver::{Driver, Report},
     pace::{Clock, Pace},
     rules::{compose, registration, registration::Candidate},
     shared::{Asked, DialerFor, Shared},
@@ -119,11 +119,11 @@ impl Engine {
         Ok(view::whoami(&me, &own.link))
     }
 
-    /// Sends a text. It is kept before anything else happens; then this waits until the service has it, or cannot be
-    /// reached.
+    /// Sends a text. It is kept before anything else happens; then this waits until the service has it, or it is known what
+    /// keeps it here.
     ///
     /// # Errors
-    /// When it cannot be sent at all; nothing is kept then.
+    /// When it cannot be sent; nothing is kept then.
     pub async fn send(&self, who: &str, text: &str) -> Result<Sent> {
         let own = self.shared.own()?;
         let (chat, id) = self.shared.write(|tx| compose::text(tx, &own, who, text))?;
@@ -137,16 +137,9 @@ impl Engine {
                 return Ok(sent);
             }
             let report = reports.borrow_and_update().clone();
-            if report.asked.pass >= asked.pass {
-                if let Some(error) = report.refused.get(&chat.id) {
-                    // What is sealed already stays, and is delivered when the service takes it.
-                    return if self.take_back(chat.id, id)? { Err(error.clone()) } else { Ok(sent) };
-                }
-                match report.error {
-                    Some(ClientError::Offline(_)) => return Ok(sent),
-                    Some(error) => return Err(error),
-                    None => {}
-                }
+            if let Some(error) = self.obstacle(chat.id, asked, report)? {
+                let kept = error.kind() == Kind::Network || !self.take_back(chat.id, id)?;
+                return if kept { Ok(Sent { waits: Some(error), ..sent }) } else { Err(error) };
             }
             let more = tokio::select! {
                 changed = changes.changed() => changed.is_ok(),
@@ -163,8 +156,18 @@ impl Engine {
         self.shared.read(|db| {
             let own = me::load(db)?.ok_or(ClientError::NotRegistered)?;
             let message = view::message(db, &own, &messages::load(db, chat, id)?)?;
-            Ok(Sent { id: message.id, chat: message.chat, seq: message.seq, queued: message.queued })
+            Ok(Sent { id: message.id, chat: message.chat, seq: message.seq, queued: message.queued, waits: None })
         })
+    }
+
+    /// What keeps a chat from sending: found by a pass that was to send, or for good.
+    fn obstacle(&self, chat: i64, asked: Asked, mut report: Report) -> Result<Option<ClientError>> {
+        let trouble = self.shared.read(|db| Ok(chats::load(db, chat)?.trouble))?;
+        if let Some(trouble) = view::trouble(trouble) {
+            return Ok(Some(ClientError::Trouble(trouble)));
+        }
+        let answered = report.asked.pass >= asked.pass;
+        Ok(report.refused.remove(&chat).or(report.error).filter(|_| answered))
     }
 
     /// Forgets a message that the service will never take, and the chat that was only begun for it. False: the message
@@ -191,7 +194,7 @@ impl Engine {
         report.error.map_or(Ok(()), Err)
     }
 
-    async fn wait_for(&self, asked: Asked) -> crate::driver::Report {
+    async fn wait_for(&self, asked: Asked) -> Report {
         let mut reports = self.shared.report.subscribe();
         // We hold a sender ourselves, so the wait cannot fail.
         let report = reports.wait_for(|report| report.asked.pass >= asked.pass).await.map(|report| report.clone());

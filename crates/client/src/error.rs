@@ -87,6 +87,9 @@ pub enum ClientError {
     /// The service's signature under the state of a chat does not check, or the state is not what it served.
     #[error("the service shows a chat that it did not sign; it may be cheating, so nothing of it was taken")]
     BadHead,
+    /// Others are faster, again and again.
+    #[error("this chat is too busy; try again")]
+    Busy,
     /// One side is too old.
     #[error("this program and the service have no version in common; update this program")]
     UpdateNeeded,
@@ -120,7 +123,7 @@ impl ClientError {
             Self::Link(_) | Self::WrongLink { .. } | Self::EmptyText | Self::TextTooLong(_) | Self::BadName => {
                 Kind::Usage
             }
-            Self::Offline(_) => Kind::Network,
+            Self::Offline(_) | Self::Busy => Kind::Network,
             Self::WrongService
             | Self::ParametersChanged
             | Self::BadHead
@@ -142,6 +145,15 @@ impl ClientError {
         }
     }
 
+    /// Whether it concerns the one chat in which it happened; else it is about the way to the service, or about us.
+    pub(crate) const fn is_of_one_chat(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::NoSuchAccount | Self::NotAccepted | Self::Busy | Self::BadHead => true,
+            Self::E2ee(error) => !matches!(error, E2eeError::Storage),
+            _ => false,
+        }
+    }
+
     /// For a refusal that the service gave.
     pub(crate) fn refused(code: Code) -> Self {
         match code {
@@ -152,7 +164,9 @@ impl ClientError {
             Code::Forbidden => Self::Refused("not allowed"),
             Code::Conflict => Self::Refused("something else stands there already"),
             Code::Exhausted => Self::Refused("an allowance is used up; try again later"),
-            Code::Malformed => Self::Refused("it could not read what was sent; is this program up to date?"),
+            Code::Malformed => Self::Refused(
+                "it could not use what was sent; is this device's clock right, and this program up to date?",
+            ),
             Code::Unavailable | Code::Unknown | Code::Unspecified => Self::Offline("it is busy; try again"),
         }
     }

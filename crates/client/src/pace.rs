@@ -42,6 +42,11 @@ impl Delay {
         Self::ms(full / 2, full)
     }
 
+    /// The longest of them, in milliseconds.
+    pub(crate) const fn max_ms(&self) -> u64 {
+        *self.0.end()
+    }
+
     /// One of them, in milliseconds.
     pub fn draw_ms(&self, rng: &mut dyn CryptoRng) -> u64 {
         rng.random_range(self.0.clone())

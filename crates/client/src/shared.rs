@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::sync::{Notify, watch};
 use undertone_circuit::{Circuit, Dialer, ServicePublicKeys};
+use undertone_credentials::PublicKey;
 use undertone_wire::{Now, link::Link, rpc::Service};
 
 use crate::{
@@ -46,7 +47,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(mut state: State, pace: Pace, clock: Arc<dyn Clock>, dialer_for: DialerFor) -> Result<Self> {
         let own = state.write(clock.now(), |tx| {
-            crate::db::chats::retry_newer(tx.db)?;
+            crate::db::chats::try_again(tx.db)?;
             if me::load(tx.db)?.is_some_and(|me| me.registered) { Own::load(tx) } else { Ok(None) }
         })?;
         Ok(Self {
@@ -125,12 +126,13 @@ impl Shared {
         let dialer = (self.dialer_for)(link);
         let circuit =
             Circuit::<S>::connect(dialer.as_ref(), &link.pin, cached.as_ref(), &mut self.circuit_rng()).await?;
-        let head_key = &circuit.parameters().head_key;
+        let head_key = PublicKey::try_from(&circuit.parameters().head_key[..])
+            .map_err(|_| ClientError::Refused("it shows a key that is none"))?;
         let keys = circuit.service_keys().to_bytes();
         let (same, first) = self.write_quietly(|tx| {
             let first = me::load(tx.db)?.is_some_and(|me| me.head_key.is_none());
             me::set_service_keys(tx.db, &keys)?;
-            Ok((me::pin_head_key(tx.db, head_key)?, first))
+            Ok((me::pin_head_key(tx.db, head_key.as_bytes())?, first))
         })?;
         if !same {
             return Err(ClientError::ParametersChanged);

@@ -8,7 +8,7 @@ use undertone_wire::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Result,
+    ClientError, Result,
     db::{
         chats::{self, State, Trouble},
         contacts, me,
@@ -50,6 +50,8 @@ pub struct Sent {
     pub seq: Option<u64>,
     /// The service does not have it yet; it is kept, and sent later.
     pub queued: bool,
+    /// What keeps it here.
+    pub waits: Option<ClientError>,
 }
 
 /// A message of a chat.
@@ -113,6 +115,7 @@ pub(crate) fn trouble(trouble: Trouble) -> Option<&'static str> {
         Trouble::Lost => Some("its encryption can no longer be followed here"),
         Trouble::Forked => Some("the service showed different histories; there is proof"),
         Trouble::Newer => Some("the other uses a newer version; update this program"),
+        Trouble::Inconsistent => Some("what the service shows of it is not what it signed; it may be cheating"),
         Trouble::Expired => Some("this device was away for too long"),
     }
 }

@@ -137,8 +137,8 @@ pub const HANDED_OUT_KEPT: usize = KEY_PACKAGES_MAX as usize;
 
 /// Storage of the account plane. Partition key: the account id (of `add_invite`: the invite's hash).
 ///
-/// An inbox entry's body and idempotency id stand in the partition of its expiry day, which is dropped whole; day 0 means
-/// never. The caller bounds expiry days. What names an account that does not exist changes nothing.
+/// An inbox entry's body and idempotency id stand in the partition of its expiry day, which is dropped whole; day 0
+/// means never. The caller bounds expiry days. What names an account that does not exist changes nothing.
 pub trait Accounts: Send + Sync + 'static {
     /// Creates an account and uses up its invite, both or neither.
     fn create(&self, new: NewAccount, today: Day) -> impl Future<Output = Result<Creation, StoreError>> + Send;
@@ -168,8 +168,8 @@ pub trait Accounts: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Adds key packages of a device, up to `one_time_max` in all (what is beyond is left out). The same bytes are kept
-    /// once, and those among the last [`HANDED_OUT_KEPT`] handed out are not taken again. Returns how many one-time ones
-    /// are left.
+    /// once, and those among the last [`HANDED_OUT_KEPT`] handed out are not taken again. Returns how many one-time
+    /// ones are left.
     fn put_key_packages(
         &self,
         account: AccountId,

@@ -96,8 +96,8 @@ pub enum AppendOutcome {
     },
     /// An entry is made for another position than it would come to stand at.
     Stale(StoredChannel),
-    /// An idempotency id was used before with other bytes, or twice in this append, or only some of the ids were, or the
-    /// entries do not stand in this order without others between them.
+    /// An idempotency id was used before with other bytes, or twice in this append, or only some of the ids were, or
+    /// the entries do not stand in this order without others between them.
     Conflict,
     /// No such channel.
     NotFound,
@@ -118,9 +118,9 @@ pub struct ChannelCounts {
 
 /// Storage of the channel plane. Partition key: the channel id.
 ///
-/// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is dropped whole; and
-/// its digest with kind, position and expiry day, for good. A commit's body is dropped like any other, at the day that
-/// its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
+/// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is dropped whole;
+/// and its digest with kind, position and expiry day, for good. A commit's body is dropped like any other, at the day
+/// that its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
 pub trait Channels: Send + Sync + 'static {
     /// Creates an empty channel. True also for the same keys again; false when the id is taken by others.
     fn create(&self, new: NewChannel, today: Day) -> impl Future<Output = Result<bool, StoreError>> + Send;
@@ -131,6 +131,7 @@ pub trait Channels: Send + Sync + 'static {
     /// Appends all entries or none. Each must be made for the position at which it comes to stand: after a commit, the
     /// next epoch. Idempotency ids are looked up before positions are compared, and those before bytes are counted:
     /// with the same kinds, positions and bodies in the same order the first result is returned, whatever came after.
+    /// An empty body is [`StoreError::NotApplied`], always.
     fn append(&self, append: Append) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
 
     /// Entries after `after` without a gap, at most `limit` and (but for the first) `bytes_max` of bodies. An expired

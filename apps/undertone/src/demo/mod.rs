@@ -15,6 +15,8 @@ mod stage;
 mod story;
 mod views;
 
+use std::pin::pin;
+
 use crate::{
     cli::Options,
     demo::{folder::Folder, stage::Stage},
@@ -40,6 +42,7 @@ pub async fn run(args: Args, options: &Options) -> Result<(), Failure> {
 }
 
 async fn play(stage: &mut Stage, args: &Args) -> Result<(), Failure> {
+    let mut over = pin!(signals::ended_or_hung_up());
     let told = async {
         story::tell(stage).await?;
         if stage.json() {
@@ -50,7 +53,7 @@ async fn play(stage: &mut Stage, args: &Args) -> Result<(), Failure> {
     };
     tokio::select! {
         told = told => told?,
-        () = signals::ended() => return Err(Failure::interrupted()),
+        () = &mut over => return Err(Failure::interrupted()),
     }
     if args.check {
         return Ok(stage.must_be_whole()?);
@@ -60,6 +63,6 @@ async fn play(stage: &mut Stage, args: &Args) -> Result<(), Failure> {
     }
     tokio::select! {
         result = stage.go_on() => Ok(result?),
-        () = signals::ended() => Ok(()),
+        () = &mut over => Ok(()),
     }
 }

@@ -27,6 +27,9 @@ pub async fn side_by_side(stage: &Stage) -> anyhow::Result<String> {
 /// One account or channel, as the service knows it.
 fn known(object: &Value) -> Vec<String> {
     let number = |value: &Value, field: &str| value.get(field).and_then(Value::as_u64).unwrap_or_default();
+    let until = |value: &Value| {
+        value.get("expires").and_then(Value::as_str).map_or("for good".into(), |day| format!("until {day}"))
+    };
     let list = |field: &str| object.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
     let id = |field: &str| text(object, field).chars().take(ID).collect::<String>();
     let mut lines = Vec::new();
@@ -35,17 +38,18 @@ fn known(object: &Value) -> Vec<String> {
         lines.push(format!("account {}…  created {created}, last seen {seen}", id("account")));
         lines.push(format!("  key packages: {}", number(object, "key_packages")));
         for letter in list("inbox") {
-            lines.push(format!("  letter, {} bytes, until {}", number(&letter, "bytes"), text(&letter, "expires")));
+            lines.push(format!("  letter, {} bytes, {}", number(&letter, "bytes"), until(&letter)));
         }
     } else {
-        lines.push(format!("channel {}…", id("channel")));
-        for entry in list("entries") {
+        let entries = list("entries");
+        lines.push(format!("channel {}…{}", id("channel"), if entries.is_empty() { "  empty" } else { "" }));
+        for entry in entries {
             lines.push(format!(
-                "  {:>3} {:<8} {:>6} bytes, until {}",
+                "  {:>3} {:<8} {:>6} bytes, {}",
                 number(&entry, "seq"),
                 text(&entry, "kind"),
                 number(&entry, "bytes"),
-                text(&entry, "expires"),
+                until(&entry),
             ));
         }
     }

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Schema, program, root};
+use crate::{
+    offline::in_contact,
+    support::{Home, Schema, Service, must_fit, program, root},
+};
 
 fn names(folder: &std::path::Path, end: &str) -> BTreeSet<String> {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
@@ -31,6 +34,30 @@ fn every_command_and_every_schema_is_documented() {
     let schemas = names(&root().join("docs/schema"), ".json");
     let missing = |schema: &&String| !document.contains(&format!("(schema/{schema}.json)"));
     assert_eq!(schemas.iter().filter(missing).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn what_the_operator_reads_is_documented() {
+    let mut service = Service::open();
+    let (ana, bo) = in_contact(&service);
+    ana.send(&bo.account(), "one more");
+    let stranger = Home::of("Cy", &service);
+    stranger.send(&bo.link(), "hello");
+    for running in [true, false] {
+        must_fit("invite", &service.admin(&["invite", "--uses", "2"])[0]);
+        let stats = &service.admin(&["stats"])[0];
+        must_fit("stats", stats);
+        assert_eq!((&stats["accounts"], stats["circuits"].is_object()), (&json!(3), running));
+        let view = service.admin(&["view"]);
+        for object in &view {
+            must_fit(object["plane"].as_str().unwrap(), object);
+        }
+        assert!(view.iter().any(|object| object["inbox"].as_array().is_some_and(|inbox| inbox.len() == 1)));
+        assert!(view.iter().any(|object| object["entries"].as_array().is_some_and(|entries| !entries.is_empty())));
+        if running {
+            service.stop();
+        }
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod damage;
 mod demo;
 mod first_contact;
 mod kills;
+mod knowledge;
 mod offline;
 mod registration;
 mod sharing;

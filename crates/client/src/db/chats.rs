@@ -33,6 +33,8 @@ pub(crate) enum Trouble {
     Expired = 3,
     /// A newer version wrote what comes next.
     Newer = 4,
+    /// What the service shows is not what it signed, or less than it had shown.
+    Inconsistent = 5,
 }
 
 /// A chat's own channel.
@@ -105,6 +107,7 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
             2 => Trouble::Forked,
             3 => Trouble::Expired,
             4 => Trouble::Newer,
+            5 => Trouble::Inconsistent,
             _ => Trouble::None,
         },
         channel,
@@ -237,9 +240,11 @@ pub(crate) fn set_updated(db: &Connection, chat: i64, now_ms: u64) -> Result<()>
     Ok(())
 }
 
-/// A newer release may understand what an older one did not: those chats are tried again.
-pub(crate) fn retry_newer(db: &Connection) -> Result<()> {
-    db.execute("UPDATE chats SET trouble = 0 WHERE trouble = ?1", [Trouble::Newer as i64])?;
+/// A newer release may understand what an older one did not, and a service may have mended itself: those chats are tried
+/// again.
+pub(crate) fn try_again(db: &Connection) -> Result<()> {
+    let may_pass = [Trouble::Newer as i64, Trouble::Inconsistent as i64];
+    db.execute("UPDATE chats SET trouble = 0 WHERE trouble IN (?1, ?2)", may_pass)?;
     Ok(())
 }
 

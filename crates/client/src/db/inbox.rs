@@ -75,6 +75,12 @@ pub(crate) fn next_letters(db: &Connection) -> Result<Vec<PendingLetter>> {
     Ok(letters)
 }
 
+/// Gives a letter another last day.
+pub(crate) fn set_expiry_day(db: &Connection, n: i64, expiry_day: Day) -> Result<()> {
+    db.execute("UPDATE letters SET expiry_day = ?2 WHERE n = ?1", params![n, expiry_day.0])?;
+    Ok(())
+}
+
 pub(crate) fn has_letters(db: &Connection, chat: i64) -> Result<bool> {
     Ok(db
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM letters WHERE chat = ?1)")?

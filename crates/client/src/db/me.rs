@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_wire::AccountId;
 use zeroize::Zeroizing;
 
-use super::{DbError, Result};
+use super::Result;
 
 /// Our own row.
 pub(crate) struct Me {
@@ -88,8 +88,7 @@ pub(crate) fn set_service_keys(db: &Connection, keys: &[u8]) -> Result<()> {
 /// Keeps the service's head key, the first time. Later ones must be the same.
 ///
 /// False: it is another key than before.
-pub(crate) fn pin_head_key(db: &Connection, key: &[u8]) -> Result<bool> {
-    let key: [u8; 32] = key.try_into().map_err(|_| DbError::Damaged)?;
+pub(crate) fn pin_head_key(db: &Connection, key: &[u8; 32]) -> Result<bool> {
     db.execute("UPDATE me SET head_key = ?1 WHERE head_key IS NULL", [&key[..]])?;
     let same: bool = db.query_row("SELECT head_key = ?1 FROM me", [&key[..]], |row| row.get(0))?;
     Ok(same)

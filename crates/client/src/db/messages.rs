@@ -33,34 +33,34 @@ pub(crate) struct StoredMessage {
 
 /// Adds a message unless the chat has one of this id: by that, and nothing else, a message is known.
 ///
-/// False: it was there before.
+/// `encoded`: the content as it came, with whatever only a later release understands.
 pub(crate) fn insert(
     db: &Connection,
     chat: i64,
     sender: AccountId,
     place: Place,
     content: &Content,
+    encoded: &[u8],
     mine: bool,
-) -> Result<bool> {
+) -> Result<()> {
     let (letter, seq) = columns(place);
-    let added = db
-        .prepare_cached(
-            "INSERT OR IGNORE INTO messages(chat, id, sender, sent_at_ms, content, letter, seq, letters, acked, shown)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            chat,
-            &content.id[..],
-            sender.as_bytes(),
-            i64::try_from(content.sent_at_ms).unwrap_or(i64::MAX),
-            content.encode_to_vec(),
-            letter,
-            seq,
-            i64::try_from(content.letters).unwrap_or(i64::MAX),
-            !mine,
-            mine,
-        ])?;
-    Ok(added == 1)
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO messages(chat, id, sender, sent_at_ms, content, letter, seq, letters, acked, shown)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute(params![
+        chat,
+        &content.id[..],
+        sender.as_bytes(),
+        i64::try_from(content.sent_at_ms).unwrap_or(i64::MAX),
+        encoded,
+        letter,
+        seq,
+        i64::try_from(content.letters).unwrap_or(i64::MAX),
+        !mine,
+        mine,
+    ])?;
+    Ok(())
 }
 
 /// Our message got its place in a letter that goes out, or in the log, where it is acknowledged.

@@ -116,10 +116,14 @@ pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
     Ok(())
 }
 
-/// Forgets one message that was to be sent.
-pub(crate) fn remove_message(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
+/// Forgets one message that was to be sent. False: it is under way, or not here any more.
+pub(crate) fn remove_message(db: &Connection, chat: i64, id: MessageId) -> Result<bool> {
     let items = first(db, chat, usize::from(u16::MAX))?;
-    let ours =
-        |item: &&Item| Content::decode(&item.content[..]).is_ok_and(|content| content.id[..] == id.as_bytes()[..]);
-    items.iter().filter(ours).try_for_each(|item| remove(db, item.n))
+    let wanted = |item: &&Item| {
+        let content = Content::decode(&item.content[..]);
+        item.attempt.is_none() && content.is_ok_and(|content| content.id[..] == id.as_bytes()[..])
+    };
+    let item = items.iter().find(wanted);
+    item.map_or(Ok(()), |item| remove(db, item.n))?;
+    Ok(item.is_some())
 }

@@ -60,9 +60,9 @@ pub(crate) fn take(db: &Connection) -> Result<Option<(Stocked, Head)>> {
     Ok(taken)
 }
 
-/// Forgets those made before `day`: the service soon forgets them too.
-pub(crate) fn forget_before(db: &Connection, day: Day) -> Result<()> {
-    db.execute("DELETE FROM stock WHERE created_day < ?1", [day.0])?;
+/// Forgets those made before `first` or after `last`: the service soon forgets them too.
+pub(crate) fn forget_but(db: &Connection, first: Day, last: Day) -> Result<()> {
+    db.execute("DELETE FROM stock WHERE created_day NOT BETWEEN ?1 AND ?2", [first.0, last.0])?;
     Ok(())
 }
 

@@ -25,14 +25,16 @@ impl Driver {
         self.read_inbox(own, &circuit).await?;
         drop(circuit);
         self.touched();
-        self.inbox_due = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.inbox));
+        self.inbox_due = self.in_a_while(&self.shared.pace.inbox);
         Ok(())
     }
 
     async fn leave_keys(&self, own: &Own, circuit: &Circuit<Account>, standing: &AuthenticateReply) -> Result<()> {
-        if Week(standing.inbox_key_week) < self.shared.now().day().week() {
+        let week = self.shared.now().day().week();
+        if Week(standing.inbox_key_week) < week {
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;
+            self.shared.write_quietly(|tx| registration::forget_old_keys(tx, week))?;
         }
         if standing.key_packages_left < registration::KEY_PACKAGES_LOW {
             let request = self.shared.write(|tx| registration::key_packages(tx, own, false))?;
@@ -43,15 +45,15 @@ impl Driver {
 
     async fn read_inbox(&self, own: &Own, circuit: &Circuit<Account>) -> Result<()> {
         let mut after = self.shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_cursor)))?;
-        loop {
+        // No inbox holds more; what comes while we read can wait.
+        for _ in 0..limits::INBOX_ENTRIES_MAX {
             let page = circuit.call(ReadInboxRequest { after, limit: limits::PAGE_ENTRIES_MAX }).await?;
-            let last = page.entries.last().map_or(after, |entry| entry.seq);
-            if last > after {
-                let open_from_ms = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.after_acceptance)).0;
-                self.shared.write(|tx| letters::take(tx, own, &page.entries, open_from_ms))?;
-                after = last;
+            if page.entries.iter().all(|entry| entry.seq <= after) {
+                break;
             }
-            if !page.more || page.entries.is_empty() {
+            let open_from_ms = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.after_acceptance)).0;
+            after = self.shared.write(|tx| letters::take(tx, own, &page.entries, open_from_ms))?;
+            if !page.more {
                 break;
             }
         }

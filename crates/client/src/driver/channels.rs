@@ -10,9 +10,7 @@ use undertone_credentials::{open_read, open_write};
 use undertone_e2ee::Generation;
 use undertone_wire::{
     ChannelId, HandshakeHash,
-    channel::{
-        Appended, Channel, FollowRequest, LogPush, OpenRequest, Opening, ReadRequest, append_reply, opened,
-    },
+    channel::{Appended, Channel, FollowRequest, LogPush, OpenRequest, Opening, ReadRequest, append_reply, opened},
     circuit::Code,
     limits,
     rpc::Call,
@@ -37,9 +35,11 @@ const PAGES_A_TURN: u32 = 256;
 impl Driver {
     /// Opens what is to be open, reads what was missed, sends what waits.
     pub(super) async fn sync_channels(&mut self, own: &Arc<Own>) -> Result<()> {
-        let chats = self.shared.read(|db| Ok(chats::all(db)?))?;
+        let mut chats = self.shared.read(|db| Ok(chats::all(db)?))?;
+        chats.retain(|chat| self.is_active(chat));
+        self.lines.keep_open(&chats.iter().filter_map(on).collect());
         let mut by_line: BTreeMap<usize, Vec<Chat>> = BTreeMap::new();
-        for chat in chats.into_iter().filter(|chat| self.is_active(chat)) {
+        for chat in chats {
             by_line.entry(self.lines.index(chat.id)).or_default().push(chat);
         }
         let mut first_error = Ok(());
@@ -78,9 +78,19 @@ impl Driver {
                 self.flush(own, index, chat.id).await
             };
             let synced = synced.await;
-            self.contain(chat.id, synced)?;
+            self.contain_on(index, chat, synced)?;
         }
         Ok(())
+    }
+
+    /// As [`Self::contain`]. A channel that could not be read to its head is opened anew by the next pass.
+    fn contain_on(&mut self, index: usize, chat: &Chat, outcome: Result<()>) -> Result<()> {
+        if let (Err(_), Some(channel)) = (&outcome, on(chat))
+            && self.lines.is_behind(index, channel)
+        {
+            self.lines.close(index, channel);
+        }
+        self.contain(chat.id, outcome)
     }
 
     /// Proves keys, and follows. What was missed is yet to be read.
@@ -131,7 +141,7 @@ impl Driver {
         let Ok(channel) = ChannelId::try_from(&push.channel[..]) else { return Ok(()) };
         let Some(chat) = self.shared.read(|db| Ok(chats::on_channel(db, channel)?))? else { return Ok(()) };
         if !self.is_active(&chat) {
-            // Blocked since it was opened, for one. Should it go on some day, it begins with an opening.
+            // Blocked since it was opened, for one.
             self.lines.close(index, channel);
             return Ok(());
         }
@@ -144,7 +154,7 @@ impl Driver {
             self.flush(own, index, chat.id).await
         };
         let taken = taken.await;
-        self.contain(chat.id, taken)
+        self.contain_on(index, &chat, taken)
     }
 
     async fn reread(&mut self, own: &Own, index: usize) -> Result<()> {
@@ -152,7 +162,7 @@ impl Driver {
             let Some(chat) = self.shared.read(|db| Ok(chats::on_channel(db, channel)?))? else { continue };
             if self.is_active(&chat) {
                 let read = self.catch_up(own, index, chat.id).await.map(drop);
-                self.contain(chat.id, read)?;
+                self.contain_on(index, &chat, read)?;
             }
         }
         Ok(())
@@ -209,18 +219,17 @@ impl Driver {
             };
             // Not applied. It may be that an earlier try was: what stands in the log is not made anew.
             self.catch_up(own, index, chat).await?;
+            tries += 1;
             match refusal {
                 // Too many commits of late: this one can wait, messages need not.
                 Some(Code::Exhausted) if batch.is_commit() => {
                     self.shared.write(|tx| outbox::postpone_update(tx, own, chat))?;
                 }
-                Some(code) => {
+                refusal => {
                     self.shared.write(|tx| outbox::refused(tx, own, chat))?;
-                    return Err(ClientError::refused(code));
-                }
-                None => {
-                    self.shared.write(|tx| outbox::refused(tx, own, chat))?;
-                    tries += 1;
+                    if let Some(code) = refusal {
+                        return Err(ClientError::refused(code));
+                    }
                 }
             }
         }

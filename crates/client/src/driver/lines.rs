@@ -130,6 +130,14 @@ impl Lines {
         self.line(index).into_iter().flat_map(|line| line.opened.iter().copied()).collect()
     }
 
+    /// Counts channels as not open that are not to be: should they some day, they begin anew.
+    pub(super) fn keep_open(&mut self, wanted: &HashSet<ChannelId>) {
+        for line in self.lines.iter_mut().flatten() {
+            line.opened.retain(|channel| wanted.contains(channel));
+            line.behind.retain(|channel| wanted.contains(channel));
+        }
+    }
+
     /// Counts a channel as not open, so that the next pass begins with it anew.
     pub(super) fn close(&mut self, index: usize, channel: ChannelId) {
         if let Some(Some(line)) = self.lines.get_mut(index) {

@@ -5,23 +5,25 @@
 
 mod account;
 mod channels;
+mod lines;
 mod visits;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use undertone_wire::Now;
+use tokio::time::Instant;
 
+use self::lines::Lines;
 use crate::{
-    ClientError, Result,
+    ClientError, Kind, Result,
     db::{
-        chats::{self, State},
+        chats::{self, Chat, State, Trouble},
         me, stock,
     },
     own::Own,
+    pace::Delay,
     rules,
     shared::{Asked, Shared},
 };
-use channels::Channels;
 
 /// How a pass went.
 #[derive(Clone, Default)]
@@ -30,35 +32,37 @@ pub(crate) struct Report {
     pub(crate) asked: Asked,
     /// Why it did not reach the service, if it did not.
     pub(crate) error: Option<ClientError>,
-    /// What the service said no to, by chat.
+    /// What went wrong in one chat alone, by chat.
     pub(crate) refused: HashMap<i64, ClientError>,
 }
 
+/// Its times are the machine's own count, which nobody sets: a clock that is put right must not hold anything up.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
-    channels: Channels,
-    inbox_due: Now,
-    restock_due: Now,
-    retry_due: Option<Now>,
+    lines: Lines,
+    inbox_due: Instant,
+    restock_due: Instant,
+    retry_due: Option<Instant>,
     failures: u32,
     inbox_read: u64,
     /// When a circuit was last opened or closed.
-    last_circuit: Option<Now>,
+    last_circuit: Option<Instant>,
     refused: HashMap<i64, ClientError>,
 }
 
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let channels = Channels::new(shared.pace.channel_circuits);
+        let lines = Lines::new(shared.pace.channel_circuits);
         // A process that lives for one command only keeps to the schedule all the same.
         let last_read = shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_read_ms))).unwrap_or_default();
-        let inbox_due =
-            if last_read == 0 { Now(0) } else { Now(last_read).plus_ms(shared.draw_ms(&shared.pace.inbox)) };
+        let elapsed_ms = shared.now().0.checked_sub(last_read).unwrap_or(u64::MAX);
+        let wait_ms = shared.draw_ms(&shared.pace.inbox).saturating_sub(elapsed_ms);
+        let now = Instant::now();
         Self {
             shared,
-            channels,
-            inbox_due,
-            restock_due: Now(0),
+            lines,
+            inbox_due: now + Duration::from_millis(wait_ms),
+            restock_due: now,
             retry_due: None,
             failures: 0,
             inbox_read: 0,
@@ -76,8 +80,9 @@ impl Driver {
                 Ok(own) => {
                     self.refused.clear();
                     let error = self.pass(&own, asked).await.err();
-                    self.after(error.as_ref());
                     let refused = std::mem::take(&mut self.refused);
+                    let again = |error: &&ClientError| error.kind() == Kind::Network;
+                    self.after(error.as_ref().or_else(|| refused.values().find(again)));
                     self.shared.report.send_replace(Report { asked, error, refused });
                     self.wait(&own).await;
                 }
@@ -95,7 +100,7 @@ impl Driver {
         };
         note(self.visits(own).await);
         note(self.sync_channels(own).await);
-        if asked.inbox > self.inbox_read || self.shared.now() >= self.inbox_due {
+        if asked.inbox > self.inbox_read || Instant::now() >= self.inbox_due {
             let read = self.account(own).await;
             if read.is_ok() {
                 self.inbox_read = asked.inbox;
@@ -111,6 +116,22 @@ impl Driver {
         first_error
     }
 
+    /// What goes wrong in one chat is noted as that chat's alone. What is wrong with the way to the service, or with our own
+    /// database, is everybody's.
+    fn contain(&mut self, chat: i64, outcome: Result<()>) -> Result<()> {
+        match outcome {
+            Err(ClientError::BadHead) => {
+                self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat, Trouble::Inconsistent)?))
+            }
+            Err(error) if error.is_of_one_chat() => {
+                tracing::debug!(%error, "a chat does not go on for now");
+                self.refused.insert(chat, error);
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Sets when to try again.
     fn after(&mut self, error: Option<&ClientError>) {
         match error {
@@ -120,66 +141,72 @@ impl Driver {
             }
             Some(error) => {
                 tracing::debug!(%error, "a pass did not get through");
-                let ms = self.shared.draw_ms(&self.shared.pace.retry.backoff(self.failures));
+                self.retry_due = Some(self.in_a_while(&self.shared.pace.retry.backoff(self.failures)));
                 self.failures = self.failures.saturating_add(1);
-                self.retry_due = Some(self.shared.now().plus_ms(ms));
             }
         }
     }
 
     /// Waits for whatever comes first: a push, a wish, a time.
     async fn wait(&mut self, own: &Arc<Own>) {
-        loop {
+        // Who has more to read than one turn allowed goes on at once.
+        while !self.lines.any_behind() || self.retry_due.is_some() {
             let due = self.next_due();
-            let ms = due.0.saturating_sub(self.shared.now().0);
             tokio::select! {
                 () = self.shared.wake.notified() => return,
-                event = self.channels.event() => {
+                event = self.lines.event() => {
                     if self.take_event(own, event).await {
                         return;
                     }
                 }
-                () = tokio::time::sleep(Duration::from_millis(ms)) => return,
+                () = tokio::time::sleep_until(due) => return,
             }
         }
     }
 
     /// The next moment at which something is due.
-    fn next_due(&self) -> Now {
-        let openings = self
-            .shared
-            .read(|db| {
-                let now = self.shared.now().0;
-                let due =
-                    chats::all(db)?.into_iter().filter(|chat| chat.state == State::Open && chat.open_from_ms > now);
-                Ok(due.map(|chat| Now(chat.open_from_ms)).min())
-            })
-            .unwrap_or_default();
-        let soonest = match self.retry_due {
+    fn next_due(&self) -> Instant {
+        match self.retry_due {
             // While the service is away there is nothing to do but to look whether it is back.
-            Some(retry) => Some(retry),
-            None => [Some(self.inbox_due), openings, self.restock_wanted().then_some(self.restock_due)]
+            Some(retry) => retry,
+            None => [Some(self.inbox_due), self.opening_due(), self.restock_wanted().then_some(self.restock_due)]
                 .into_iter()
                 .flatten()
-                .min(),
-        };
-        soonest.unwrap_or(self.inbox_due)
+                .min()
+                .unwrap_or(self.inbox_due),
+        }
+    }
+
+    /// When the next of the chats that were accepted may be opened.
+    fn opening_due(&self) -> Option<Instant> {
+        let chats = self.shared.read(|db| Ok(chats::all(db)?)).unwrap_or_default();
+        let waiting = chats.iter().filter(|chat| chat.state == State::Open).map(|chat| self.opens_in_ms(chat));
+        let ms = waiting.filter(|ms| *ms > 0).min()?;
+        Some(Instant::now() + Duration::from_millis(ms))
+    }
+
+    /// How long a chat is not to be touched yet. More than the pace ever asks for comes from a clock that was wrong.
+    fn opens_in_ms(&self, chat: &Chat) -> u64 {
+        let ms = chat.open_from_ms.saturating_sub(self.shared.now().0);
+        if ms > self.shared.pace.after_acceptance.max_ms() { 0 } else { ms }
+    }
+
+    /// A moment that one of these delays from now leads to.
+    fn in_a_while(&self, delay: &Delay) -> Instant {
+        Instant::now() + Duration::from_millis(self.shared.draw_ms(delay))
     }
 
     /// Keeps circuits apart in time: waits until the last opening or closing of another is a while ago.
     async fn apart(&mut self) {
         if let Some(last) = self.last_circuit {
-            let wanted = last.plus_ms(self.shared.draw_ms(&self.shared.pace.between_circuits));
-            let ms = wanted.0.saturating_sub(self.shared.now().0);
-            if ms > 0 {
-                tokio::time::sleep(Duration::from_millis(ms)).await;
-            }
+            let ms = self.shared.draw_ms(&self.shared.pace.between_circuits);
+            tokio::time::sleep_until(last + Duration::from_millis(ms)).await;
         }
         self.touched();
     }
 
     fn touched(&mut self) {
-        self.last_circuit = Some(self.shared.now());
+        self.last_circuit = Some(Instant::now());
     }
 
     fn restock_wanted(&self) -> bool {
@@ -189,9 +216,9 @@ impl Driver {
     /// Makes one channel for the stock, if one is wanted and due.
     async fn restock(&mut self, own: &Own) -> Result<()> {
         self.shared.write(|tx| rules::stock::forget_old(tx))?;
-        if self.shared.now() >= self.restock_due && self.restock_wanted() {
+        if Instant::now() >= self.restock_due && self.restock_wanted() {
             self.make_channel(own).await?;
-            self.restock_due = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.restock));
+            self.restock_due = self.in_a_while(&self.shared.pace.restock);
         }
         Ok(())
     }

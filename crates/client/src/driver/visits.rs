@@ -12,7 +12,7 @@ use super::Driver;
 use crate::{
     ClientError, Result,
     db::{
-        chats::{self, Chat, State},
+        chats::{self, Chat, State, Trouble},
         inbox, outbox, stock,
     },
     own::Own,
@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// Times that an id for a channel is tried: one that is taken has not come about by chance.
+const CHANNEL_TRIES: u32 = 3;
+
 impl Driver {
     /// Begins new chats, writes letters, delivers letters.
     pub(super) async fn visits(&mut self, own: &Arc<Own>) -> Result<()> {
@@ -32,34 +35,25 @@ impl Driver {
         })?;
         for chat in waiting {
             let outcome = match chat.state {
+                _ if chat.trouble != Trouble::None => continue,
                 State::New => self.begin(own, &chat).await,
                 State::Invited => self.write_letter(own, &chat).await,
                 State::Request | State::Open | State::Blocked => continue,
             };
-            self.unless_refused(chat.id, outcome)?;
+            self.contain(chat.id, outcome)?;
         }
         self.deliver(own).await
     }
 
-    /// A refusal is this chat's alone; everything else stops the pass.
-    fn unless_refused(&mut self, chat: i64, outcome: Result<()>) -> Result<()> {
-        match outcome {
-            Err(error @ (ClientError::Refused(_) | ClientError::NoSuchAccount)) => {
-                self.refused.insert(chat, error);
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
     async fn begin(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
         let fetched = if chat.peer == own.account { None } else { Some(self.fetch(own, chat).await?) };
-        loop {
+        for _ in 0..CHANNEL_TRIES {
             if self.shared.write(|tx| begin::begin(tx, own, chat, fetched.as_ref()))? {
                 return Ok(());
             }
             self.make_channel(own).await?;
         }
+        Err(ClientError::Busy)
     }
 
     async fn write_letter(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
@@ -93,11 +87,12 @@ impl Driver {
             let mut delivered = false;
             for letter in letters {
                 let account = self.shared.read(|db| Ok(chats::load(db, letter.chat)?.peer))?;
+                let expiry_day = self.shared.write_quietly(|tx| letters::expiry_day(tx, &letter))?;
                 let request = DeliverRequest {
                     account: account.into(),
                     idempotency_id: letter.id.into(),
                     sealed: letter.sealed.into(),
-                    expiry_day: letter.expiry_day.0,
+                    expiry_day: expiry_day.0,
                 };
                 self.apart().await;
                 let reply = self.shared.connect::<Visitor>(&own.link).await?.visit(request).await;
@@ -107,7 +102,7 @@ impl Driver {
                     self.shared.write(|tx| Ok(inbox::letter_delivered(tx.db, letter.n)?))?;
                     delivered = true;
                 }
-                self.unless_refused(letter.chat, outcome)?;
+                self.contain(letter.chat, outcome)?;
             }
             if !delivered {
                 return Ok(());
@@ -123,8 +118,9 @@ impl Driver {
         self.touched();
         match reply {
             Ok(reply) => {
-                let head = reply.head.unwrap_or_default();
-                self.shared.write(|tx| Ok(stock::made(tx.db, channel, &head)?))
+                // The circuit may have brought the service's parameters.
+                let own = self.shared.own()?;
+                self.shared.write(|tx| rules::stock::made(tx, &own, channel, &reply))
             }
             Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
                 self.shared.write(|tx| Ok(stock::forget(tx.db, channel)?))

@@ -83,8 +83,9 @@ pub(crate) fn text(tx: &mut Tx<'_>, own: &Own, who: &str, body: &str) -> Result<
     let kind = content::Kind::Text(Text { body: body.to_owned() });
     let id = MessageId::new(tx.random());
     let content = content(tx, id, kind);
-    messages::insert(tx.db, chat.id, own.account, Place::Pending, &content, true)?;
-    outbox::push(tx.db, chat.id, EntryKind::Message, &content.encode_to_vec())?;
+    let encoded = content.encode_to_vec();
+    messages::insert(tx.db, chat.id, own.account, Place::Pending, &content, &encoded, true)?;
+    outbox::push(tx.db, chat.id, EntryKind::Message, &encoded)?;
     Ok((chat, id))
 }
 

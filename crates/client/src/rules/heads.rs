@@ -33,31 +33,35 @@ pub(crate) fn head_key(own: &Own) -> Result<&PublicKey> {
 /// Checks the signature of a head that the service answered with, and that it is this chat's.
 ///
 /// # Errors
-/// When it is not the service's, or of another channel.
+/// [`ClientError::BadHead`] when it is not the service's, of another channel, or of a log longer than any.
 pub(crate) fn check(own: &Own, chat: &Chat, head: &Head) -> Result<()> {
     let verified = verify_head(head_key(own)?, head).map_err(|_| ClientError::BadHead)?;
     let ours = chat.channel.as_ref().is_some_and(|channel| channel.id == verified.channel());
-    if ours { Ok(()) } else { Err(ClientError::BadHead) }
+    let countable = i64::try_from(verified.seq()).is_ok();
+    if ours && countable { Ok(()) } else { Err(ClientError::BadHead) }
 }
 
-/// Notes a checked head as the newest that agrees with our chain, if we stand there and it does.
+/// Holds a checked head against our own chain, as far as that goes, and notes it as the newest that agrees if we stand
+/// there. False: the service has signed two histories.
 ///
-/// False: we stand there, and it does not agree.
+/// # Errors
+/// [`ClientError::BadHead`] when it did not sign what it served.
 pub(crate) fn note(tx: &Tx<'_>, chat: &Chat, head: &Head) -> Result<bool> {
     let Some(channel) = &chat.channel else { return Ok(true) };
-    if head.seq != channel.seq {
+    let Some(ours) = chats::chain_at(tx.db, chat, head.seq)? else { return Ok(true) };
+    if ours.as_bytes()[..] == head.chain[..] {
+        if head.seq == channel.seq {
+            chats::set_seen(tx.db, chat.id, head)?;
+        }
         return Ok(true);
     }
-    if head.chain[..] != channel.chain.as_bytes()[..] {
-        forked(
-            tx,
-            chat,
-            &Seen { seq: head.seq, chain: head.chain.clone(), signature: head.signature.clone(), revision: 0 },
-        )?;
-        return Ok(false);
+    let signed_before = channel.seen.as_ref().is_some_and(|seen| seen.seq >= head.seq);
+    if !signed_before {
+        return Err(ClientError::BadHead);
     }
-    chats::set_seen(tx.db, chat.id, head)?;
-    Ok(true)
+    let other = Seen { seq: head.seq, chain: head.chain.clone(), signature: head.signature.clone(), revision: 0 };
+    forked(tx, chat, &other)?;
+    Ok(false)
 }
 
 /// What the sender of an entry saw, held against ours. Keeps the evidence where there is any.

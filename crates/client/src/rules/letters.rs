@@ -7,7 +7,7 @@ use undertone_e2ee::{
 };
 use undertone_wire::Message as _;
 use undertone_wire::{
-    AccountId, ChannelId, IdempotencyId, MessageId, Position, Week,
+    AccountId, ChannelId, Day, IdempotencyId, MessageId, Position, Week,
     account::InboxEntry,
     content::{Content, Invitation, Letter, content},
     limits,
@@ -18,7 +18,9 @@ use crate::{
     db::{
         attempt,
         chats::{self, Chat, State},
-        contacts, inbox, me,
+        contacts,
+        inbox::{self, PendingLetter},
+        me,
         messages::{self, Place},
         outbox,
     },
@@ -85,12 +87,31 @@ fn inbox_key(tx: &Tx<'_>, account: AccountId) -> Result<Option<InboxKey>> {
     Ok(if fresh { InboxKey::verify(&list, &key).ok() } else { None })
 }
 
-/// Takes entries of our inbox in. What is not a letter to us is passed over: the service may not have such an inbox for
-/// whoever likes to fill it with noise.
-pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from_ms: u64) -> Result<()> {
+/// The day up to which the service is to keep a letter under way: the one that it was given at first, unless the letter
+/// has waited too long, or got its day from a clock that was wrong. The service would never take such a one.
+pub(crate) fn expiry_day(tx: &Tx<'_>, letter: &PendingLetter) -> Result<Day> {
+    let today = tx.now.day();
+    let latest = today + limits::MESSAGE_DAYS_MAX;
+    if (today..=latest + limits::CLOCK_SKEW_DAYS).contains(&letter.expiry_day) {
+        return Ok(letter.expiry_day);
+    }
+    inbox::set_expiry_day(tx.db, letter.n, latest)?;
+    Ok(latest)
+}
+
+/// Takes entries of our inbox in, and tells up to which one we have it now. What is not a letter to us is passed over: the
+/// service may not have such an inbox for whoever likes to fill it with noise. So are entries that we have had.
+pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from_ms: u64) -> Result<u64> {
     let secrets: Vec<InboxSecret> =
         inbox::keys(tx.db)?.iter().filter_map(|secret| InboxSecret::from_bytes(secret).ok()).collect();
+    let mut cursor = me::load(tx.db)?.map_or(0, |me| me.inbox_cursor);
     for entry in entries {
+        if entry.seq <= cursor {
+            continue;
+        }
+        if i64::try_from(entry.seq).is_err() {
+            return Err(ClientError::Refused("it counts further than it can"));
+        }
         let letter = open(&secrets, own.account, &entry.sealed).and_then(|content| read_letter(own.account, &content));
         match letter {
             Ok(letter) => {
@@ -103,9 +124,10 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from
             }
             Err(_) => tracing::info!("an inbox entry that is no letter to us was passed over"),
         }
-        me::set_inbox_cursor(tx.db, entry.seq)?;
+        cursor = entry.seq;
+        me::set_inbox_cursor(tx.db, cursor)?;
     }
-    Ok(())
+    Ok(cursor)
 }
 
 fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, open_from_ms: u64) -> Result<()> {
@@ -138,12 +160,14 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, open_from_ms: u64
             }
         }
     };
-    for (place, bytes) in (letter.first_index..).zip(&letter.contents) {
+    // Nobody writes so many letters.
+    let first_index = u32::try_from(letter.first_index).map_err(|_| ClientError::Letter)?;
+    for (place, bytes) in (u64::from(first_index)..).zip(&letter.contents) {
         let Ok(content) = Content::decode(bytes.clone()) else { continue };
         if MessageId::try_from(&content.id[..]).is_err() || matches!(content.kind, Some(content::Kind::Accepted(_))) {
             continue;
         }
-        messages::insert(tx.db, chat.id, account, Place::Letter(place), &content, false)?;
+        messages::insert(tx.db, chat.id, account, Place::Letter(place), &content, bytes, false)?;
     }
     Ok(())
 }
@@ -182,7 +206,11 @@ fn join(
     invitation: &Invitation,
 ) -> Result<()> {
     let secret: [u8; 32] = invitation.generation_secret[..].try_into().map_err(|_| ClientError::Letter)?;
-    if chats::on_channel(tx.db, channel)?.is_some() {
+    // We read a log from its beginning, so that is where an invitation has to lead.
+    let (position, generation) = (Position::default(), 0);
+    let begins = Position { incarnation: invitation.incarnation, epoch: invitation.epoch } == position
+        && invitation.generation == generation;
+    if !begins || chats::on_channel(tx.db, channel)?.is_some() {
         return Err(ClientError::Letter);
     }
     let store = MlsStore(tx.db);
@@ -192,8 +220,7 @@ fn join(
         Err(E2eeError::Storage) => return Err(E2eeError::Storage.into()),
         Err(_) => return Err(ClientError::Letter),
     }
-    let position = Position { incarnation: invitation.incarnation, epoch: invitation.epoch };
-    chats::set_channel(tx.db, chat, channel, position, invitation.generation, &secret)?;
+    chats::set_channel(tx.db, chat, channel, position, generation, &secret)?;
     Ok(())
 }
 

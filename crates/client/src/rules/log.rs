@@ -3,7 +3,6 @@
 //! A page is one transaction: what it brought, the ratchets it consumed and the cursor stand or fall together. Inside,
 //! each entry is an attempt of its own, so that a bad one leaves nothing behind and the next is read all the same.
 
-use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use undertone_e2ee::{Chat as Mls, E2eeError, Generation, Lists, Member, Place as WrapPlace, Received};
 use undertone_wire::Message as _;
@@ -42,7 +41,8 @@ pub(crate) enum Taken {
 /// Takes a page of entries in, and the head that came with it. Entries that we have are passed over.
 ///
 /// # Errors
-/// [`ClientError::BadHead`] when the head is not signed, or the page breaks the rules that the service keeps.
+/// [`ClientError::BadHead`] when the head is not signed, or not what the entries lead to, or an entry breaks the rules that
+/// the service keeps. Then nothing of the page is taken.
 pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], head: &Head) -> Result<Taken> {
     let chat = chats::load(tx.db, chat)?;
     heads::check(own, &chat, head)?;
@@ -155,7 +155,8 @@ impl Reader {
 
     fn body(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, position: Position) -> Result<Outcome> {
         let hash: [u8; 32] = Sha256::digest(&entry.body).into();
-        if let Some(item) = outbox::by_body(tx.db, self.chat.id, &hash)? {
+        let item = outbox::by_body(tx.db, self.chat.id, &hash)?;
+        if let Some(item) = item.filter(|item| is_as_sent(item, entry)) {
             self.ours(tx, own, entry, &item)?;
             return Ok(Outcome::Done);
         }
@@ -219,31 +220,26 @@ impl Reader {
             mls.receive(&me, entry.kind(), &content, &lists)?
         };
         match received {
-            Received::Message { sender, content, seen } => self.message(tx, own, entry, sender, &content, &seen),
-            Received::Commit { seen, .. } => {
-                if heads::hold_against(tx, own, &self.chat, &seen)? == heads::View::Unsigned {
-                    return Err(flaw());
-                }
-                Ok(())
+            Received::Message { sender, content, seen } => {
+                self.hold_against(tx, own, entry, &seen)?;
+                self.message(tx, entry, sender, &content, own)
             }
+            Received::Commit { seen, .. } => self.hold_against(tx, own, entry, &seen),
             // Bytes of ours that our outbox does not know: sent before this home lost its memory, or copied by another.
             _ => Err(flaw()),
         }
     }
 
-    fn message(
-        &mut self,
-        tx: &mut Tx<'_>,
-        own: &Own,
-        entry: &Entry,
-        sender: Member,
-        content: &[u8],
-        seen: &Seen,
-    ) -> Result<()> {
+    /// What its sender says that he saw of the log: something before this entry, and signed.
+    fn hold_against(&self, tx: &Tx<'_>, own: &Own, entry: &Entry, seen: &Seen) -> Result<()> {
         if seen.seq >= entry.seq || heads::hold_against(tx, own, &self.chat, seen)? == heads::View::Unsigned {
             return Err(flaw());
         }
-        let content = Content::decode(Bytes::copy_from_slice(content)).map_err(|_| flaw())?;
+        Ok(())
+    }
+
+    fn message(&mut self, tx: &Tx<'_>, entry: &Entry, sender: Member, encoded: &[u8], own: &Own) -> Result<()> {
+        let content = Content::decode(encoded).map_err(|_| flaw())?;
         MessageId::try_from(&content.id[..]).map_err(|_| flaw())?;
         let mine = sender.account == own.account;
         if self.chat.state == State::Invited && !mine {
@@ -254,7 +250,7 @@ impl Reader {
             contacts::put(tx.db, sender.account, &letters::name(&accepted.name))?;
             return Ok(());
         }
-        messages::insert(tx.db, self.chat.id, sender.account, Place::Log(entry.seq), &content, mine)?;
+        messages::insert(tx.db, self.chat.id, sender.account, Place::Log(entry.seq), &content, encoded, mine)?;
         chats::set_peer_spoke(tx.db, self.chat.id, !mine)?;
         Ok(())
     }
@@ -270,6 +266,12 @@ impl Reader {
             }
         }
     }
+}
+
+/// Whether an entry with our bytes is the one that we made. The service may put the bytes into another, which nobody could
+/// read.
+fn is_as_sent(item: &outbox::Item, entry: &Entry) -> bool {
+    item.kind == entry.kind() && item.attempt.as_ref().is_some_and(|attempt| attempt.expiry_day.0 == entry.expiry_day)
 }
 
 /// Drops all ciphertext of a chat that is certainly in no log: messages are encrypted anew, a commit is given up.

@@ -2,6 +2,7 @@
 //! known, and only then forget the plaintext.
 
 use bytes::Bytes;
+use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use undertone_e2ee::{Chat as Mls, E2eeError, Generation, Place};
 use undertone_wire::Message as _;
@@ -9,7 +10,7 @@ use undertone_wire::{
     ChannelId, IdempotencyId,
     channel::{AppendRequest, Appended, Entry, EntryKind, NewEntry},
     content::Content,
-    limits,
+    limits, padding,
 };
 
 use crate::{
@@ -24,6 +25,9 @@ use crate::{
     state::{MlsStore, Tx},
 };
 
+/// What MLS, the authenticated data and the wrap add to a content (measured: 330 bytes).
+const OVERHEAD_BYTES_MAX: usize = 512;
+
 /// Ciphertext under way: what goes out in one append.
 pub(crate) struct Batch {
     chat: i64,
@@ -32,6 +36,16 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Whose it is.
+    pub(crate) fn chat(&self) -> i64 {
+        self.chat
+    }
+
+    /// Where it goes.
+    pub(crate) fn channel(&self) -> ChannelId {
+        self.channel
+    }
+
     /// Whether it is a commit, which goes alone.
     pub(crate) fn is_commit(&self) -> bool {
         self.items.iter().any(|(kind, _)| *kind == EntryKind::Commit)
@@ -48,6 +62,12 @@ impl Batch {
             idempotency_id: attempt.id.into(),
         });
         AppendRequest { channel: self.channel.into(), entries: entries.collect() }
+    }
+
+    /// Whether any of it was neither found in the log yet, nor given up.
+    pub(crate) fn is_under_way(&self, db: &Connection) -> Result<bool> {
+        let bodies = self.items.iter().map(|(_, attempt)| outbox::by_body(db, self.chat, &attempt.body_hash));
+        Ok(bodies.collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some))
     }
 
     /// The entries as they stand in the log from `first_seq` on.
@@ -86,7 +106,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
 
 /// The service has a batch: takes it in if nothing stands between it and our cursor.
 pub(crate) fn appended(tx: &mut Tx<'_>, own: &Own, batch: &Batch, appended: &Appended) -> Result<log::Taken> {
-    let head = appended.head.as_ref().ok_or(ClientError::BadHead)?;
+    let head = appended.head.as_ref().filter(|head| appended.first_seq <= head.seq).ok_or(ClientError::BadHead)?;
     log::take(tx, own, batch.chat, &batch.entries(appended.first_seq), head)
 }
 
@@ -104,7 +124,9 @@ pub(crate) fn postpone_update(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<(
 
 /// Self-updates come at a change of speaker, and not too often: they heal a chat of whoever had copied its keys.
 fn update_is_due(tx: &Tx<'_>, own: &Own, chat: &Chat, self_update_ms: u64) -> bool {
-    chat.peer != own.account && chat.peer_spoke && tx.now.0 >= chat.updated_ms.saturating_add(self_update_ms)
+    // Either way: a clock that was ahead must not put it off for long.
+    let elapsed_ms = tx.now.0.abs_diff(chat.updated_ms);
+    chat.peer != own.account && chat.peer_spoke && elapsed_ms >= self_update_ms
 }
 
 fn commit(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel) -> Result<(EntryKind, Attempt)> {
@@ -137,8 +159,7 @@ fn messages(
     for item in items {
         let mut content = Content::decode(&item.content[..]).map_err(|_| ClientError::Bug("our own message"))?;
         content.letters = chat.letters;
-        // The largest bucket that this can need; so the whole stays below the limit of an append.
-        size += item.content.len().next_power_of_two().max(1 << 10);
+        size += bucket_at_most(item.content.len());
         if size > limits::PAGE_BYTES_MAX && !batch.is_empty() {
             break;
         }
@@ -151,6 +172,12 @@ fn messages(
         batch.push((EntryKind::Message, attempt));
     }
     Ok(batch)
+}
+
+/// The largest body that a content of this length may come to be.
+fn bucket_at_most(length: usize) -> usize {
+    let needed = length + OVERHEAD_BYTES_MAX;
+    padding::ENTRY.iter().copied().find(|bucket| *bucket >= needed).unwrap_or(limits::PAGE_BYTES_MAX)
 }
 
 fn load(me: &undertone_e2ee::Me<'_>, channel: &Channel) -> Result<Mls> {

@@ -110,7 +110,7 @@ pub(crate) fn authentication(own: &Own, circuit: &HandshakeHash) -> Authenticate
     }
 }
 
-/// This week's inbox key, signed; its secret is kept, and those too old to be written to are forgotten.
+/// This week's inbox key, signed; its secret is kept.
 pub(crate) fn weekly_key(tx: &mut Tx<'_>, own: &Own) -> Result<Bytes> {
     let week = tx.now.day().week();
     let secret = match inbox::key(tx.db, week)? {
@@ -121,8 +121,13 @@ pub(crate) fn weekly_key(tx: &mut Tx<'_>, own: &Own) -> Result<Bytes> {
             secret
         }
     };
-    inbox::forget_before(tx.db, Week(week.0.saturating_sub(limits::INBOX_KEY_WEEKS)))?;
     Ok(InboxKey::sign(&own.identity_key, own.account, week, &secret.public()))
+}
+
+/// Forgets the secrets of inbox keys that are too old to be written to. Only once the service has taken the key of
+/// `week`: a clock that is far ahead is no reason to forget what others still seal to.
+pub(crate) fn forget_old_keys(tx: &Tx<'_>, week: Week) -> Result<()> {
+    Ok(inbox::forget_before(tx.db, Week(week.0.saturating_sub(limits::INBOX_KEY_WEEKS)))?)
 }
 
 /// Fresh one-time key packages, and a last resort where the service has none yet.

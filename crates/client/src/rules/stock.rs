@@ -1,11 +1,18 @@
 //! Empty channels made ahead.
 
+use undertone_credentials::verify_head;
 use undertone_e2ee::Generation;
-use undertone_wire::{ChannelId, visitor::CreateChannelRequest};
+use undertone_wire::{
+    ChannelId, Day,
+    chain::Chain,
+    visitor::{CreateChannelReply, CreateChannelRequest},
+};
 
 use crate::{
-    Result,
+    ClientError, Result,
     db::stock::{self, Stocked},
+    own::Own,
+    rules::heads,
     state::Tx,
 };
 
@@ -27,10 +34,21 @@ pub(crate) fn request(tx: &mut Tx<'_>) -> Result<(ChannelId, CreateChannelReques
     Ok((stocked.channel, request))
 }
 
-/// Lets old ones go.
+/// The service says that it has made a channel.
+///
+/// # Errors
+/// [`ClientError::BadHead`] when it signs no empty log for it.
+pub(crate) fn made(tx: &Tx<'_>, own: &Own, channel: ChannelId, reply: &CreateChannelReply) -> Result<()> {
+    let head = reply.head.as_ref().ok_or(ClientError::BadHead)?;
+    let verified = verify_head(heads::head_key(own)?, head).map_err(|_| ClientError::BadHead)?;
+    let empty = (verified.channel(), verified.seq(), *verified.chain()) == (channel, 0, Chain::start(channel));
+    if empty { Ok(stock::made(tx.db, channel, head)?) } else { Err(ClientError::BadHead) }
+}
+
+/// Lets old ones go, and those that a clock which was wrong has made tomorrow.
 pub(crate) fn forget_old(tx: &Tx<'_>) -> Result<()> {
-    let today = tx.now.day().0;
-    Ok(stock::forget_before(tx.db, undertone_wire::Day(today.saturating_sub(STOCK_DAYS)))?)
+    let today = tx.now.day();
+    Ok(stock::forget_but(tx.db, Day(today.0.saturating_sub(STOCK_DAYS)), today)?)
 }
 
 fn fresh(tx: &mut Tx<'_>) -> Result<Stocked> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use undertone_wire::{ChannelId, Day, channel::EntryKind};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
         CHANNEL, PLENTY, append, append_to, at, chain, channel, create, entry, expiring, fresh, head, log, message,
     },
 };
-use crate::{Append, AppendOutcome, Channels, NewEntry};
+use crate::{Append, AppendOutcome, Channels, NewEntry, StoreError};
 
 fn commit(epoch: u64, id: u8) -> NewEntry {
     entry(EntryKind::Commit, epoch, id)
@@ -68,6 +69,15 @@ pub async fn nothing_to_append_changes_nothing<C: Channels>(channels: Engine<C>)
     assert!(append(&channels, []).await == AppendOutcome::Appended { first_seq: 1, channel, fresh: false });
     channels.expire(TODAY + 8, 7).await.unwrap();
     assert!(channels.channel(CHANNEL).await.unwrap().is_none(), "it is still unused");
+}
+
+pub async fn an_entry_without_a_body_is_not_applied<C: Channels>(channels: Engine<C>) {
+    create(&channels).await;
+    let before = head(&channels).await;
+    let entries = vec![message(0, 1), NewEntry { body: Bytes::new(), ..message(0, 2) }];
+    let append = Append { channel: CHANNEL, entries, bytes_max: PLENTY };
+    assert!(channels.append(append).await == Err(StoreError::NotApplied));
+    assert!(head(&channels).await == before);
 }
 
 pub async fn a_retry_returns_the_first_result_whatever_came_after<C: Channels>(channels: Engine<C>) {

@@ -93,6 +93,7 @@ macro_rules! channels_conformance {
             appends::entries_after_a_commit_are_made_for_the_next_epoch
             appends::a_batch_stands_whole_or_not_at_all
             appends::nothing_to_append_changes_nothing
+            appends::an_entry_without_a_body_is_not_applied
             appends::a_retry_returns_the_first_result_whatever_came_after
             appends::an_id_stands_for_one_content
             appends::the_scope_of_an_id_is_channel_and_expiry_day

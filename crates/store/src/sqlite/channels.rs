@@ -136,7 +136,8 @@ fn create(db: &Connection, new: &NewChannel, today: Day) -> rusqlite::Result<boo
 /// A channel, and how many bytes its bodies have.
 fn load(db: &Connection, channel: ChannelId) -> rusqlite::Result<Option<(StoredChannel, u64)>> {
     db.prepare_cached(
-        "SELECT seq, chain, incarnation, epoch, generation, read_key, write_key, bytes FROM channels WHERE channel = ?1",
+        "SELECT seq, chain, incarnation, epoch, generation, read_key, write_key, bytes
+        FROM channels WHERE channel = ?1",
     )?
     .query_row([channel.as_bytes()], |row| {
         let channel = StoredChannel {

@@ -1,8 +1,8 @@
 //! Keeps the write-ahead log short.
 //!
-//! Checkpoints copy the log into the database and sync both. At the end of a commit that is felt (p99 of 31-47 ms against
-//! 17), so a thread of its own does it. But one that never stops the writer is never finished under constant writes, and
-//! the log grows without bound: so beyond a limit the writer itself finishes one, and starts the log anew.
+//! Checkpoints copy the log into the database and sync both. At the end of a commit that is felt (p99 of 31-47 ms
+//! against 17), so a thread of its own does it. But one that never stops the writer is never finished under constant
+//! writes, and the log grows without bound: so beyond a limit the writer itself finishes one, and starts the log anew.
 
 use std::{
     ffi::OsString,
@@ -96,7 +96,8 @@ mod tests {
         schema: "CREATE TABLE notes (number INTEGER PRIMARY KEY, text BLOB) STRICT;",
     };
 
-    /// As under constant writes, where the thread's checkpoints never reach the end of the log: here it does none at all.
+    /// As under constant writes, where the thread's checkpoints never reach the end of the log: here it does none at
+    /// all.
     #[test]
     fn the_writer_bounds_the_log_by_itself() {
         let dir = TempDir::new().unwrap();

@@ -26,7 +26,8 @@ const READS_WAITING: usize = 1_024;
 /// Enough that one long catch-up does not hold up the others.
 const READERS: usize = 2;
 
-/// One plane's file with its threads. Dropping it waits until everything handed over is committed and the file is closed.
+/// One plane's file with its threads. Dropping it waits until everything handed over is committed and the file is
+/// closed.
 pub(super) struct Engine {
     /// Closed first: the last to close a file tidies up behind it, and must be allowed to write.
     readers: Crew<Read>,

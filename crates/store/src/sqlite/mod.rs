@@ -4,9 +4,10 @@
 //! successful sync of the write-ahead log. It then survives a crash of the process, and of the machine as far as its
 //! disk keeps what it reported as synced. SQLite syncs the directory when it creates its files.
 //!
-//! **What the order of bytes tells.** Every table is keyed by random ids and is WITHOUT ROWID: a rowid would keep the
-//! order in which entries of *different* channels, or letters to different accounts, arrived. Expired bodies leave with
-//! their table, whose pages go back to the file and keep old ciphertext until they are used again.
+//! **What the order of bytes tells.** Tables are keyed by random ids and are WITHOUT ROWID, bodies by random numbers:
+//! counted rowids would keep the order in which entries of *different* channels, or letters to different accounts,
+//! arrived. Expired bodies leave with their table, whose pages go back to the file and keep old ciphertext until they
+//! are used again.
 //!
 //! - `open`: which files are accepted, and what an operator is told about others.
 //! - `engine`: hands changes to the writer and reads to the readers.

@@ -1,13 +1,13 @@
 //! The part of every log that is forgotten with its day: bodies and idempotency ids.
 //!
-//! A log is a channel's or an inbox. Those of its entries that expire on one day stand in that day's two tables, together
-//! with those of all other logs; the tables are made when the first entry comes, and dropped whole, which costs no deletion
-//! per entry:
+//! A log is a channel's or an inbox. Those of its entries that expire on one day stand in that day's two tables,
+//! together with those of all other logs; the tables are made when the first entry comes, and dropped whole, which
+//! costs no deletion per entry:
 //!
 //! - `ids_DAY`: what each idempotency id of a log stands for.
-//! - `bodies_DAY`: the bodies, each under a random key that its log notes. Such a table packs bodies of up to 4 KB close
-//!   together; WITHOUT ROWID it would give each of more than 1 KB a page of its own (measured: 4.5 KB for one of 1 KB).
-//!   Keys are random because counted ones would keep the order of arrival across logs.
+//! - `bodies_DAY`: the bodies, each under a random key that its log notes. Such a table packs bodies of up to 2 KB
+//!   close together; WITHOUT ROWID it would give each of more than 1 KB a page of its own (measured: 4.5 KB for one of
+//!   1 KB). Keys are random because counted ones would keep the order of arrival across logs.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _};

@@ -37,7 +37,7 @@ pub(super) struct Writer {
     checkpoints: Checkpoints,
 }
 
-/// Nothing of a batch was applied (or of one with [`StoreError::Unknown`], perhaps).
+/// Why no job of a batch has a result: nothing was applied, or with [`StoreError::Unknown`] all or nothing.
 #[derive(Debug, PartialEq, Eq)]
 struct Undone(StoreError);
 

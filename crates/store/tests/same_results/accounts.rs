@@ -63,7 +63,9 @@ fn op() -> impl Strategy<Value = Op> {
         }),
         1 => (account(), 0u32..3, 0u8..3).prop_map(|(account, week, key)| PutInboxKey { account, week, key }),
         3 => (account(), 0u32..3, packages(), proptest::option::of(0u8..3), 0u32..6).prop_map(
-            |(account, device, one_time, last_resort, max)| PutKeyPackages { account, device, one_time, last_resort, max }
+            |(account, device, one_time, last_resort, max)| {
+                PutKeyPackages { account, device, one_time, last_resort, max }
+            }
         ),
         1 => (account(), 0u32..3).prop_map(|(account, device)| KeyPackagesLeft { account, device }),
         4 => account().prop_map(|account| TakeContact { account }),

@@ -2,6 +2,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Mutex,
     thread,
 };
 
@@ -14,6 +15,8 @@ use super::{Lines, Running, Service, must_fit, program};
 pub struct Home {
     folder: TempDir,
     environment: Vec<(&'static str, String)>,
+    /// What all commands have written to standard error, where that is kept.
+    errors: Option<Mutex<Vec<String>>>,
 }
 
 /// What a command came to.
@@ -36,7 +39,7 @@ pub struct Listener {
 impl Home {
     /// None yet.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new(), errors: None }
     }
 
     /// With an account.
@@ -50,6 +53,17 @@ impl Home {
     pub fn with(mut self, variable: &'static str, value: &str) -> Self {
         self.environment.push((variable, value.to_owned()));
         self
+    }
+
+    /// Keeps what its commands write to standard error.
+    pub fn keeping_errors(mut self) -> Self {
+        self.errors = Some(Mutex::default());
+        self
+    }
+
+    /// What they have written, so far as they have ended.
+    pub fn errors(&self) -> Vec<String> {
+        self.errors.as_ref().unwrap().lock().unwrap().clone()
     }
 
     /// The home's folder.
@@ -130,7 +144,11 @@ impl Home {
         for line in &lines {
             must_fit(schema, line);
         }
-        let done = Done { code: exit_code(&mut running), lines, errors: errors.rest().join("\n") };
+        let errors = errors.rest();
+        if let Some(kept) = &self.errors {
+            kept.lock().unwrap().extend(errors.iter().cloned());
+        }
+        let done = Done { code: exit_code(&mut running), lines, errors: errors.join("\n") };
         if done.code != 0 {
             must_fit("error", &done.error());
         }

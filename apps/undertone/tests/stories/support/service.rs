@@ -1,4 +1,8 @@
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::Stdio,
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,22 +15,28 @@ pub struct Service {
     registration: &'static str,
     link: String,
     running: Option<(Running, Lines)>,
+    logging: bool,
 }
 
 impl Service {
     /// With a fresh store; anybody may register.
     pub fn open() -> Self {
-        Self::start("open")
+        Self::start("open", false)
+    }
+
+    /// The same, and it logs all that it ever would.
+    pub fn logging() -> Self {
+        Self::start("open", true)
     }
 
     /// With a fresh store; who registers needs an invite.
     pub fn by_invite() -> Self {
-        Self::start("invite")
+        Self::start("invite", false)
     }
 
-    fn start(registration: &'static str) -> Self {
+    fn start(registration: &'static str, logging: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut service = Self { folder, registration, link: String::new(), running: None };
+        let mut service = Self { folder, registration, link: String::new(), running: None, logging };
         service.restart();
         service
     }
@@ -44,7 +54,12 @@ impl Service {
     /// Starts it, where it was before. It has to be the same one then.
     pub fn restart(&mut self) {
         let place = self.link.strip_prefix("undertone:").and_then(|rest| rest.split('#').next());
-        let mut child = program()
+        let mut command = program();
+        if self.logging {
+            let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+            command.env("UNDERTONE_LOG", "trace").stderr(log);
+        }
+        let mut child = command
             .args(["serve", "--registration", self.registration, "--listen", place.unwrap_or("127.0.0.1:0"), "--data"])
             .arg(self.data())
             .stdin(Stdio::null())
@@ -71,6 +86,12 @@ impl Service {
         running.terminate();
         assert!(lines.rest().is_empty(), "`ready` is the only line");
         assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    }
+
+    /// Lines that it has logged.
+    pub fn log(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
+        log.lines().map(str::to_owned).collect()
     }
 
     /// What `undertone admin` prints.
