@@ -264,7 +264,7 @@ impl Engine {
 
     fn existing(&self, who: &str) -> Result<i64> {
         let own = self.shared.own()?;
-        self.shared.write_quietly(|tx| Ok(compose::existing(tx, &own, who)?.id))
+        self.shared.write_quietly(|tx| Ok(compose::existing(tx, &own, who, compose::is_company)?.id))
     }
 
     /// Requests of strangers that wait for an answer.

@@ -4,8 +4,9 @@
 pub const FRAME_BYTES_MAX: usize = 256 << 10;
 /// Hello is padded to 512 bytes; nobody needs more before he has said what he wants.
 pub const HELLO_FRAME_BYTES_MAX: usize = 1 << 10;
-/// Requests under way at once on one circuit: enough to fill a slow line, few enough to bound memory.
-pub const IN_FLIGHT_MAX: usize = 64;
+/// Requests under way at once on one circuit: enough to fill a slow line, few enough to bound memory. A peer that asks
+/// for a page with each and reads none of them makes the service hold so many times [`PAGE_BYTES_MAX`]: 3 MB.
+pub const IN_FLIGHT_MAX: usize = 16;
 /// Pushes that wait for a slow reader, after which it is told to read from its cursor.
 pub const PUSHES_QUEUED_MAX: usize = 64;
 /// A circuit on which nothing was heard for so long gets a ping; after twice as long it is closed.

@@ -138,25 +138,48 @@ async fn attend(stream: UnixStream, context: Arc<Context>, mut leaving: watch::R
         };
         protocol::write(&mut writer, &FromHost::Begun).await?;
         let (printed, acknowledged) = mpsc::channel(1);
-        let mut sink = Remote { writer: &mut writer, acknowledged, json };
+        let (printing, is_printing) = watch::channel(false);
+        let lasts = command.lasts();
+        let until = lasts.then(|| leaving.clone());
+        let mut sink = Remote { writer: &mut writer, acknowledged, printing, until, json };
         let outcome = tokio::select! {
             outcome = execute(&context, &command, &mut sink) => outcome,
-            gone = listen(&mut lines, printed) => return gone,
-            () = raised(&mut leaving), if command.lasts() => return Ok(()),
+            gone = listen(&mut lines, printed, is_printing.clone()) => return gone,
+            () = between_lines(&mut leaving, is_printing), if lasts => return Ok(()),
         };
+        if lasts && *leaving.borrow() {
+            return Ok(());
+        }
         protocol::write(&mut writer, &FromHost::Done(outcome.err())).await?;
     }
 }
 
-/// Hears a guest while his command runs: he may only say that a line is printed, or go away.
-async fn listen(lines: &mut Lines<OwnedReadHalf>, printed: mpsc::Sender<()>) -> io::Result<()> {
+/// Hears a guest while his command runs: he may only say that a line is printed, or go away. Then what he had printed
+/// is still noted.
+async fn listen(
+    lines: &mut Lines<OwnedReadHalf>,
+    printed: mpsc::Sender<()>,
+    mut is_printing: watch::Receiver<bool>,
+) -> io::Result<()> {
     while let Some(said) = lines.next().await? {
         let in_turn = matches!(said, FromGuest::Printed) && printed.try_send(()).is_ok();
         if !in_turn {
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
+    drop(printed);
+    lowered(&mut is_printing).await;
     Ok(())
+}
+
+/// Ends once the host leaves, but never between the printing of a line and what is done upon it.
+async fn between_lines(leaving: &mut watch::Receiver<bool>, mut is_printing: watch::Receiver<bool>) {
+    raised(leaving).await;
+    lowered(&mut is_printing).await;
+}
+
+async fn lowered(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|flag| !*flag).await;
 }
 
 async fn refuse(writer: &mut OwnedWriteHalf) -> io::Result<()> {
@@ -168,14 +191,27 @@ async fn refuse(writer: &mut OwnedWriteHalf) -> io::Result<()> {
 struct Remote<'a> {
     writer: &'a mut OwnedWriteHalf,
     acknowledged: mpsc::Receiver<()>,
+    /// Whether a line is on its way, or printed and not acknowledged yet.
+    printing: watch::Sender<bool>,
+    /// No line is begun once this is raised.
+    until: Option<watch::Receiver<bool>>,
     json: bool,
 }
 
 impl Sink for Remote<'_> {
     async fn print(&mut self, line: &Line) -> Result<(), Failure> {
-        self.say(&FromHost::Print(line.render(self.json))).await?;
-        // No sender any more: the guest is gone, and this command is about to be dropped.
-        self.acknowledged.recv().await.ok_or_else(gone)
+        if self.until.as_ref().is_some_and(|until| *until.borrow()) {
+            return Err(gone());
+        }
+        self.printing.send_replace(true);
+        let printed = match self.say(&FromHost::Print(line.render(self.json))).await {
+            // No sender any more: the guest is gone.
+            Ok(()) => self.acknowledged.recv().await.ok_or_else(gone),
+            Err(failure) => Err(failure),
+        };
+        // Our caller goes on in the same step: whoever waits for this finds done what he does upon a printed line.
+        self.printing.send_replace(false);
+        printed
     }
 
     async fn note(&mut self, text: &str) -> Result<(), Failure> {
@@ -189,6 +225,7 @@ impl Remote<'_> {
     }
 }
 
+/// Nobody hears of this failure.
 fn gone() -> Failure {
-    Failure::new(Kind::Failed, "the process that asked for this is gone")
+    Failure::new(Kind::Failed, "the process that asked for this is gone, or this one is going")
 }

@@ -51,10 +51,15 @@ pub fn sources() -> Vec<File> {
     for file in &mut sources {
         let own = file.path.trim_end_matches(".rs");
         let within = |module: &String| own == module || own.starts_with(&format!("{module}/"));
-        let folder = own.split('/').nth(2).unwrap_or_default();
+        let folder = from_package(own).nth(1).unwrap_or_default();
         file.only_tests = ["tests", "benches"].contains(&folder) || modules.iter().any(within);
     }
     sources
+}
+
+/// The parts of a path from its package on: of `crates/wire/src/lib.rs` the first is `wire`, of `sim/src/main.rs` `sim`.
+fn from_package(path: &str) -> impl Iterator<Item = &str> {
+    ["crates/", "apps/"].iter().find_map(|above| path.strip_prefix(above)).unwrap_or(path).split('/')
 }
 
 /// Modules that a file declares for tests alone and that have files of their own, as paths without `.rs`.
@@ -73,7 +78,7 @@ fn test_modules(file: &File) -> Vec<String> {
 impl File {
     /// The folder of the package that this file belongs to: `wire`, `service`, `undertone`...
     pub fn package(&self) -> &str {
-        self.path.split('/').nth(1).unwrap_or_default()
+        from_package(&self.path).next().unwrap_or_default()
     }
 
     /// What ends up in the program: nothing of a test file, and all that stands above `mod tests` of others.
@@ -120,7 +125,7 @@ pub fn names(line: &str, word: &str) -> bool {
 
 /// A package of the workspace.
 pub struct Package {
-    /// Its folder's name: `wire`, `service`, `undertone`...
+    /// Its folder's name: `wire`, `service`, `undertone`, `sim`...
     pub name: String,
     /// Path of its manifest from the root.
     pub path: String,

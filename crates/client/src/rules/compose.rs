@@ -21,11 +21,12 @@ use crate::{
     state::Tx,
 };
 
-/// Whom a person means: by name, contact link, or account id.
+/// Whom a person means: by name, contact link, or account id. Where several go by a name, those count with whom there is a
+/// chat in a state that `meant` names: a stranger may call himself as a friend of ours does.
 ///
 /// # Errors
 /// When it is nobody, or one of several.
-pub(crate) fn whom(tx: &Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
+fn whom(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) -> Result<AccountId> {
     if who.contains('#') || who.contains(':') {
         let link = Link::parse(who)?;
         if link.pin != own.link.pin {
@@ -37,6 +38,15 @@ pub(crate) fn whom(tx: &Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
     if own.name == who {
         named.push(own.account);
     }
+    if named.len() > 1 {
+        let state = |account| if account == own.account { Ok(Some(State::Open)) } else { state_of(tx, account) };
+        let states = named.iter().map(|account| state(*account)).collect::<Result<Vec<_>>>()?;
+        let likely = named.iter().zip(states).filter(|(_, state)| state.is_some_and(meant)).map(|(account, _)| *account);
+        let likely: Vec<_> = likely.collect();
+        if !likely.is_empty() {
+            named = likely;
+        }
+    }
     match named[..] {
         [account] => Ok(account),
         [] => AccountId::from_hex(who).map_err(|_| ClientError::UnknownName(who.to_owned())),
@@ -44,12 +54,21 @@ pub(crate) fn whom(tx: &Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
     }
 }
 
+fn state_of(tx: &Tx<'_>, account: AccountId) -> Result<Option<State>> {
+    Ok(chats::with(tx.db, account)?.map(|chat| chat.state))
+}
+
+/// Somebody to talk to.
+pub(crate) fn is_company(state: State) -> bool {
+    matches!(state, State::New | State::Invited | State::Open)
+}
+
 /// The chat with somebody, as it is.
 ///
 /// # Errors
 /// When there is none.
-pub(crate) fn existing(tx: &Tx<'_>, own: &Own, who: &str) -> Result<Chat> {
-    let account = whom(tx, own, who)?;
+pub(crate) fn existing(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) -> Result<Chat> {
+    let account = whom(tx, own, who, meant)?;
     chats::with(tx.db, account)?.ok_or_else(|| ClientError::UnknownName(who.to_owned()))
 }
 
@@ -63,7 +82,7 @@ pub(crate) fn text(tx: &mut Tx<'_>, own: &Own, who: &str, body: &str) -> Result<
         length if length > limits::TEXT_BYTES_MAX => return Err(ClientError::TextTooLong(length)),
         _ => {}
     }
-    let peer = whom(tx, own, who)?;
+    let peer = whom(tx, own, who, is_company)?;
     let chat = match chats::with(tx.db, peer)? {
         Some(chat) => chat,
         None => {
@@ -96,7 +115,7 @@ pub(crate) fn text(tx: &mut Tx<'_>, own: &Own, who: &str, body: &str) -> Result<
 /// # Errors
 /// When there is no such request.
 pub(crate) fn accept(tx: &mut Tx<'_>, own: &Own, who: &str, open_from_ms: u64) -> Result<AccountId> {
-    let chat = existing(tx, own, who)?;
+    let chat = existing(tx, own, who, |state| !is_company(state))?;
     match (chat.state, &chat.channel) {
         (State::Request, _) => open(tx, own, &chat, open_from_ms)?,
         // Blocked before it was accepted, or after: the channel tells which, for only an open one was ever read.
@@ -122,7 +141,8 @@ pub(crate) fn open(tx: &mut Tx<'_>, own: &Own, chat: &Chat, open_from_ms: u64) -
 /// # Errors
 /// When there is no such chat.
 pub(crate) fn block(tx: &Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
-    let chat = existing(tx, own, who)?;
+    // Two of one name are not told apart by a guess: who is blocked by mistake does not know why nobody answers.
+    let chat = existing(tx, own, who, |_| true)?;
     if chat.peer == own.account {
         return Err(ClientError::NoRequest);
     }

@@ -1,0 +1,92 @@
+//! What a service may say instead of the truth.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use undertone_wire::{
+    Message, Now,
+    channel::LogPush,
+    circuit::{Code, Fault, Kind},
+    rpc::{Answer, Call, Dispatch, Encoded, Method, OpenPushes, PushQueue, Pushes, Service},
+};
+
+type Lie = Arc<dyn Fn(&[u8], Bytes) -> Result<Bytes, Fault> + Send + Sync>;
+type PushLie = Arc<dyn Fn(&mut LogPush) -> bool + Send + Sync>;
+
+/// Lies that a service tells at present, by method.
+#[derive(Default)]
+pub struct Lies {
+    replies: Mutex<HashMap<(Kind, u32), Lie>>,
+    pushes: Mutex<Option<PushLie>>,
+}
+
+impl Lies {
+    /// From now on changes what is replied to one kind of request.
+    pub fn tell<R: Call>(&self, lie: impl Fn(&R, &mut R::Reply) + Send + Sync + 'static) {
+        self.put::<R>(Arc::new(move |request, reply| {
+            let mut reply = R::Reply::decode(reply).unwrap();
+            lie(&R::decode(request).unwrap(), &mut reply);
+            Ok(reply.encode_to_vec().into())
+        }));
+    }
+
+    /// From now on refuses one kind of request, after it was done.
+    pub fn refuse<R: Call>(&self, code: Code) {
+        self.put::<R>(Arc::new(move |_, _| Err(code.into())));
+    }
+
+    /// From now on changes what is pushed, or holds it back (false).
+    pub fn push(&self, lie: impl Fn(&mut LogPush) -> bool + Send + Sync + 'static) {
+        *self.pushes.lock().unwrap() = Some(Arc::new(lie));
+    }
+
+    /// From now on tells the truth.
+    pub fn stop(&self) {
+        self.replies.lock().unwrap().clear();
+        self.pushes.lock().unwrap().take();
+    }
+
+    fn put<R: Method>(&self, lie: Lie) {
+        self.replies.lock().unwrap().insert((R::Service::KIND, R::NUMBER), lie);
+    }
+}
+
+/// Answers as another does, but for the lies.
+pub struct Liar<H> {
+    pub honest: H,
+    pub lies: Arc<Lies>,
+}
+
+impl<S: Service, H: Dispatch<S>> Dispatch<S> for Liar<H> {
+    async fn dispatch(&self, now: Now, method: u32, body: Bytes, pushes: OpenPushes) -> Result<Answer, Fault> {
+        let lie = self.lies.replies.lock().unwrap().get(&(S::KIND, method)).cloned();
+        let pushes = match S::KIND {
+            Kind::Channel => {
+                OpenPushes::new(Arc::new(Through { pushes: pushes.typed(), lies: self.lies.clone() }), 1)
+            }
+            _ => pushes,
+        };
+        match (self.honest.dispatch(now, method, body.clone(), pushes).await?, lie) {
+            (Answer::Reply(reply), Some(lie)) => lie(&body, reply).map(Answer::Reply),
+            (answer, _) => Ok(answer),
+        }
+    }
+}
+
+/// Pushes on their way through a liar.
+struct Through {
+    pushes: Pushes<LogPush>,
+    lies: Arc<Lies>,
+}
+
+impl PushQueue for Through {
+    fn push(&self, _: u32, body: Bytes) -> bool {
+        let mut push = LogPush::decode(body).unwrap();
+        let lie = self.lies.pushes.lock().unwrap().clone();
+        let told = lie.is_none_or(|lie| lie(&mut push));
+        !told || self.pushes.send(&Encoded::new(&push))
+    }
+}

@@ -1,0 +1,188 @@
+//! A service: its rules over memory stores, behind a door that can be shut.
+
+use std::sync::{Arc, Mutex};
+
+use rand::rngs::StdRng;
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+use undertone_circuit::{
+    Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, accept, memory,
+};
+use undertone_client::{Clock, SystemClock};
+use undertone_credentials::HeadKey;
+use undertone_service::{AccountPlane, ChannelPlane, Registration, VisitorSession};
+use undertone_store::memory::MemoryAccounts;
+use undertone_wire::{
+    circuit::Parameters,
+    link::{Link, Pin, Scheme},
+};
+
+use super::{
+    lies::{Liar, Lies},
+    store::Ledger,
+};
+
+/// A service, which can go away and come back, and lie.
+pub struct Service {
+    keys: Arc<ServiceKeys>,
+    head_key: [u8; 32],
+    accounts: Arc<AccountPlane<MemoryAccounts>>,
+    channels: Arc<ChannelPlane<Ledger>>,
+    pub lies: Arc<Lies>,
+    door: Arc<Mutex<Option<MemoryDialer>>>,
+    listening: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    pub fn start() -> Self {
+        let mut rng = rand::make_rng::<StdRng>();
+        let head_key = *HeadKey::generate(&mut rng).seed();
+        let accounts = AccountPlane::new(MemoryAccounts::default(), Registration::Open);
+        let keys = Arc::new(ServiceKeys::generate(&mut rng));
+        Self::over(keys, head_key, Arc::new(accounts), Ledger::default())
+    }
+
+    /// A second one with the same keys and accounts, over other channels.
+    pub fn twin(&self, channels: Ledger) -> Self {
+        Self::over(self.keys.clone(), self.head_key, self.accounts.clone(), channels)
+    }
+
+    /// Another door of the same service, behind which it tells lies of its own.
+    pub fn door(&self) -> Self {
+        Self::of(self.keys.clone(), self.head_key, self.accounts.clone(), self.channels.clone())
+    }
+
+    fn over(
+        keys: Arc<ServiceKeys>,
+        head_key: [u8; 32],
+        accounts: Arc<AccountPlane<MemoryAccounts>>,
+        channels: Ledger,
+    ) -> Self {
+        let channels = Arc::new(ChannelPlane::new(channels, HeadKey::from_seed(&head_key)));
+        Self::of(keys, head_key, accounts, channels)
+    }
+
+    fn of(
+        keys: Arc<ServiceKeys>,
+        head_key: [u8; 32],
+        accounts: Arc<AccountPlane<MemoryAccounts>>,
+        channels: Arc<ChannelPlane<Ledger>>,
+    ) -> Self {
+        let (lies, door) = Default::default();
+        let mut service = Self { keys, head_key, accounts, channels, lies, door, listening: None };
+        service.listen();
+        service
+    }
+
+    pub fn listen(&mut self) {
+        self.listen_with(self.channels.parameters());
+    }
+
+    /// Comes back with other parameters than it has.
+    pub fn listen_with(&mut self, parameters: Parameters) {
+        let (dialer, mut listener) = memory(1 << 16);
+        *self.door.lock().unwrap() = Some(dialer);
+        let keys = self.keys.clone();
+        let hello = ServerHello { parameters, ..ServerHello::default() };
+        let planes = Planes { accounts: self.accounts.clone(), channels: self.channels.clone(), lies: self.lies.clone() };
+        self.listening = Some(tokio::spawn(async move {
+            // With the listener all its circuits go, as with a process that is killed.
+            let mut circuits = JoinSet::new();
+            while let Some(tunnel) = listener.accept().await {
+                let (keys, hello, planes) = (keys.clone(), hello.clone(), planes.clone());
+                circuits.spawn(async move {
+                    if let Ok(circuit) = accept(tunnel, &keys, &hello, &mut rand::make_rng::<StdRng>()).await {
+                        planes.serve(circuit).await;
+                    }
+                });
+                while circuits.try_join_next().is_some() {}
+            }
+        }));
+    }
+
+    pub async fn go_away(&mut self) {
+        self.door.lock().unwrap().take();
+        if let Some(listening) = self.listening.take() {
+            listening.abort();
+            let _ = listening.await;
+        }
+    }
+
+    /// Starts again over the same channels, as its process would: what was in memory is gone.
+    pub async fn restart(&mut self) {
+        self.restart_over(self.store().clone()).await;
+    }
+
+    /// Starts again over other channels.
+    pub async fn restart_over(&mut self, channels: Ledger) {
+        self.go_away().await;
+        self.channels = Arc::new(ChannelPlane::new(channels, HeadKey::from_seed(&self.head_key)));
+        self.listen();
+    }
+
+    pub fn store(&self) -> &Ledger {
+        self.channels.store()
+    }
+
+    pub fn head_key(&self) -> HeadKey {
+        HeadKey::from_seed(&self.head_key)
+    }
+
+    pub fn pin(&self) -> Pin {
+        self.keys.pin()
+    }
+
+    pub fn link(&self) -> String {
+        Link { scheme: Scheme::Tcp, endpoint: "memory:1".into(), pin: self.pin(), account: None }.to_text()
+    }
+
+    pub fn dialer(&self) -> Arc<dyn Dialer> {
+        Arc::new(Door(self.door.clone()))
+    }
+}
+
+#[derive(Clone)]
+struct Planes {
+    accounts: Arc<AccountPlane<MemoryAccounts>>,
+    channels: Arc<ChannelPlane<Ledger>>,
+    lies: Arc<Lies>,
+}
+
+impl Planes {
+    async fn serve(self, accepted: Accepted) {
+        let (_drain, draining) = watch::channel(false);
+        let clock = || SystemClock.now();
+        let lies = self.lies;
+        match accepted {
+            Accepted::Account(circuit) => {
+                let honest = self.accounts.session(circuit.handshake_hash());
+                circuit.serve(Arc::new(Liar { honest, lies }), clock, draining).await;
+            }
+            Accepted::Visitor(circuit) => {
+                let honest = VisitorSession::new(self.accounts, self.channels);
+                circuit.serve(Arc::new(Liar { honest, lies }), clock, draining).await;
+            }
+            Accepted::Channel(circuit) => {
+                let honest = self.channels.session(circuit.handshake_hash());
+                circuit.serve(Arc::new(Liar { honest, lies }), clock, draining).await;
+            }
+        }
+    }
+}
+
+/// Dials whatever door there is at that moment.
+struct Door(Arc<Mutex<Option<MemoryDialer>>>);
+
+impl Dialer for Door {
+    fn dial(&self) -> Dialing<'_> {
+        Box::pin(async {
+            let door = self.0.lock().unwrap().clone();
+            match door {
+                Some(door) => door.dial().await,
+                None => Err(DialError(std::io::ErrorKind::ConnectionRefused)),
+            }
+        })
+    }
+}
