@@ -19,14 +19,15 @@ use undertone_wire::{
 async fn answers_find_their_requests() {
     let house = House::open();
     let circuit = house.connect::<Channel>().await.unwrap();
-    let calls: Vec<_> = (0..50)
+    let many = limits::IN_FLIGHT_MAX;
+    let calls: Vec<_> = (0..many as u64)
         .map(|number| {
             let circuit = circuit.clone();
             tokio::spawn(async move { circuit.call(append(number)).await.unwrap().result })
         })
         .collect();
-    until(|| house.desk.running.load(Ordering::SeqCst) == 50).await;
-    house.desk.gate.add_permits(50);
+    until(|| house.desk.running.load(Ordering::SeqCst) == many).await;
+    house.desk.gate.add_permits(many);
     for (number, call) in (0..).zip(calls) {
         let Some(append_reply::Result::Appended(appended)) = call.await.unwrap() else { panic!() };
         assert_eq!(appended.first_seq, number);

@@ -254,7 +254,10 @@ pub fn read(bytes: u32) -> ReadRequest {
 
 /// Waits for something that another task is about to bring about.
 pub async fn until(condition: impl Fn() -> bool) {
+    // Real time, whatever the runtime's clock says: nothing here takes so long, unless it hangs.
+    let start = std::time::Instant::now();
     while !condition() {
+        assert!(start.elapsed().as_secs() < 60, "what is waited for never comes");
         tokio::task::yield_now().await;
     }
 }
