@@ -1,25 +1,76 @@
 //! What the system has counted against a process, from `/proc` (proc_pid_stat(5), proc_pid_smaps(5)).
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 
-/// Fields of `/proc/PID/stat` between the name and `utime`, which `stime` follows.
+/// Fields of `/proc/PID/stat` between the name and `utime`, after which come `stime`, `cutime` and `cstime`.
 const FIELDS_BEFORE_UTIME: usize = 11;
+/// Places of `idle` and `iowait` among the fields of the first line of `/proc/stat`, counted from 1.
+const NO_WORK: [usize; 2] = [4, 5];
 
 /// User and system time of all its threads, ended ones too; counted in steps of 10 ms on most systems.
 pub fn cpu(pid: u32) -> anyhow::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
-    let ticks = ticks(&stat).context("/proc/PID/stat has another form on this system")?;
-    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+    let [user, system, ..] = process_ticks(&stat).context("/proc/PID/stat has another form on this system")?;
+    Ok(time(user + system))
 }
 
-fn ticks(stat: &str) -> Option<u64> {
+/// The time that this program and the processors' other users have had since then.
+pub struct Meanwhile {
+    since: Instant,
+    machine: Duration,
+    ours: Duration,
+}
+
+impl Meanwhile {
+    /// From now on.
+    pub fn begin() -> anyhow::Result<Self> {
+        Ok(Self { since: Instant::now(), machine: machine()?, ours: ours()? })
+    }
+
+    /// The part of all processors' time that others had: neither this program nor those of its children that have ended.
+    /// From 0 to 1; what the system does on behalf of none, as interrupts, is theirs.
+    pub fn others(&self) -> anyhow::Result<f64> {
+        let others = (machine()?.saturating_sub(self.machine)).saturating_sub(ours()?.saturating_sub(self.ours));
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(others.as_secs_f64() / self.since.elapsed().as_secs_f64() / processors as f64)
+    }
+}
+
+fn machine() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat").context("there is no /proc")?;
+    Ok(time(machine_ticks(&stat).context("/proc/stat has another form on this system")?))
+}
+
+fn ours() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").context("there is no /proc")?;
+    let ticks = process_ticks(&stat).context("/proc/PID/stat has another form on this system")?;
+    Ok(time(ticks.iter().sum()))
+}
+
+fn time(ticks: u64) -> Duration {
+    Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// Its own user and system time, and those of its children that have ended.
+fn process_ticks(stat: &str) -> Option<[u64; 4]> {
     // The name may hold anything, parentheses too.
     let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(FIELDS_BEFORE_UTIME);
-    let [user, system] = [fields.next()?, fields.next()?].map(str::parse::<u64>);
-    Some(user.ok()? + system.ok()?)
+    let fields = fields.split_whitespace().skip(FIELDS_BEFORE_UTIME);
+    let ticks: Vec<_> = fields.take(4).map_while(|field| field.parse().ok()).collect();
+    ticks.try_into().ok()
+}
+
+/// All time that the processors have worked.
+fn machine_ticks(stat: &str) -> Option<u64> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    // Time of guests, at the end, is in that of users already.
+    let fields = (1..=8).zip(fields).filter(|(place, _)| !NO_WORK.contains(place));
+    fields.map(|(_, ticks)| ticks.parse::<u64>().ok()).sum()
 }
 
 /// Resident memory in KiB, the pages of the program and its libraries included. Kernel memory, as of sockets, is not
@@ -41,9 +92,16 @@ mod tests {
 
     #[test]
     fn a_process_may_have_any_name() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 2052 0 3 0 120 45 0 0 20 0 9 0 3113 1 2 3";
-        assert_eq!(ticks(stat), Some(165));
-        assert_eq!(ticks("7 (a) S 1"), None);
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 2052 0 3 0 120 45 6 7 20 0 9 0 3113 1 2 3";
+        assert_eq!(process_ticks(stat), Some([120, 45, 6, 7]));
+        assert_eq!(process_ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_machine_works_when_it_is_not_idle() {
+        let stat = "cpu  1 20 300 4000 50000 600000 7000000 80000000 900000000 0\ncpu0 1 1 1 1\n";
+        assert_eq!(machine_ticks(stat), Some(87_600_321));
+        assert_eq!(machine_ticks("intr 1"), None);
     }
 
     #[test]
@@ -56,5 +114,6 @@ mod tests {
     fn this_process_is_counted() {
         let own = std::process::id();
         assert!(cpu(own).is_ok() && rss_kib(own).unwrap() > 100);
+        assert!(Meanwhile::begin().unwrap().others().is_ok());
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     db::{
         Db, DbError, DbKey,
         chats::{self, State as ChatState},
-        me, messages, outbox,
+        inbox, me, messages, outbox,
     },
     driver::{Driver, Report},
     pace::{Clock, Pace},
@@ -125,8 +125,18 @@ impl Engine {
     /// # Errors
     /// When it cannot be sent; nothing is kept then.
     pub async fn send(&self, who: &str, text: &str) -> Result<Sent> {
+        let id = self.shared.write_quietly(|tx| Ok(MessageId::new(tx.random())))?;
+        self.send_as(id, who, text).await
+    }
+
+    /// The same under an id that the caller chose, of 16 random bytes. Who does not know whether a message was kept asks
+    /// again under its id: it is sent once.
+    ///
+    /// # Errors
+    /// When it cannot be sent; nothing is kept then.
+    pub async fn send_as(&self, id: MessageId, who: &str, text: &str) -> Result<Sent> {
         let own = self.shared.own()?;
-        let (chat, id) = self.shared.write(|tx| compose::text(tx, &own, who, text))?;
+        let chat = self.shared.write(|tx| compose::text(tx, &own, id, who, text))?;
         let asked = self.shared.ask(false);
         let mut changes = self.shared.changes.subscribe();
         let mut reports = self.shared.report.subscribe();
@@ -299,6 +309,14 @@ impl Engine {
     pub fn block(&self, who: &str) -> Result<String> {
         let own = self.shared.own()?;
         Ok(self.shared.write(|tx| compose::block(tx, &own, who))?.to_hex())
+    }
+
+    /// Whether something of ours waits for the service.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn waits(&self) -> Result<bool> {
+        self.shared.read(|db| Ok(!outbox::chats(db)?.is_empty() || !inbox::next_letters(db)?.is_empty()))
     }
 
     /// All chats.

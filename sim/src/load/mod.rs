@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use crate::{
     client::{Keys, Service},
     program::{Program, allow_files},
+    usage::Meanwhile,
 };
 pub use report::Report;
 
@@ -53,6 +54,7 @@ pub struct Args {
 /// Measures everything, one thing after the other.
 pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let program = Program::find()?;
+    let meanwhile = Meanwhile::begin()?;
     allow_files(u64::from(args.circuits.max(2 * args.pairs)) + OTHER_FILES)?;
     let rng = &mut ChaCha20Rng::seed_from_u64(args.seed);
 
@@ -89,6 +91,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         disk_bytes_per_message,
         circuits,
         reconnect_cpu_us,
+        others: meanwhile.others()?,
     })
 }
 

@@ -31,6 +31,8 @@ pub struct Report {
     pub circuits: Circuits,
     /// Processor time of a circuit that comes back, in microseconds.
     pub reconnect_cpu_us: f64,
+    /// The part of all processors' time that others had meanwhile, from 0 to 1: where it is not small, times are too long.
+    pub others: f64,
 }
 
 impl Report {
@@ -55,6 +57,7 @@ impl Report {
             ),
             row("what stays of it once closed", format!("{:.1} KiB", circuits.closed_kib)),
             row("reconnect (connect, open, follow): service CPU", format!("{:.0} us", self.reconnect_cpu_us)),
+            row("all processors, taken by others meanwhile", format!("{:.0} %", self.others * 100.0)),
         ]);
         rows
     }

@@ -4,6 +4,7 @@ mod register;
 mod stdin;
 
 use undertone_client::Pace;
+use undertone_wire::MessageId;
 
 pub use register::register;
 
@@ -49,10 +50,7 @@ async fn ask(session: &mut Session, chat: cli::Chat) -> Result<(), Failure> {
         cli::Chat::Request(cli::Request::List) => Command::Requests,
         cli::Chat::Request(cli::Request::Accept { who }) => Command::Accept { who },
         cli::Chat::Request(cli::Request::Block { who }) => Command::Block { who },
-        cli::Chat::Send { who, text: Some(text), .. } => {
-            check_length(&text)?;
-            Command::Send { who, text }
-        }
+        cli::Chat::Send { who, text: Some(text), .. } => send(who, text)?,
         cli::Chat::Send { who, text: None, .. } => return send_lines(session, &who).await,
         cli::Chat::Receive { follow: true, .. } => Command::Receive(Until::Ended),
         cli::Chat::Receive { wait: Some(seconds), .. } => Command::Receive(Until::First { seconds }),
@@ -70,10 +68,15 @@ async fn send_lines(session: &mut Session, who: &str) -> Result<(), Failure> {
     let mut lines = stdin::lines();
     while let Some(line) = lines.recv().await {
         let text = line?;
-        match session.run(&Command::Send { who: who.to_owned(), text }).await {
+        match session.run(&send(who.to_owned(), text)?).await {
             Err(failure) if failure.kind() == Kind::Network => result = Err(failure),
             other => other?,
         }
     }
     result
+}
+
+fn send(who: String, text: String) -> Result<Command, Failure> {
+    check_length(&text)?;
+    Ok(Command::Send { id: MessageId::new(rand::random()).to_hex(), who, text })
 }

@@ -42,10 +42,13 @@ impl Context {
         });
     }
 
-    /// Gives what waits to be sent a chance to go. It is kept if it cannot.
+    /// Gives what waits to be sent a chance to go, where nobody else does. It is kept if it cannot.
     pub async fn deliver(&self) {
-        self.drive();
-        let _ = tokio::time::timeout(DELIVER, self.engine.sync()).await;
+        let is_driven = self.driver().is_some();
+        if !is_driven && self.engine.waits().unwrap_or(false) {
+            self.drive();
+            let _ = tokio::time::timeout(DELIVER, self.engine.sync()).await;
+        }
     }
 
     /// Ends the driver, so that nobody but our caller holds the engine.

@@ -9,6 +9,7 @@ mod showing;
 
 use serde::{Deserialize, Serialize};
 use undertone_client::ClientError;
+use undertone_wire::{MessageId, limits::TEXT_BYTES_MAX};
 
 pub use context::Context;
 
@@ -37,6 +38,8 @@ pub enum Command {
     },
     /// Sends one message.
     Send {
+        /// Its id, 16 random bytes in hexadecimal: by this it is known when it is asked for again.
+        id: String,
         /// To whom.
         who: String,
         /// What.
@@ -69,20 +72,36 @@ pub enum Until {
 }
 
 impl Command {
-    /// Whether it goes on for as long as it likes. Other commands are bounded by the engine's own deadlines.
+    /// Whether it may take its time. Then a host that leaves does not wait for its end: somebody else begins it again.
     pub const fn lasts(&self) -> bool {
-        matches!(self, Self::Receive(Until::First { .. } | Until::Ended))
+        matches!(self, Self::Receive(_) | Self::Send { .. })
     }
 
-    /// Whether it may be begun again after it was cut off behind so many lines, with nothing done or shown twice.
-    pub const fn may_begin_again(&self, printed: u64) -> bool {
+    /// What to do after it was cut off, by a kill of the process that did it, behind so many lines.
+    pub const fn after_cut(&self, printed: u64) -> AfterCut {
         match self {
-            // A second answer to a request is the first one again; a message that was printed is marked.
-            Self::Receive(_) | Self::Accept { .. } | Self::Block { .. } => true,
-            Self::Whoami | Self::Requests | Self::Chats | Self::History { .. } => printed == 0,
-            Self::Send { .. } => false,
+            // A message that was printed is marked, so it does not come again.
+            Self::Receive(_) => AfterCut::Again { skip: 0 },
+            // It is known by its id, so it is not sent again, and has the same line.
+            Self::Send { .. } => AfterCut::Again { skip: printed },
+            Self::Accept { .. } | Self::Block { .. } if printed > 0 => AfterCut::Done,
+            _ if printed == 0 => AfterCut::Again { skip: 0 },
+            _ => AfterCut::Lost,
         }
     }
+}
+
+/// What becomes of a command that was cut off.
+pub enum AfterCut {
+    /// Begin it again, and do not print the first lines again.
+    Again {
+        /// So many.
+        skip: u64,
+    },
+    /// Everything was done.
+    Done,
+    /// The rest of its lines cannot be told from the first.
+    Lost,
 }
 
 /// Where the lines of a command go.
@@ -98,33 +117,30 @@ pub trait Sink: Send {
 pub async fn execute(context: &Context, command: &Command, sink: &mut impl Sink) -> Result<(), Failure> {
     let engine = context.engine();
     match command {
-        Command::Whoami => sink.print(&engine.whoami()?.into()).await,
-        Command::Requests => print_all(engine.requests()?.into_iter().map(Line::from), sink).await,
-        Command::Accept { who } => {
-            let account = engine.accept(who)?;
-            sink.print(&Line::answered(account, Answer::Accepted)).await?;
-            context.deliver().await;
-            Ok(())
-        }
-        Command::Block { who } => sink.print(&Line::answered(engine.block(who)?, Answer::Blocked)).await,
-        Command::Send { who, text } => send(context, who, text, sink).await,
-        Command::Receive(until) => receive::receive(context, *until, sink).await,
-        Command::Chats => print_all(engine.chats()?.into_iter().map(Line::from), sink).await,
-        Command::History { who } => print_all(engine.history(who)?.iter().map(Line::entry), sink).await,
+        Command::Send { id, who, text } => return send(context, id, who, text, sink).await,
+        Command::Receive(until) => return receive::receive(context, *until, sink).await,
+        Command::Whoami => sink.print(&engine.whoami()?.into()).await?,
+        Command::Requests => print_all(engine.requests()?.into_iter().map(Line::from), sink).await?,
+        Command::Accept { who } => sink.print(&Line::answered(engine.accept(who)?, Answer::Accepted)).await?,
+        Command::Block { who } => sink.print(&Line::answered(engine.block(who)?, Answer::Blocked)).await?,
+        Command::Chats => print_all(engine.chats()?.into_iter().map(Line::from), sink).await?,
+        Command::History { who } => print_all(engine.history(who)?.iter().map(Line::entry), sink).await?,
     }
+    context.deliver().await;
+    Ok(())
 }
 
-async fn send(context: &Context, who: &str, text: &str, sink: &mut impl Sink) -> Result<(), Failure> {
+async fn send(context: &Context, id: &str, who: &str, text: &str, sink: &mut impl Sink) -> Result<(), Failure> {
+    let id = MessageId::from_hex(id).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     context.drive();
-    let sent = context.engine().send(who, text).await?;
-    let queued = sent.queued;
+    let sent = context.engine().send_as(id, who, text).await?;
+    let waits = sent.queued.then(|| sent.waits.clone());
     sink.print(&Line::sent(sent)).await?;
-    if queued {
-        let message =
-            "the service cannot be reached; the message is kept, and goes with the next command or `receive --follow`";
-        return Err(Failure::new(Kind::Network, message));
-    }
-    Ok(())
+    let Some(why) = waits else { return Ok(()) };
+    let (kind, why) =
+        why.map_or((Kind::Network, "the service takes its time".into()), |why| (why.kind(), why.to_string()));
+    let next = "the message is kept, and goes with the next command or `receive --follow`";
+    Err(Failure::new(kind, format!("{why}; {next}")))
 }
 
 async fn print_all(lines: impl Iterator<Item = Line> + Send, sink: &mut impl Sink) -> Result<(), Failure> {
@@ -139,8 +155,28 @@ async fn print_all(lines: impl Iterator<Item = Line> + Send, sink: &mut impl Sin
 /// # Errors
 /// The same as the engine's.
 pub fn check_length(text: &str) -> Result<(), Failure> {
-    if text.len() > undertone_wire::limits::TEXT_BYTES_MAX {
+    if text.len() > TEXT_BYTES_MAX {
         return Err(ClientError::TextTooLong(text.len()).into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_was_cut_off_is_done_once_and_shown_once() {
+        let bo = || "bo".to_owned();
+        let send = Command::Send { id: String::new(), who: bo(), text: bo() };
+        for printed in [0, 1] {
+            assert!(matches!(send.after_cut(printed), AfterCut::Again { skip } if skip == printed));
+            let receive = Command::Receive(Until::Ended).after_cut(printed);
+            assert!(matches!(receive, AfterCut::Again { skip: 0 }));
+        }
+        let accept = Command::Accept { who: bo() };
+        assert!(matches!((accept.after_cut(0), accept.after_cut(1)), (AfterCut::Again { skip: 0 }, AfterCut::Done)));
+        let history = Command::History { who: bo() };
+        assert!(matches!((history.after_cut(0), history.after_cut(1)), (AfterCut::Again { skip: 0 }, AfterCut::Lost)));
+    }
 }

@@ -6,7 +6,10 @@ use tokio::sync::watch;
 use undertone_client::ClientError;
 
 use super::{Context, Sink, Until};
-use crate::{failure::Failure, output::Line};
+use crate::{
+    failure::{Failure, Kind},
+    output::Line,
+};
 
 /// Prints what is new, until that is enough.
 pub async fn receive(context: &Context, until: Until, sink: &mut impl Sink) -> Result<(), Failure> {
@@ -81,7 +84,7 @@ async fn follow(context: &Context, sink: &mut impl Sink) -> Result<(), Failure> 
 /// A service that is away may come back. Anything else that keeps us from it is an error now.
 fn tolerate_offline(result: Result<(), ClientError>) -> Result<Result<(), ClientError>, Failure> {
     match result {
-        Err(error) if !matches!(error, ClientError::Offline(_)) => Err(error.into()),
+        Err(error) if error.kind() != Kind::Network => Err(error.into()),
         result => Ok(result),
     }
 }

@@ -32,7 +32,7 @@ pub enum Ended {
     HostGone {
         /// It had begun: perhaps something was done.
         begun: bool,
-        /// So many lines came before.
+        /// So many lines came before, those that were skipped among them.
         printed: u64,
     },
 }
@@ -63,29 +63,31 @@ impl Guest {
         })
     }
 
-    /// Has a command done.
-    pub async fn run(&mut self, json: bool, command: &Command) -> Ended {
+    /// Has a command done. Its first lines are not printed, as many as are to be skipped.
+    pub async fn run(&mut self, json: bool, command: &Command, skip: u64) -> Ended {
         let (mut begun, mut printed) = (false, 0);
         let request = FromGuest::Run { json, command: command.clone() };
         if protocol::write(&mut self.writer, &request).await.is_err() {
             return Ended::HostGone { begun, printed };
         }
-        match self.listen(&mut begun, &mut printed).await {
+        match self.listen(skip, &mut begun, &mut printed).await {
             Ok(result) => Ended::Done(result),
             Err(_) => Ended::HostGone { begun, printed },
         }
     }
 
     /// Prints what comes, up to the end of the command.
-    async fn listen(&mut self, begun: &mut bool, printed: &mut u64) -> io::Result<Result<(), Failure>> {
+    async fn listen(&mut self, skip: u64, begun: &mut bool, printed: &mut u64) -> io::Result<Result<(), Failure>> {
         while let Some(said) = self.lines.next().await? {
             match said {
                 FromHost::Begun => *begun = true,
                 FromHost::Print(line) => {
-                    if let Err(failure) = output::print(&line) {
+                    *printed += 1;
+                    if *printed > skip
+                        && let Err(failure) = output::print(&line)
+                    {
                         return Ok(Err(failure));
                     }
-                    *printed += 1;
                     protocol::write(&mut self.writer, &FromGuest::Printed).await?;
                 }
                 FromHost::Note(text) => output::note(&text),

@@ -141,13 +141,13 @@ async fn attend(stream: UnixStream, context: Arc<Context>, mut leaving: watch::R
         let (printing, is_printing) = watch::channel(false);
         let lasts = command.lasts();
         let until = lasts.then(|| leaving.clone());
-        let mut sink = Remote { writer: &mut writer, acknowledged, printing, until, json };
+        let mut sink = Remote { writer: &mut writer, acknowledged, printing, until, cut_off: false, json };
         let outcome = tokio::select! {
             outcome = execute(&context, &command, &mut sink) => outcome,
             gone = listen(&mut lines, printed, is_printing.clone()) => return gone,
             () = between_lines(&mut leaving, is_printing), if lasts => return Ok(()),
         };
-        if lasts && *leaving.borrow() {
+        if sink.cut_off {
             return Ok(());
         }
         protocol::write(&mut writer, &FromHost::Done(outcome.err())).await?;
@@ -195,12 +195,15 @@ struct Remote<'a> {
     printing: watch::Sender<bool>,
     /// No line is begun once this is raised.
     until: Option<watch::Receiver<bool>>,
+    /// A line was not begun: the command is to be done by somebody else.
+    cut_off: bool,
     json: bool,
 }
 
 impl Sink for Remote<'_> {
     async fn print(&mut self, line: &Line) -> Result<(), Failure> {
         if self.until.as_ref().is_some_and(|until| *until.borrow()) {
+            self.cut_off = true;
             return Err(gone());
         }
         self.printing.send_replace(true);

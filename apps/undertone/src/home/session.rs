@@ -14,7 +14,7 @@ use super::{
     lock::HomeLock,
 };
 use crate::{
-    command::{Command, Context, Sink, execute},
+    command::{AfterCut, Command, Context, Sink, execute},
     failure::{Failure, Kind},
     output::{self, Line},
 };
@@ -57,21 +57,29 @@ impl Session {
     /// Does a command, and prints its lines.
     pub async fn run(&mut self, command: &Command) -> Result<(), Failure> {
         let json = self.opening.json;
+        let mut skip = 0;
         for _ in 0..HOSTS_MAX {
             if self.role.is_none() {
                 self.role = Some(self.opening.enter().await?);
             }
             match &mut self.role {
-                Some(Role::Host(host)) => return execute(host.context(), command, &mut Terminal { json }).await,
-                Some(Role::Guest(guest)) => match guest.run(json, command).await {
+                Some(Role::Host(host)) => return execute(host.context(), command, &mut Terminal { json, skip }).await,
+                Some(Role::Guest(guest)) => match guest.run(json, command, skip).await {
                     Ended::Done(result) => return result,
-                    Ended::HostGone { begun, printed } if begun && !command.may_begin_again(printed) => {
-                        return Err(Failure::new(Kind::Failed, cut_off(command)));
-                    }
-                    Ended::HostGone { .. } => self.role = None,
+                    Ended::HostGone { begun: false, .. } => {}
+                    Ended::HostGone { begun: true, printed } => match command.after_cut(printed.max(skip)) {
+                        AfterCut::Again { skip: again } => skip = again,
+                        AfterCut::Done => return Ok(()),
+                        AfterCut::Lost => {
+                            let message =
+                                "the process that had this home open was killed in the middle of this; try again";
+                            return Err(Failure::new(Kind::Failed, message));
+                        }
+                    },
                 },
                 None => {}
             }
+            self.role = None;
         }
         Err(Failure::new(Kind::Failed, "the processes that have this home open keep ending; try again"))
     }
@@ -134,22 +142,18 @@ async fn wait(deadline: Instant) -> Result<(), Failure> {
     Ok(())
 }
 
-const fn cut_off(command: &Command) -> &'static str {
-    match command {
-        Command::Send { .. } => {
-            "the process that had this home open was killed while it sent; `history WHO` shows whether the message was kept"
-        }
-        _ => "the process that had this home open was killed; try again",
-    }
-}
-
-/// Our own standard output.
+/// Our own standard output, but for the first lines.
 struct Terminal {
     json: bool,
+    skip: u64,
 }
 
 impl Sink for Terminal {
     async fn print(&mut self, line: &Line) -> Result<(), Failure> {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Ok(());
+        }
         output::print(&line.render(self.json))
     }
 

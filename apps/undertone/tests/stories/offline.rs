@@ -35,6 +35,23 @@ fn what_is_written_offline_goes_with_the_next_command() {
 }
 
 #[test]
+fn any_next_command_sends_what_waits() {
+    let mut service = Service::open();
+    let (ana, bo) = in_contact(&service);
+    for next in [&["chats"][..], &["history", "Bo"], &["whoami"], &["request", "list"], &["receive"]] {
+        service.kill();
+        ana.run(&["send", "Bo", next[0]]).fails(3, "kept");
+        // Without a service nothing keeps it from what can be done here.
+        if next[0] != "receive" {
+            ana.run(next).must();
+        }
+        service.restart();
+        ana.run(next).must();
+        assert_eq!(bo.receive(), [next[0]]);
+    }
+}
+
+#[test]
 fn a_first_contact_may_be_written_offline() {
     let mut service = Service::open();
     let (ana, bo) = (Home::of("Ana", &service), Home::of("Bo", &service));

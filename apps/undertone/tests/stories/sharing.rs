@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     offline::in_contact,
-    support::{Service, body},
+    support::{Listener, Service, body},
 };
 
 #[test]
@@ -61,6 +61,38 @@ fn a_guest_takes_over_when_the_host_is_gone() {
     bo.send("Ana", "I am");
     assert_eq!(ana.receive_some(1), ["I am"]);
     assert!(guest.stop().is_empty());
+}
+
+#[test]
+fn what_is_sent_through_a_host_that_is_killed_is_sent_once() {
+    every_line_is_sent_once(Listener::kill);
+}
+
+#[test]
+fn what_is_sent_through_a_host_that_leaves_is_sent_once() {
+    every_line_is_sent_once(|host| assert!(host.stop().is_empty()));
+}
+
+fn every_line_is_sent_once(end: impl FnOnce(Listener)) {
+    let service = Service::open();
+    let (ana, bo) = in_contact(&service);
+    let lines: Vec<_> = (0..200).map(|number| number.to_string()).collect();
+    let sent = std::thread::scope(|scope| {
+        let host = ana.listen();
+        ana.send("Bo", "the host is there");
+        let sender = scope.spawn(|| ana.run_with(&["send", "Bo", "--lines"], lines.join("\n").as_bytes()).must());
+        let ears = bo.listen();
+        assert_eq!(body(&ears.next()), "the host is there");
+        let mut got: Vec<_> = (0..20).map(|_| body(&ears.next())).collect();
+        end(host);
+        got.extend((20..lines.len()).map(|_| body(&ears.next())));
+        assert_eq!(got, lines);
+        assert!(ears.stop().is_empty());
+        sender.join().unwrap()
+    });
+    let ids: HashSet<_> = sent.iter().map(|line| line["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), lines.len());
+    assert_eq!(ana.history("Bo").len(), 3 + lines.len());
 }
 
 #[test]

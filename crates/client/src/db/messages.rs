@@ -101,6 +101,13 @@ fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     })
 }
 
+/// Whether the chat has a message of this id.
+pub(crate) fn has(db: &Connection, chat: i64, id: MessageId) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND id = ?2)")?
+        .query_row(params![chat, id.as_bytes()], |row| row.get(0))?)
+}
+
 pub(crate) fn load(db: &Connection, chat: i64, id: MessageId) -> Result<StoredMessage> {
     db.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id = ?2"))?
         .query_row(params![chat, id.as_bytes()], message)

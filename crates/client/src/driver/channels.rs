@@ -118,7 +118,7 @@ impl Driver {
         self.lines.opened(index, &opened, subscription)
     }
 
-    /// Takes what came on a circuit. True: a pass is needed.
+    /// Takes what came on a circuit. True: the circuit is gone, and a pass is needed.
     pub(super) async fn take_event(&mut self, own: &Arc<Own>, event: LineEvent) -> bool {
         if !self.lines.is_current(&event) {
             return false;
@@ -134,7 +134,7 @@ impl Driver {
             self.touched();
             return true;
         }
-        self.lines.any_behind()
+        false
     }
 
     async fn push(&mut self, own: &Own, index: usize, push: &LogPush) -> Result<()> {

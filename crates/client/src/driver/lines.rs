@@ -62,6 +62,11 @@ impl Lines {
         }
     }
 
+    /// What has come already, if anything has.
+    pub(super) fn pushed(&mut self) -> Option<LineEvent> {
+        self.events.try_recv().ok()
+    }
+
     /// Whether the circuit that an event came on is still ours.
     pub(super) fn is_current(&self, event: &LineEvent) -> bool {
         self.line(event.line).is_some_and(|line| line.number == event.number)

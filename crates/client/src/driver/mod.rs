@@ -25,6 +25,9 @@ use crate::{
     shared::{Asked, Shared},
 };
 
+/// Pushes taken between two passes when the second is due at once.
+const EVENTS_A_TURN: u32 = 64;
+
 /// How a pass went.
 #[derive(Clone, Default)]
 pub(crate) struct Report {
@@ -149,8 +152,14 @@ impl Driver {
 
     /// Waits for whatever comes first: a push, a wish, a time.
     async fn wait(&mut self, own: &Arc<Own>) {
-        // Who has more to read than one turn allowed goes on at once.
-        while !self.lines.any_behind() || self.retry_due.is_some() {
+        // What was pushed during the pass comes before the next one, however soon that is due.
+        for _ in 0..EVENTS_A_TURN {
+            let Some(event) = self.lines.pushed() else { break };
+            if self.take_event(own, event).await {
+                return;
+            }
+        }
+        loop {
             let due = self.next_due();
             tokio::select! {
                 () = self.shared.wake.notified() => return,
@@ -169,6 +178,8 @@ impl Driver {
         match self.retry_due {
             // While the service is away there is nothing to do but to look whether it is back.
             Some(retry) => retry,
+            // Where more is to be read than one turn allows, the next turn follows at once.
+            None if self.lines.any_behind() => Instant::now(),
             None => [Some(self.inbox_due), self.opening_due(), self.restock_wanted().then_some(self.restock_due)]
                 .into_iter()
                 .flatten()

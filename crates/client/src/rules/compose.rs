@@ -41,7 +41,8 @@ fn whom(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) -> Result<A
     if named.len() > 1 {
         let state = |account| if account == own.account { Ok(Some(State::Open)) } else { state_of(tx, account) };
         let states = named.iter().map(|account| state(*account)).collect::<Result<Vec<_>>>()?;
-        let likely = named.iter().zip(states).filter(|(_, state)| state.is_some_and(meant)).map(|(account, _)| *account);
+        let likely =
+            named.iter().zip(states).filter(|(_, state)| state.is_some_and(meant)).map(|(account, _)| *account);
         let likely: Vec<_> = likely.collect();
         if !likely.is_empty() {
             named = likely;
@@ -72,11 +73,11 @@ pub(crate) fn existing(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bo
     chats::with(tx.db, account)?.ok_or_else(|| ClientError::UnknownName(who.to_owned()))
 }
 
-/// Puts a text into the outbox, and into our history.
+/// Puts a text into the outbox, and into our history, unless it is there.
 ///
 /// # Errors
 /// When the chat cannot take it, or the text is none that can be sent.
-pub(crate) fn text(tx: &mut Tx<'_>, own: &Own, who: &str, body: &str) -> Result<(Chat, MessageId)> {
+pub(crate) fn text(tx: &Tx<'_>, own: &Own, id: MessageId, who: &str, body: &str) -> Result<Chat> {
     match body.len() {
         0 => return Err(ClientError::EmptyText),
         length if length > limits::TEXT_BYTES_MAX => return Err(ClientError::TextTooLong(length)),
@@ -91,6 +92,9 @@ pub(crate) fn text(tx: &mut Tx<'_>, own: &Own, who: &str, body: &str) -> Result<
             chats::load(tx.db, id)?
         }
     };
+    if messages::has(tx.db, chat.id, id)? {
+        return Ok(chat);
+    }
     match chat.state {
         State::Request => return Err(ClientError::RequestWaits),
         State::Blocked => return Err(ClientError::Blocked),
@@ -100,12 +104,11 @@ pub(crate) fn text(tx: &mut Tx<'_>, own: &Own, who: &str, body: &str) -> Result<
         return Err(ClientError::Trouble(trouble));
     }
     let kind = content::Kind::Text(Text { body: body.to_owned() });
-    let id = MessageId::new(tx.random());
     let content = content(tx, id, kind);
     let encoded = content.encode_to_vec();
     messages::insert(tx.db, chat.id, own.account, Place::Pending, &content, &encoded, true)?;
     outbox::push(tx.db, chat.id, EntryKind::Message, &encoded)?;
-    Ok((chat, id))
+    Ok(chat)
 }
 
 /// Says yes to a request: from now on we may write, and the other learns it by the first thing that we write.

@@ -48,6 +48,9 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
     heads::check(own, &chat, head)?;
     let mut reader = Reader::new(tx, chat)?;
     for entry in entries {
+        if entry.seq > head.seq {
+            return Err(ClientError::BadHead);
+        }
         if entry.seq <= reader.seq() {
             continue;
         }

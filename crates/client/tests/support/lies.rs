@@ -64,9 +64,7 @@ impl<S: Service, H: Dispatch<S>> Dispatch<S> for Liar<H> {
     async fn dispatch(&self, now: Now, method: u32, body: Bytes, pushes: OpenPushes) -> Result<Answer, Fault> {
         let lie = self.lies.replies.lock().unwrap().get(&(S::KIND, method)).cloned();
         let pushes = match S::KIND {
-            Kind::Channel => {
-                OpenPushes::new(Arc::new(Through { pushes: pushes.typed(), lies: self.lies.clone() }), 1)
-            }
+            Kind::Channel => OpenPushes::new(Arc::new(Through { pushes: pushes.typed(), lies: self.lies.clone() }), 1),
             _ => pushes,
         };
         match (self.honest.dispatch(now, method, body.clone(), pushes).await?, lie) {

@@ -7,9 +7,7 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
-use undertone_circuit::{
-    Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, accept, memory,
-};
+use undertone_circuit::{Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, accept, memory};
 use undertone_client::{Clock, SystemClock};
 use undertone_credentials::HeadKey;
 use undertone_service::{AccountPlane, ChannelPlane, Registration, VisitorSession};
@@ -86,7 +84,8 @@ impl Service {
         *self.door.lock().unwrap() = Some(dialer);
         let keys = self.keys.clone();
         let hello = ServerHello { parameters, ..ServerHello::default() };
-        let planes = Planes { accounts: self.accounts.clone(), channels: self.channels.clone(), lies: self.lies.clone() };
+        let planes =
+            Planes { accounts: self.accounts.clone(), channels: self.channels.clone(), lies: self.lies.clone() };
         self.listening = Some(tokio::spawn(async move {
             // With the listener all its circuits go, as with a process that is killed.
             let mut circuits = JoinSet::new();

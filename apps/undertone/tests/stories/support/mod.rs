@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-pub use home::{Done, Home, body};
+pub use home::{Done, Home, Listener, body};
 pub use lines::Lines;
 pub use schema::{Schema, must_fit};
 pub use service::Service;
