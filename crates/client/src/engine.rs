@@ -180,13 +180,13 @@ impl Engine {
         Ok(report.refused.remove(&chat).or(report.error).filter(|_| answered))
     }
 
-    /// Forgets a message that the service will never take, and the chat that was only begun for it. False: the message
-    /// is on its way.
+    /// Forgets a message that the service does not take, and the chat that was only begun for it. False: it is on its way,
+    /// so that the service may have it, or have it yet.
     fn take_back(&self, chat: i64, id: MessageId) -> Result<bool> {
         self.shared.write(|tx| {
-            let taken_back = messages::remove_pending(tx.db, chat, id)?;
+            let taken_back = outbox::remove_message(tx.db, chat, id)?;
             if taken_back {
-                outbox::remove_message(tx.db, chat, id)?;
+                messages::remove(tx.db, chat, id)?;
                 chats::remove_if_empty(tx.db, chat)?;
             }
             Ok(taken_back)

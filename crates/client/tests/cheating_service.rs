@@ -214,9 +214,7 @@ async fn a_log_that_was_not_written_so_is_not_taken() {
             }
         });
         ana.online();
-        println!("{what}");
         let trouble = ana.trouble(&bo.account()).await;
-        println!("{what} {trouble}");
         assert!([INCONSISTENT, FORKED].contains(&trouble), "{what}: {trouble}");
         let shown: Vec<_> = std::iter::from_fn(|| ana.take_new()).filter_map(|message| message.body).collect();
         assert!(written.starts_with(&shown), "{what}: {shown:?}");
@@ -257,7 +255,7 @@ async fn a_gap_that_is_painted_over_is_found_out_at_the_head() {
     ana.online();
     assert_eq!(ana.trouble(&bo.account()).await, INCONSISTENT);
     ana.expect(&bo, "one").await;
-    ana.expect(&bo, "three").await;
+    assert!(ana.take_new().is_none(), "what was written third says that there was something before it");
     door.lies.stop();
     let ana = ana.reopen().await;
     assert_eq!(ana.trouble(&bo.account()).await, INCONSISTENT, "the gap stays");
@@ -314,10 +312,8 @@ async fn an_acknowledgement_has_to_be_true() {
             }
         });
         door.lies.push(own);
-        println!("{what} {:?}", ana.chat(&bo.account()).unwrap().trouble);
         let sent = ana.try_send("Bo", what).await;
-        println!("{what} {:?} {:?}", ana.chat(&bo.account()).unwrap().trouble, sent.as_ref().map(|s|s.queued));
-        assert!(sent.is_ok(), "{what}: what is under way is not taken back; {:?}", sent.err());
+        assert!(sent.is_ok(), "{what}: what is under way is not taken back");
         they_talk(&ana, &zoe).await;
         door.lies.stop();
         ana = ana.reopen().await;

@@ -3,6 +3,7 @@
 mod register;
 mod stdin;
 
+use rustix::fs::Mode;
 use undertone_client::Pace;
 use undertone_wire::MessageId;
 
@@ -34,6 +35,8 @@ pub async fn run(options: &Options, chat: cli::Chat) -> Result<(), Failure> {
 
 /// How the home of these options is opened.
 fn opening(options: &Options) -> Result<Opening, Failure> {
+    // Whatever is created from here on, database and socket too, is closed to other users.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let pace = match options.pace {
         cli::Pace::Normal => Pace::normal(),
         cli::Pace::Eager => {

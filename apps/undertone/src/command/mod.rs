@@ -137,10 +137,12 @@ async fn send(context: &Context, id: &str, who: &str, text: &str, sink: &mut imp
     let waits = sent.queued.then(|| sent.waits.clone());
     sink.print(&Line::sent(sent)).await?;
     let Some(why) = waits else { return Ok(()) };
-    let (kind, why) =
-        why.map_or((Kind::Network, "the service takes its time".into()), |why| (why.kind(), why.to_string()));
-    let next = "the message is kept, and goes with the next command or `receive --follow`";
-    Err(Failure::new(kind, format!("{why}; {next}")))
+    let (kind, why) = match why {
+        Some(error) => (error.kind(), error.to_string()),
+        None => (Kind::Network, "the service takes its time".to_owned()),
+    };
+    let kept = "the message is kept, and goes with the next command or `receive --follow`";
+    Err(Failure::new(kind, format!("{kept}: {why}")))
 }
 
 async fn print_all(lines: impl Iterator<Item = Line> + Send, sink: &mut impl Sink) -> Result<(), Failure> {

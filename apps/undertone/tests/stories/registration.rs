@@ -1,5 +1,7 @@
 //! Who gets an account, and at which service.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
 use crate::support::{Home, Service};
@@ -22,6 +24,14 @@ fn an_account_is_made_once() {
         assert_eq!(me[field], registered[field]);
     }
     assert!(me["link"].as_str().unwrap().len() > service.link().len());
+    for file in std::fs::read_dir(ana.path()).unwrap().map(Result::unwrap) {
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o077,
+            0,
+            "{:?} is open to others",
+            file.file_name()
+        );
+    }
     ana.register("Ana", &service).fails(1, "an account already");
     assert_eq!(ana.run(&["whoami"]).one(), me);
 }

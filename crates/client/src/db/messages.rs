@@ -160,11 +160,8 @@ pub(crate) fn first_from(db: &Connection, chat: i64, sender: AccountId) -> Resul
         .optional()?)
 }
 
-/// Forgets a message of ours, if it stands nowhere.
-pub(crate) fn remove_pending(db: &Connection, chat: i64, id: MessageId) -> Result<bool> {
-    let removed = db.execute(
-        "DELETE FROM messages WHERE chat = ?1 AND id = ?2 AND letter IS NULL AND seq IS NULL",
-        params![chat, id.as_bytes()],
-    )?;
-    Ok(removed > 0)
+/// Forgets a message.
+pub(crate) fn remove(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
+    db.execute("DELETE FROM messages WHERE chat = ?1 AND id = ?2", params![chat, id.as_bytes()])?;
+    Ok(())
 }
