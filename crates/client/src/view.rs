@@ -116,7 +116,7 @@ pub(crate) fn trouble(trouble: Trouble) -> Option<&'static str> {
         Trouble::Forked => Some("the service showed different histories; there is proof"),
         Trouble::Newer => Some("the other uses a newer version; update this program"),
         Trouble::Inconsistent => Some("what the service shows of it is not what it signed; it may be cheating"),
-        Trouble::Expired => Some("this device was away for too long"),
+        Trouble::Expired => Some("the service has no more what comes next in it"),
     }
 }
 

@@ -36,8 +36,7 @@ pub struct Host {
     guests: JoinHandle<()>,
     leaving: watch::Sender<bool>,
     folder: Folder,
-    // Last, so that it goes last.
-    _lock: HomeLock,
+    lock: Option<HomeLock>,
 }
 
 impl Host {
@@ -48,7 +47,7 @@ impl Host {
         let context = Arc::new(context);
         let leaving = watch::Sender::new(false);
         let guests = tokio::spawn(serve_guests(listener, folder.clone(), context.clone(), leaving.subscribe()));
-        Ok(Self { context, guests, leaving, folder, _lock: lock })
+        Ok(Self { context, guests, leaving, folder, lock: Some(lock) })
     }
 
     /// The open home.
@@ -64,6 +63,10 @@ impl Host {
             let _ = (&mut self.guests).await;
         }
         self.context.stop().await;
+        // The engine first: whoever gets the lock opens the database.
+        let lock = self.lock.take();
+        drop(self);
+        drop(lock);
     }
 }
 
@@ -72,6 +75,8 @@ impl Drop for Host {
         self.guests.abort();
         // A socket that stays is taken away by the next host.
         let _ = socket::remove(&self.folder);
+        // Not closed in order: a task may still use the engine, so the lock goes with the process.
+        std::mem::forget(self.lock.take());
     }
 }
 

@@ -2,9 +2,12 @@
 //! socket is named through an open descriptor of its folder.
 
 use std::{
-    fs::File,
+    fs::{self, File, Permissions},
     io,
-    os::{fd::AsRawFd as _, unix::ffi::OsStrExt as _},
+    os::{
+        fd::AsRawFd as _,
+        unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -25,7 +28,9 @@ pub async fn connect(folder: &Folder) -> io::Result<UnixStream> {
 pub fn listen(folder: &Folder) -> io::Result<UnixListener> {
     remove(folder)?;
     let address = Address::of(folder)?;
-    UnixListener::bind(&address.path)
+    let listener = UnixListener::bind(&address.path)?;
+    fs::set_permissions(folder.socket(), Permissions::from_mode(0o600))?;
+    Ok(listener)
 }
 
 /// Takes the socket away, so that nobody knocks in vain.

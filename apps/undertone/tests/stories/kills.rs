@@ -47,10 +47,12 @@ fn every_message_arrives_once_through_kills() {
             service.kill();
             service.restart();
         }
-        for (side, kills) in sides.iter_mut().zip(&mut client_kills) {
-            if kills.pop_if(|count| *count <= side.given).is_some() {
-                side.kill();
-                side.start();
+        for number in 0..sides.len() {
+            let given = sides[number].given;
+            let killed = client_kills[number].pop_if(|count| *count <= given).is_some();
+            if killed || (sides[number].ended && given < MESSAGES) {
+                kill(&coming, &mut sides, number);
+                sides[number].start();
             }
         }
     }
@@ -61,8 +63,8 @@ fn every_message_arrives_once_through_kills() {
     while sides[1].missing(&wanted[0]) || sides[0].missing(&wanted[1]) {
         take(&coming, &mut sides);
     }
-    for side in &mut sides {
-        side.kill();
+    for number in 0..sides.len() {
+        kill(&coming, &mut sides, number);
     }
     ana.run(&["receive"]).must();
     bo.run(&["receive"]).must();
@@ -110,17 +112,21 @@ enum What {
 }
 
 fn take(coming: &Receiver<Event>, sides: &mut [Side<'_>; 2]) {
-    let event = coming.recv_timeout(PATIENCE).expect("nothing happens any more");
-    let side = &mut sides[event.side];
-    match event.what {
-        // What a process printed before it was killed was printed.
+    let Event { side, life, what } = coming.recv_timeout(PATIENCE).expect("nothing happens any more");
+    let side = &mut sides[side];
+    assert!(life == side.life || matches!(what, What::Received(_)), "a sender of a former life is done with");
+    match what {
         What::Received(message) => side.printed.push((text(&message, "id"), text(&message, "body"))),
-        What::Sent if event.life == side.life => side.given += 1,
-        What::SenderEnded if event.life == side.life && side.given < MESSAGES => {
-            side.kill();
-            side.start();
-        }
-        What::Sent | What::SenderEnded => {}
+        What::Sent => side.given += 1,
+        What::SenderEnded => side.ended = true,
+    }
+}
+
+/// SIGKILL to all of a client. What its sender had printed counts, so that is waited for.
+fn kill(coming: &Receiver<Event>, sides: &mut [Side<'_>; 2], number: usize) {
+    sides[number].running.drain(..).for_each(Running::kill);
+    while !sides[number].ended {
+        take(coming, sides);
     }
 }
 
@@ -132,7 +138,9 @@ struct Side<'a> {
     events: Sender<Event>,
     life: usize,
     running: Vec<Running>,
-    /// Lines whose result the sender has printed.
+    /// Nothing more comes from the sender of this life.
+    ended: bool,
+    /// Lines whose result a sender has printed.
     given: usize,
     /// (id, body) of all that was ever printed as received.
     printed: Vec<(String, String)>,
@@ -141,11 +149,12 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn new(number: usize, home: &'a Home, peer: &'static str, events: &Sender<Event>) -> Self {
         let events = events.clone();
-        Self { number, home, peer, events, life: 0, running: Vec::new(), given: 0, printed: Vec::new() }
+        Self { number, home, peer, events, life: 0, running: Vec::new(), ended: false, given: 0, printed: Vec::new() }
     }
 
     fn start(&mut self) {
         self.life += 1;
+        self.ended = false;
         assert!(self.life < STARTS_MAX, "the sender ends again and again");
         let mut receiver = self.home.command(&["receive", "--follow"]);
         let mut receiver = receiver.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -176,11 +185,6 @@ impl<'a> Side<'a> {
                 let _ = events.send(Event { side, life, what });
             }
         });
-    }
-
-    /// SIGKILL to all of it.
-    fn kill(&mut self) {
-        self.running.drain(..).for_each(Running::kill);
     }
 
     fn missing(&self, wanted: &[(String, String)]) -> bool {

@@ -9,7 +9,7 @@ use undertone_wire::{
 };
 
 use super::{AccountPlane, InviteCode, objects};
-use crate::{fault, request::ensure};
+use crate::fault;
 
 /// Who may make an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +64,12 @@ impl<A: Accounts> AccountPlane<A> {
     }
 
     fn invite_of(&self, request: &RegisterRequest) -> Result<Option<InviteHash>, Fault> {
-        ensure(request.invite.len() <= INVITE_TEXT_BYTES_MAX)?;
         match self.registration {
             Registration::Open => Ok(None),
             Registration::Invite => {
-                let code = std::str::from_utf8(&request.invite).ok().and_then(InviteCode::parse).ok_or(Code::Invite)?;
-                Ok(Some(code.hash()))
+                let text = Some(&request.invite[..]).filter(|text| text.len() <= INVITE_TEXT_BYTES_MAX);
+                let text = text.and_then(|text| std::str::from_utf8(text).ok());
+                Ok(Some(text.and_then(InviteCode::parse).ok_or(Code::Invite)?.hash()))
             }
         }
     }
