@@ -1,6 +1,14 @@
 //! Stories of a service that cheats. It may keep a chat from going on: it can always do that. It may not show what was never
 //! written, nor show two people two histories and stay unnoticed, nor disturb the chats that it leaves alone.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+
 mod support;
 
 use bytes::Bytes;

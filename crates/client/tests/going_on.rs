@@ -1,5 +1,13 @@
 //! Stories of a chat that goes on, whatever happens to its ends.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+
 mod support;
 
 use support::{Home, Service, acquainted, assert_same_history};

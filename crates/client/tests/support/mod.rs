@@ -5,13 +5,17 @@
 
 mod home;
 mod lies;
+mod peer;
 mod service;
 mod store;
+mod talk;
 
 pub use home::{Home, PATIENCE, Setup, database};
 pub use lies::Lies;
+pub use peer::{Contact, Peer, Published, encoded, today};
 pub use service::Service;
 pub use store::Ledger;
+pub use talk::Talk;
 use tempfile::TempDir;
 use undertone_client::Engine;
 use undertone_wire::AccountId;

@@ -109,6 +109,13 @@ impl Service {
         }
     }
 
+    /// Comes back, if it went away.
+    pub fn be_there(&mut self) {
+        if self.listening.is_none() {
+            self.listen();
+        }
+    }
+
     /// Starts again over the same channels, as its process would: what was in memory is gone.
     pub async fn restart(&mut self) {
         self.restart_over(self.store().clone()).await;
