@@ -69,7 +69,7 @@ fn both_signed(service: &Service, channel: ChannelId, heads: &[Seen]) -> bool {
     heads.iter().all(|head| verify_seen(&service.head_key().public(), channel, head).is_ok())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn two_histories_are_found_out() {
     let mut service = Service::start();
     let (ana, bo, zoe, channel) = three(&service, &service).await;
@@ -102,7 +102,7 @@ async fn two_histories_are_found_out() {
     assert!(heads[0].seq == heads[1].seq && heads[0].chain != heads[1].chain, "two heads of one place");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_service_that_goes_back_is_found_out() {
     let mut service = Service::start();
     let (ana, bo, zoe, _) = three(&service, &service).await;
@@ -115,7 +115,7 @@ async fn a_service_that_goes_back_is_found_out() {
     they_talk(&ana, &zoe).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_service_that_goes_back_and_then_on_is_found_out() {
     let mut service = Service::start();
     let (mut ana, mut bo, zoe, channel) = three(&service, &service).await;
@@ -137,7 +137,7 @@ async fn a_service_that_goes_back_and_then_on_is_found_out() {
 /// What is done to every page from the entry on whose number is given.
 type ReadLie = fn(&mut ReadReply, u64, &HeadKey);
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_log_that_was_not_written_so_is_not_taken() {
     fn whole(reply: &mut ReadReply) -> Option<&mut [Entry; 3]> {
         reply.entries.as_mut_slice().try_into().ok()
@@ -246,7 +246,7 @@ fn move_up(reply: &mut ReadReply, dropped: u64) {
 }
 
 /// The one lie that is found out only after something of it was taken: what the head says is still to come never comes.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_gap_that_is_painted_over_is_found_out_at_the_head() {
     let service = Service::start();
     let door = service.door();
@@ -280,7 +280,7 @@ fn sign(reply: &mut ReadReply, key: &HeadKey, change: impl FnOnce(&mut Head)) {
 
 type AppendLie = fn(&mut append_reply::Result, &HeadKey);
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_acknowledgement_has_to_be_true() {
     fn appended(result: &mut append_reply::Result) -> &mut Appended {
         match result {
@@ -333,7 +333,7 @@ async fn an_acknowledgement_has_to_be_true() {
     assert_eq!(ana.history(&bo.account()), bo.history(&ana.account()), "each once");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_one_chats_alone() {
     let service = Service::start();
     let door = service.door();
@@ -363,7 +363,7 @@ async fn a_refusal_is_one_chats_alone() {
     they_talk(&zoe, &ana).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_channel_that_is_not_opened_is_opened_later() {
     let service = Service::start();
     let (ana, bo) = acquainted(&service).await;
@@ -389,7 +389,7 @@ async fn a_channel_that_is_not_opened_is_opened_later() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn other_keys_are_not_accepted() {
     let mut service = Service::start();
     let (ana, bo) = acquainted(&service).await;
@@ -402,7 +402,7 @@ async fn other_keys_are_not_accepted() {
         assert_eq!(ana.history(&bo.account()), bo.history(&ana.account()), "what is refused is not kept");
 
         if !is_key {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = support::folder();
             let fresh = support::open_at(&folder, &service);
             assert_eq!(fresh.register(&service.link(), None, "Cy").await.err().unwrap().kind(), Kind::Refused);
             service.go_away().await;
@@ -415,7 +415,7 @@ async fn other_keys_are_not_accepted() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_inbox_without_end_is_left_some_time() {
     let service = Service::start();
     let (ana, bo) = acquainted(&service).await;
@@ -446,7 +446,7 @@ async fn an_inbox_without_end_is_left_some_time() {
     ana.sync().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_log_without_end_keeps_no_other_waiting() {
     let service = Service::start();
     let door = service.door();
@@ -478,7 +478,7 @@ async fn a_log_without_end_keeps_no_other_waiting() {
     they_talk(&ana, &zoe).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_push_is_believed_no_more_than_a_page() {
     let service = Service::start();
     let door = service.door();
@@ -520,7 +520,7 @@ async fn a_push_is_believed_no_more_than_a_page() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_chat_does_not_begin_with_a_lie() {
     let service = Service::start();
     let pace = Pace { stock: 0, ..calm() };

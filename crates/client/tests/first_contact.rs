@@ -13,7 +13,7 @@ mod support;
 use support::{Home, Service, acquainted, assert_same_history, nobody};
 use undertone_client::Kind;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stranger_writes_is_accepted_and_gets_an_answer() {
     let service = Service::start();
     let (ana, bo) = (Home::new(&service, "Ana").await, Home::new(&service, "Bo").await);
@@ -41,7 +41,7 @@ async fn a_stranger_writes_is_accepted_and_gets_an_answer() {
     assert_eq!(ana.history(&bo.account()).len(), 4);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn two_who_write_to_each_other_first_meet_in_one_chat() {
     let service = Service::start();
     let (mut ana, mut bo) = (Home::new(&service, "Ana").await, Home::new(&service, "Bo").await);
@@ -76,7 +76,7 @@ async fn two_who_write_to_each_other_first_meet_in_one_chat() {
     assert_same_history(&ana, &bo);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_is_blocked_is_not_heard() {
     let service = Service::start();
     let (ana, bo) = (Home::new(&service, "Ana").await, Home::new(&service, "Bo").await);
@@ -91,7 +91,7 @@ async fn who_is_blocked_is_not_heard() {
     assert_eq!(bo.engine.send("Ana", "?").await.err().unwrap().kind(), Kind::Refused);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nobody_is_told_so() {
     let service = Service::start();
     let ana = Home::new(&service, "Ana").await;
@@ -109,7 +109,7 @@ async fn nobody_is_told_so() {
     assert!(ana.engine.chats().unwrap().is_empty(), "nothing is left of what cannot be");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_note_to_self_is_a_chat() {
     let service = Service::start();
     let ana = Home::new(&service, "Ana").await;
@@ -120,7 +120,7 @@ async fn a_note_to_self_is_a_chat() {
     assert!(ana.engine.unshown(10).unwrap().is_empty(), "one's own words are not news");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn letters_that_were_under_way_are_shown_before_what_came_by_the_channel() {
     let service = Service::start();
     let (ana, mut bo) = acquainted(&service).await;

@@ -13,7 +13,7 @@ mod support;
 use support::{Home, Service, acquainted, assert_same_history};
 use undertone_client::{Delay, Kind, Pace};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_written_offline_arrives_later_in_order() {
     let mut service = Service::start();
     let (ana, bo) = acquainted(&service).await;
@@ -30,7 +30,7 @@ async fn what_is_written_offline_arrives_later_in_order() {
     assert_same_history(&ana, &bo);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn many_messages_both_ways_at_once_arrive_once_and_in_order() {
     let service = Service::start();
     let (ana, bo) = acquainted(&service).await;
@@ -54,7 +54,7 @@ async fn many_messages_both_ways_at_once_arrive_once_and_in_order() {
     assert_same_history(&ana, &bo);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn keys_are_renewed_when_the_speaker_changes() {
     let service = Service::start();
     let pace = Pace { self_update_ms: 0, ..Pace::eager() };
@@ -75,7 +75,7 @@ async fn keys_are_renewed_when_the_speaker_changes() {
     assert_same_history(&ana, &bo);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_length_and_every_letter_arrives() {
     let service = Service::start();
     let (ana, bo) = acquainted(&service).await;
@@ -92,7 +92,7 @@ async fn every_length_and_every_letter_arrives() {
     assert_eq!(error("x".repeat(60_001)).await, Kind::Usage);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_long_first_message_arrives_too() {
     let service = Service::start();
     let (ana, bo) = (Home::new(&service, "Ana").await, Home::new(&service, "Bo").await);
@@ -104,7 +104,7 @@ async fn a_long_first_message_arrives_too() {
     bo.expect(&ana, &long).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_channel_is_not_touched_before_its_time() {
     let service = Service::start();
     let slow = Pace { after_acceptance: Delay::ms(3_600_000, 3_600_000), ..Pace::eager() };
@@ -118,11 +118,11 @@ async fn the_channel_is_not_touched_before_its_time() {
     assert_eq!(ana.state(&bo.account()), "invited", "nothing came back yet");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_wrong_service_gets_nothing() {
     let service = Service::start();
     let impostor = Service::start();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = support::folder();
     let ana = support::open_at(&folder, &impostor);
     let error = ana.register(&service.link(), None, "Ana").await.err().unwrap();
     assert_eq!(error.kind(), Kind::Refused);

@@ -51,7 +51,7 @@ async fn requests(home: &Home) -> usize {
     home.engine.requests().unwrap().len()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_no_letter_is_passed_over() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -100,7 +100,7 @@ async fn what_is_no_letter_is_passed_over() {
     ana.expect_from(&eve.account().to_hex(), "never to be read").await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_invitation_that_leads_nowhere_is_passed_over() {
     type Change = fn(&mut Letter, &mut Invitation);
     let changes: &[(&str, Change)] = &[
@@ -154,7 +154,7 @@ async fn an_invitation_that_leads_nowhere_is_passed_over() {
     ana.expect_from(&eve.account().to_hex(), "at last").await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn keys_that_do_not_open_the_channel_are_found_out() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -169,7 +169,7 @@ async fn keys_that_do_not_open_the_channel_are_found_out() {
     they_talk(&ana, &bo).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_letter_says_is_judged_message_by_message() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -216,7 +216,7 @@ async fn what_a_letter_says_is_judged_message_by_message() {
     they_talk(&ana, &bo).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stranger_may_call_himself_as_a_friend_does() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -236,7 +236,7 @@ async fn a_stranger_may_call_himself_as_a_friend_does() {
     assert_eq!(ana.try_send("Bo", "to whom?").await.err().unwrap().kind(), Kind::NotFound, "now there are two");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_publishes_keys_that_are_none_is_not_written_to() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -260,7 +260,7 @@ async fn who_publishes_keys_that_are_none_is_not_written_to() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn entries_that_make_no_sense_are_passed_over() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -306,7 +306,7 @@ async fn entries_that_make_no_sense_are_passed_over() {
     they_talk(&ana, &bo).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nonsense_that_is_well_encrypted_is_passed_over() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -364,7 +364,7 @@ async fn nonsense_that_is_well_encrypted_is_passed_over() {
     they_talk(&ana, &bo).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_he_claims_to_have_seen_has_to_be_signed() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -399,7 +399,7 @@ async fn what_he_claims_to_have_seen_has_to_be_signed() {
     they_talk(&ana, &bo).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn commits_move_the_position_whatever_they_are() {
     let service = Service::start();
     let (mut ana, bo) = two(&service).await;
@@ -439,7 +439,7 @@ async fn commits_move_the_position_whatever_they_are() {
     they_talk(&ana, &bo).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_is_blocked_in_an_open_chat_is_not_heard_either() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;
@@ -454,7 +454,7 @@ async fn who_is_blocked_in_an_open_chat_is_not_heard_either() {
     they_talk(&ana, &bo).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_letters_does_not_drown_a_chat() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;

@@ -8,6 +8,8 @@ mod starts;
 
 use std::{
     io::{self, Write as _},
+    path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -77,8 +79,9 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let channels = channels(&program, data.path(), args.circuits, rng).await?;
     // Another process than the one that had the visitors who made the channels.
     let process = program.serve(data.path()).await?;
-    let service = Service::at(process.link(), rng).await?;
+    let service = Arc::new(Service::at(process.link(), rng).await?);
     let circuits = circuits::circuits(&service, process.pid(), &channels, rng).await?;
+    say("reconnects");
     let reconnect_cpu_us = reconnect::cpu_us(&service, process.pid(), &channels, rng).await?;
     process.end().await?;
 
@@ -96,12 +99,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
 }
 
 /// Makes channels by a service that is then ended.
-async fn channels(
-    program: &Program,
-    data: &std::path::Path,
-    count: u32,
-    rng: &mut ChaCha20Rng,
-) -> anyhow::Result<Vec<Keys>> {
+async fn channels(program: &Program, data: &Path, count: u32, rng: &mut ChaCha20Rng) -> anyhow::Result<Arc<[Keys]>> {
     let process = program.serve(data).await?;
     let service = Service::at(process.link(), rng).await?;
     let mut channels = Vec::new();
@@ -109,7 +107,7 @@ async fn channels(
         channels.push(Keys::create(&service, rng).await?);
     }
     process.end().await?;
-    Ok(channels)
+    Ok(channels.into())
 }
 
 async fn settle() {

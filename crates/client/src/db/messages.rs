@@ -127,14 +127,15 @@ pub(crate) fn history(db: &Connection, chat: i64) -> Result<Vec<StoredMessage>> 
 
 /// What was not shown yet and may be now, in the order to show it, at most `limit`.
 ///
-/// A message of the log waits for the letters that its sender wrote before it, as long as they can still come.
+/// A message of the log waits for the letters that its sender wrote before it, as long as they can still come; and comes
+/// after them, should it have been here first.
 pub(crate) fn unshown(db: &Connection, now_ms: u64, limit: u32) -> Result<Vec<StoredMessage>> {
     let oldest_letter = now_ms.saturating_sub(u64::from(limits::MESSAGE_DAYS_MAX) * 86_400_000);
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM messages m
          WHERE shown = 0 AND (letters = 0 OR sent_at_ms < ?1 OR letters <= (
            SELECT count(*) FROM messages l WHERE l.chat = m.chat AND l.sender = m.sender AND l.letter IS NOT NULL))
-         ORDER BY n LIMIT ?2"
+         ORDER BY letter IS NULL, n LIMIT ?2"
     ))?;
     let messages = statement.query_map(params![oldest_letter, limit], message)?.collect::<Result<_, _>>()?;
     Ok(messages)

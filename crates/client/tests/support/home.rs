@@ -56,7 +56,7 @@ impl Home {
     }
 
     pub async fn with(service: &Service, name: &str, setup: Setup) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let engine = setup.open(&folder).unwrap();
         engine.register(&service.link(), None, name).await.unwrap();
         let mut home = Self { folder, setup, engine, driver: None };
@@ -199,6 +199,11 @@ impl Home {
     pub fn texts(&self, who: &str) -> Vec<String> {
         self.history(who).into_iter().map(|(_, _, body, _)| body.unwrap_or_default()).collect()
     }
+}
+
+/// A fresh folder: in memory where the system has such a place, for no story is about disks that lose their power.
+pub fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// A home's database, opened past its engine, which is to be closed.

@@ -10,7 +10,7 @@ mod service;
 mod store;
 mod talk;
 
-pub use home::{Home, PATIENCE, Setup, database};
+pub use home::{Home, PATIENCE, Setup, database, folder};
 pub use lies::Lies;
 pub use peer::{Contact, Peer, Published, encoded, today};
 pub use service::Service;
