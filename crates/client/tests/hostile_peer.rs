@@ -340,7 +340,8 @@ async fn nonsense_that_is_well_encrypted_is_passed_over() {
     talk.say_content(&encoded(&once)).await;
     let hers = ana.send(&account, "mine").await.id;
     assert_eq!(talk.read().await, ["mine"]);
-    let id: Vec<u8> = (0..16).map(|at| u8::from_str_radix(&hers[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let id: Vec<u8> =
+        (0..16).map(|at| u8::from_str_radix(hers.get(2 * at..2 * at + 2).unwrap(), 16).unwrap()).collect();
     talk.say_content(&encoded(&Content { id: id.into(), ..eve.text("in your name") })).await;
     talk.goes_on(&ana, "ids that were used").await;
     let texts = ana.texts(&account);
