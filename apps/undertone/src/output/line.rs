@@ -279,7 +279,8 @@ fn registered(me: &Whoami, words: &str) -> String {
     format!(
         "You are registered as {}.\n\n\
          Your recovery words, which are shown only now and kept nowhere:\n\n{}\n\n\
-         Write them on paper. They are the only way back into your account when this machine is lost,\n\
+         Write them on paper. They are the only way back into your account when this machine is lost\n\
+         (the command that reads them comes with a later version; these words will do then),\n\
          and whoever has them can take your account over.\n\n\
          Give this link to friends, so that they can write to you:\n\n    {}",
         one_line(&me.name),
