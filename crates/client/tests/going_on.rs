@@ -30,6 +30,42 @@ async fn what_is_written_offline_arrives_later_in_order() {
     assert_same_history(&ana, &bo);
 }
 
+/// So many and so long that they go in several appends, and each as full as the service takes it.
+#[tokio::test(start_paused = true)]
+async fn a_long_queue_of_any_lengths_arrives() {
+    let mut service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    for length in [600, 1_000, 1_900, 3_900, 7_900, 60_000] {
+        service.go_away().await;
+        let texts: Vec<String> = (0..70).map(|n| format!("{n} {}", "x".repeat(length - 3))).collect();
+        for text in &texts {
+            assert!(ana.send("Bo", text).await.queued);
+        }
+        service.listen();
+        for text in &texts {
+            bo.expect(&ana, text).await;
+        }
+    }
+    ana.until("acknowledged", |engine| engine.history("Bo").unwrap().iter().all(|message| !message.queued)).await;
+    assert_same_history(&ana, &bo);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_queue_for_a_stranger_goes_in_one_pass() {
+    let mut service = Service::start();
+    let slow = Pace { inbox: Delay::ms(3_600_000, 3_600_000), ..Pace::eager() };
+    let ana = Home::with_pace(&service, "Ana", slow).await;
+    let bo = Home::new(&service, "Bo").await;
+    service.go_away().await;
+    for n in 0..150 {
+        assert!(ana.send(&bo.link(), &n.to_string()).await.queued);
+    }
+    service.listen();
+    for n in 0..150 {
+        bo.expect(&ana, &n.to_string()).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_messages_both_ways_at_once_arrive_once_and_in_order() {
     let service = Service::start();

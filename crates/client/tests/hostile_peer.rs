@@ -261,6 +261,69 @@ async fn who_publishes_keys_that_are_none_is_not_written_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nonsense_is_no_acceptance() {
+    let service = Service::start();
+    let (ana, bo) = two(&service).await;
+    let eve = Peer::new(&service, "Eve").await;
+    let account = eve.account().to_hex();
+    ana.send(&eve.link(), "hello").await;
+    let mut talk = Talk::answer(&eve).await;
+    talk.append(EntryKind::Message, eve.noise(256)).await;
+    talk.append(EntryKind::Commit, eve.noise(256)).await;
+    talk.say_content(b"\xff\xff").await;
+    let commit = talk.committed(&talk.seen());
+    let body = talk.wrap(EntryKind::Commit, &commit);
+    talk.append(EntryKind::Commit, body).await;
+    ana.sync().await.unwrap();
+    assert_eq!(ana.state(&account), "invited");
+    assert!(ana.send(&account, "are you there?").await.seq.is_none(), "still by letter");
+    assert_eq!(eve.letters().await.len(), 2);
+
+    talk.goes_on(&ana, "now I am").await;
+    assert_eq!(ana.state(&account), "open");
+    they_talk(&ana, &bo).await;
+}
+
+/// Two who write to each other first, the one of whom does not keep to the rules.
+#[tokio::test(start_paused = true)]
+async fn an_invitation_that_crosses_ours_is_taken_if_it_is_right() {
+    let service = Service::start();
+    let (ana, bo) = two(&service).await;
+    for smaller in [true, false] {
+        let eve = loop {
+            let eve = Peer::new(&service, "Eve").await;
+            if (eve.account() < id_of(&ana)) == smaller {
+                break eve;
+            }
+        };
+        let account = eve.account().to_hex();
+        ana.send(&eve.link(), "from Ana").await;
+        let mut talk = Talk::begin(&eve, eve.contact(id_of(&ana)).await).await;
+        let mut wrong = talk.letter(&[eve.text("never to be read")]);
+        wrong.invitation.as_mut().unwrap().welcome.clear();
+        if smaller {
+            // The channel of the larger id is not looked at.
+            talk.write(&wrong).await;
+            ana.sync().await.unwrap();
+            assert!(ana.take_new().is_none());
+            assert_eq!(ana.state(&account), "invited");
+        }
+        talk.write(&talk.letter(&[eve.text("from Eve")])).await;
+        ana.expect_from(&account, "from Eve").await;
+        ana.sync().await.unwrap();
+        if smaller {
+            assert_eq!(ana.state(&account), "open");
+            talk.read().await;
+        } else {
+            assert_eq!(ana.state(&account), "invited");
+            talk = Talk::answer(&eve).await;
+        }
+        talk.goes_on(&ana, "in one chat").await;
+        they_talk(&ana, &bo).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn entries_that_make_no_sense_are_passed_over() {
     let service = Service::start();
     let (ana, bo) = two(&service).await;

@@ -23,7 +23,7 @@ use std::{
     io,
     pin::{Pin, pin},
     sync::{
-        Arc, LazyLock, Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -31,14 +31,13 @@ use std::{
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use support::{Home, PATIENCE, Service, Setup, assert_same_history};
+use support::{Home, PATIENCE, Service, Setup, assert_same_history, befriend};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, timeout},
+    time::timeout,
 };
 use undertone_circuit::{Dialer, Dialing, Tunnel};
-use undertone_client::{Clock, Delay, Message, Pace, SystemClock};
-use undertone_wire::Now;
+use undertone_client::{Delay, Kind, Message, Pace};
 
 /// A long run is a command away: `UNDERTONE_SEEDS=1000`.
 const SEEDS: u64 = 6;
@@ -57,6 +56,25 @@ async fn every_message_arrives_once_whatever_dies() {
     for seed in seeds {
         println!("seed {seed}");
         World::new(seed).await.live().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_comes_to_be_on_lines_that_break() {
+    let service = Service::start();
+    let bo = Home::new(&service, "Bo").await;
+    for seed in 0..8 {
+        let faults = Arc::new(Faults { on: AtomicBool::new(true), rng: StdRng::seed_from_u64(seed).into() });
+        let dialer = Arc::new(Frayed { whole: service.dialer(), faults });
+        let folder = support::folder();
+        let engine = Setup { dialer, ..Setup::at(&service) }.open(&folder).unwrap();
+        while let Err(error) = engine.register(&service.link(), None, "Ana").await {
+            assert_eq!(error.kind(), Kind::Network);
+            assert!(engine.whoami().is_err(), "nothing is kept of what did not come to be");
+        }
+        drop(engine);
+        let ana = Home::open(folder, Setup::at(&service));
+        befriend(&ana, &bo).await;
     }
 }
 
@@ -144,7 +162,7 @@ impl World {
         let faults = Arc::new(Faults { on: AtomicBool::new(false), rng: StdRng::from_rng(&mut rng).into() });
         let pace = Pace { retry: Delay::ms(2, 50), self_update_ms: rng.random_range(1..200), ..Pace::eager() };
         let dialer = Arc::new(Frayed { whole: service.dialer(), faults: faults.clone() });
-        let setup = Setup { pace, dialer, clock: Arc::new(TokioClock(Instant::now())) };
+        let setup = Setup { pace, dialer, ..Setup::at(&service) };
         let ana = Person::new(Home::with(&service, "Ana", setup.clone()).await);
         let bo = Person::new(Home::with(&service, "Bo", setup).await);
         Self { rng, service, faults, ana, bo }
@@ -203,16 +221,6 @@ impl World {
         assert_same_history(self.ana.home(), self.bo.home());
         let total = (self.ana.written + self.bo.written) as usize;
         assert_eq!(self.ana.home().history(to_bo).len(), total);
-    }
-}
-
-/// The time that passes here.
-struct TokioClock(Instant);
-
-impl Clock for TokioClock {
-    fn now(&self) -> Now {
-        static START: LazyLock<Now> = LazyLock::new(|| SystemClock.now());
-        START.plus_ms(self.0.elapsed().as_millis() as u64)
     }
 }
 

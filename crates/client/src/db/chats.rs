@@ -119,8 +119,13 @@ fn one(db: &Connection, condition: &str, key: impl rusqlite::ToSql) -> Result<Op
     Ok(db.prepare_cached(&query)?.query_row([key], chat).optional()?)
 }
 
+/// A chat that may be gone by now.
+pub(crate) fn find(db: &Connection, id: i64) -> Result<Option<Chat>> {
+    one(db, "id", id)
+}
+
 pub(crate) fn load(db: &Connection, id: i64) -> Result<Chat> {
-    one(db, "id", id)?.ok_or(DbError::Damaged)
+    find(db, id)?.ok_or(DbError::Damaged)
 }
 
 pub(crate) fn with(db: &Connection, peer: AccountId) -> Result<Option<Chat>> {

@@ -166,3 +166,30 @@ pub(crate) fn remove(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
     db.execute("DELETE FROM messages WHERE chat = ?1 AND id = ?2", params![chat, id.as_bytes()])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Db, DbKey, chats};
+
+    /// What only a later release understands must be there when that release opens this database.
+    #[test]
+    fn a_message_is_kept_as_it_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = DbKey::create(&folder.path().join("key"), None, &mut rand::make_rng::<rand::rngs::StdRng>()).unwrap();
+        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        let content = Content { id: vec![1; 16].into(), ..Content::default() };
+        // Field 100, which nobody knows yet.
+        let encoded = [&content.encode_to_vec()[..], &[0xa2, 0x06, 1, 7]].concat();
+        let peer = AccountId::new([2; 16]);
+        let kept: Vec<u8> = db
+            .write::<_, DbError>(|db| {
+                let chat = chats::insert(db, peer, chats::State::Open)?;
+                let parsed = Content::decode(&encoded[..]).unwrap();
+                insert(db, chat, peer, Place::Log(1), &parsed, &encoded, false)?;
+                Ok(db.query_row("SELECT content FROM messages", (), |row| row.get(0))?)
+            })
+            .unwrap();
+        assert_eq!(kept, encoded);
+    }
+}

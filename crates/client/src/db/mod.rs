@@ -168,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_said_and_changes_nothing() {
+        let (folder, key) = home();
+        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        db.write::<_, DbError>(|db| mls::put(db, &[0], b"kept")).unwrap();
+        let limit = |db: &Db, pages: i64| db.connection.pragma_update(None, "max_page_count", pages).unwrap();
+        limit(&db, 64);
+        let mut put = |key: u8, value: &[u8]| db.write::<_, DbError>(|db| mls::put(db, &[key], value));
+        let written = (1..=100).take_while(|key| put(*key, &[7; 9_000]).is_ok()).count() as u8;
+        assert!((1..100).contains(&written));
+        assert_eq!(put(0, &[8; 9_000]), Err(DbError::Disk));
+        limit(&db, 1_000);
+        let get = |key: u8| db.read::<_, DbError>(|db| mls::get(db, &[key])).unwrap().map(|value| value.len());
+        assert_eq!((get(0), get(written), get(written + 1)), (Some(4), Some(9_000), None));
+        db.write::<_, DbError>(|db| mls::put(db, &[0], &[8; 9_000])).unwrap();
+    }
+
+    #[test]
     fn a_failed_attempt_leaves_nothing() {
         let (folder, key) = home();
         let mut db = Db::open(&folder.path().join("db"), &key).unwrap();

@@ -21,26 +21,29 @@ impl Driver {
         self.apart().await;
         let circuit = self.shared.connect::<Account>(&own.link).await?;
         let standing = circuit.call(registration::authentication(own, &circuit.handshake_hash())).await?;
-        self.leave_keys(own, &circuit, &standing).await?;
+        let replaced = self.leave_keys(own, &circuit, &standing).await?;
         self.read_inbox(own, &circuit).await?;
+        if !replaced {
+            self.shared.write_quietly(|tx| registration::forget_old_keys(tx))?;
+        }
         drop(circuit);
         self.touched();
         self.inbox_due = self.in_a_while(&self.shared.pace.inbox);
         Ok(())
     }
 
-    async fn leave_keys(&self, own: &Own, circuit: &Circuit<Account>, standing: &AuthenticateReply) -> Result<()> {
-        let week = self.shared.now().day().week();
-        if Week(standing.inbox_key_week) < week {
+    /// True: there is a new inbox key, and so there may still be letters on their way that are sealed to the one before.
+    async fn leave_keys(&self, own: &Own, circuit: &Circuit<Account>, standing: &AuthenticateReply) -> Result<bool> {
+        let replaced = Week(standing.inbox_key_week) < self.shared.now().day().week();
+        if replaced {
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;
-            self.shared.write_quietly(|tx| registration::forget_old_keys(tx, week))?;
         }
         if standing.key_packages_left < registration::KEY_PACKAGES_LOW {
             let request = self.shared.write(|tx| registration::key_packages(tx, own, false))?;
             circuit.call(request).await?;
         }
-        Ok(())
+        Ok(replaced)
     }
 
     async fn read_inbox(&self, own: &Own, circuit: &Circuit<Account>) -> Result<()> {

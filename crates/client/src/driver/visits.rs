@@ -19,7 +19,7 @@ use crate::{
     rules::{
         self,
         begin::{self, Fetched},
-        letters::{self, Written},
+        letters::{self, KeyAge, Written},
     },
 };
 
@@ -37,7 +37,7 @@ impl Driver {
             let outcome = match chat.state {
                 _ if chat.trouble != Trouble::None => continue,
                 State::New => self.begin(own, &chat).await,
-                State::Invited => self.write_letter(own, &chat).await,
+                State::Invited => self.write_letters(own, &chat).await,
                 State::Request | State::Open | State::Blocked => continue,
             };
             self.contain(chat.id, outcome)?;
@@ -49,23 +49,30 @@ impl Driver {
         let fetched = if chat.peer == own.account { None } else { Some(self.fetch(own, chat).await?) };
         for _ in 0..CHANNEL_TRIES {
             if self.shared.write(|tx| begin::begin(tx, own, chat, fetched.as_ref()))? {
-                return Ok(());
+                return self.write_letters(own, chat).await;
             }
             self.make_channel(own).await?;
         }
         Err(ClientError::Busy)
     }
 
-    async fn write_letter(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
-        let write = |chat: &Chat| self.shared.write(|tx| letters::write(tx, own, chat, None));
-        if write(chat)? == Written::NeedsKey {
-            let fetched = self.fetch(own, chat).await?;
-            self.shared.write(|tx| {
-                fetched.keep(tx)?;
-                letters::write(tx, own, chat, None)
-            })?;
+    /// Puts everything that waits into letters.
+    async fn write_letters(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
+        let mut age = KeyAge::Fresh;
+        loop {
+            match self.shared.write(|tx| letters::write(tx, own, chat.id, None, age))? {
+                Written::Letter => {}
+                Written::Nothing => return Ok(()),
+                Written::NeedsKey if age == KeyAge::Any => {
+                    return Err(ClientError::Refused("it gave keys that this person did not sign"));
+                }
+                Written::NeedsKey => {
+                    let fetched = self.fetch(own, chat).await?;
+                    self.shared.write(|tx| fetched.keep(tx))?;
+                    age = KeyAge::Any;
+                }
+            }
         }
-        Ok(())
     }
 
     async fn fetch(&mut self, own: &Own, chat: &Chat) -> Result<Fetched> {

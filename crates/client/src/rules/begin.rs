@@ -8,10 +8,10 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, State},
-        contacts, stock,
+        contacts, outbox, stock,
     },
     own::Own,
-    rules::letters,
+    rules::letters::{self, KeyAge, Written},
     state::{MlsStore, Tx},
 };
 
@@ -70,11 +70,15 @@ pub(crate) fn device_list(tx: &Tx<'_>, account: AccountId) -> Result<Option<Devi
 }
 
 /// Begins a chat in a channel of the stock, and writes the letter that invites the other; it carries what waits in the
-/// outbox. False: there is no channel in stock.
+/// outbox. Where nothing does any more, nothing happens. False: there is no channel in stock.
 ///
 /// # Errors
 /// When none of the other's devices can be added now.
 pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fetched>) -> Result<bool> {
+    let wanted = chats::find(tx.db, chat.id)?.is_some_and(|chat| chat.state == State::New);
+    if !wanted || outbox::first(tx.db, chat.id, 1)?.is_empty() {
+        return Ok(true);
+    }
     let Some((stocked, head)) = stock::take(tx.db)? else { return Ok(false) };
     let invitation = {
         let store = MlsStore(tx.db);
@@ -93,7 +97,6 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
         fetched.keep(tx)?;
     }
     chats::set_channel(tx.db, chat.id, stocked.channel, Position::default(), 0, &stocked.generation_secret)?;
-    let chat = chats::load(tx.db, chat.id)?;
     if head.channel[..] == stocked.channel.as_bytes()[..] {
         chats::set_seen(tx.db, chat.id, &head)?;
     }
@@ -112,6 +115,8 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
         generation_secret: stocked.generation_secret.to_vec().into(),
         name: own.name.clone(),
     };
-    letters::write(tx, own, &chat, Some(invitation))?;
-    Ok(true)
+    match letters::write(tx, own, chat.id, Some(invitation), KeyAge::Any)? {
+        Written::Letter => Ok(true),
+        Written::Nothing | Written::NeedsKey => Err(ClientError::Bug("an invitation that nobody gets")),
+    }
 }

@@ -34,18 +34,38 @@ const CONTENTS_BYTES_MAX: usize = 96 << 10;
 /// An inbox key older than this is fetched anew before more is sealed to it.
 const INBOX_KEY_FRESH_WEEKS: u32 = 2;
 
-/// What a letter of ours needs first.
+/// Which inbox key of somebody does for a letter to him.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyAge {
+    /// One that may still be the newest that there is.
+    Fresh,
+    /// The one that we have: it was fetched just now. Who was away for long has no newer one.
+    Any,
+}
+
+/// What came of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// It waits to be delivered; or there was nothing to write.
-    Yes,
+    /// A letter that waits to be delivered.
+    Letter,
+    /// There was nothing to write.
+    Nothing,
     /// The inbox key that we have is too old: fetch it.
     NeedsKey,
 }
 
-/// Puts what waits in a chat's outbox into a letter.
-pub(crate) fn write(tx: &mut Tx<'_>, own: &Own, chat: &Chat, invitation: Option<Invitation>) -> Result<Written> {
-    let Some(channel) = &chat.channel else { return Ok(Written::Yes) };
+/// Puts what waits in the outbox of a chat whose other has not accepted yet into a letter; as much of it as one can carry.
+pub(crate) fn write(
+    tx: &mut Tx<'_>,
+    own: &Own,
+    chat: i64,
+    invitation: Option<Invitation>,
+    age: KeyAge,
+) -> Result<Written> {
+    let invited = chats::find(tx.db, chat)?.filter(|chat| chat.state == State::Invited);
+    let Some((chat, channel)) = invited.as_ref().and_then(|chat| Some((chat, chat.channel.as_ref()?))) else {
+        return Ok(Written::Nothing);
+    };
     let items = outbox::first(tx.db, chat.id, limits::APPEND_ENTRIES_MAX)?;
     let mut size = 0;
     let fits = |item: &&outbox::Item| {
@@ -54,9 +74,9 @@ pub(crate) fn write(tx: &mut Tx<'_>, own: &Own, chat: &Chat, invitation: Option<
     };
     let items: Vec<_> = items.iter().take_while(fits).collect();
     if items.is_empty() && invitation.is_none() {
-        return Ok(Written::Yes);
+        return Ok(Written::Nothing);
     }
-    let Some(key) = inbox_key(tx, chat.peer)? else { return Ok(Written::NeedsKey) };
+    let Some(key) = inbox_key(tx, chat.peer, age)? else { return Ok(Written::NeedsKey) };
 
     let letter = Letter {
         channel: channel.id.into(),
@@ -77,14 +97,14 @@ pub(crate) fn write(tx: &mut Tx<'_>, own: &Own, chat: &Chat, invitation: Option<
     let id = IdempotencyId::new(tx.random());
     let expiry_day = tx.now.day() + limits::MESSAGE_DAYS_MAX;
     inbox::add_letter(tx.db, chat.id, id, &sealed, expiry_day, place)?;
-    Ok(Written::Yes)
+    Ok(Written::Letter)
 }
 
-fn inbox_key(tx: &Tx<'_>, account: AccountId) -> Result<Option<InboxKey>> {
+fn inbox_key(tx: &Tx<'_>, account: AccountId, age: KeyAge) -> Result<Option<InboxKey>> {
     let Some(list) = begin::device_list(tx, account)? else { return Ok(None) };
     let Some((week, key)) = contacts::inbox_key(tx.db, account)? else { return Ok(None) };
     let fresh = week >= Week(tx.now.day().week().0.saturating_sub(INBOX_KEY_FRESH_WEEKS));
-    Ok(if fresh { InboxKey::verify(&list, &key).ok() } else { None })
+    Ok(if fresh || age == KeyAge::Any { InboxKey::verify(&list, &key).ok() } else { None })
 }
 
 /// The day up to which the service is to keep a letter under way: the one that it was given at first, unless the letter

@@ -124,9 +124,11 @@ pub(crate) fn weekly_key(tx: &mut Tx<'_>, own: &Own) -> Result<Bytes> {
     Ok(InboxKey::sign(&own.identity_key, own.account, week, &secret.public()))
 }
 
-/// Forgets the secrets of inbox keys that are too old to be written to. Only once the service has taken the key of
-/// `week`: a clock that is far ahead is no reason to forget what others still seal to.
-pub(crate) fn forget_old_keys(tx: &Tx<'_>, week: Week) -> Result<()> {
+/// Forgets the secrets of inbox keys that are too old to be written to. Only once the service has had the key of this week
+/// for a while, and our inbox was read since: who comes back after months is still written to by the key that he left, and
+/// a clock that is far ahead is no reason to forget it.
+pub(crate) fn forget_old_keys(tx: &Tx<'_>) -> Result<()> {
+    let week = tx.now.day().week();
     Ok(inbox::forget_before(tx.db, Week(week.0.saturating_sub(limits::INBOX_KEY_WEEKS)))?)
 }
 

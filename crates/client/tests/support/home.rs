@@ -6,9 +6,9 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::timeout};
 use undertone_circuit::Dialer;
-use undertone_client::{ChatSummary, ClientError, Clock, Config, Engine, Message, Pace, Sent, SystemClock};
+use undertone_client::{ChatSummary, ClientError, Clock, Config, Engine, Message, Pace, Sent};
 
-use super::Service;
+use super::{Service, StoryClock};
 
 /// Nothing in a story takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ pub struct Setup {
 
 impl Setup {
     pub fn at(service: &Service) -> Self {
-        Self { pace: Pace::eager(), clock: Arc::new(SystemClock), dialer: service.dialer() }
+        Self { pace: Pace::eager(), clock: Arc::new(StoryClock::new()), dialer: service.dialer() }
     }
 
     pub fn open(&self, folder: &TempDir) -> Result<Engine, ClientError> {
@@ -64,6 +64,14 @@ impl Home {
         home
     }
 
+    /// A home that was there before.
+    pub fn open(folder: TempDir, setup: Setup) -> Self {
+        let engine = setup.open(&folder).unwrap();
+        let mut home = Self { folder, setup, engine, driver: None };
+        home.online();
+        home
+    }
+
     /// Starts the driver.
     pub fn online(&mut self) {
         let engine = self.engine.clone();
@@ -92,11 +100,7 @@ impl Home {
     }
 
     pub async fn reopen_with(self, setup: Setup) -> Self {
-        let folder = self.close().await;
-        let engine = setup.open(&folder).unwrap();
-        let mut home = Self { folder, setup, engine, driver: None };
-        home.online();
-        home
+        Self::open(self.close().await, setup)
     }
 
     /// Closes it; its folder is left.

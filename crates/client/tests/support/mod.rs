@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each story uses its part")]
 
+mod clock;
 mod home;
 mod lies;
 mod peer;
@@ -10,6 +11,7 @@ mod service;
 mod store;
 mod talk;
 
+pub use clock::StoryClock;
 pub use home::{Home, PATIENCE, Setup, database, folder};
 pub use lies::Lies;
 pub use peer::{Contact, Peer, Published, encoded, today};

@@ -6,11 +6,15 @@ use bytes::Bytes;
 use rand::{Rng as _, rngs::StdRng};
 use undertone_circuit::{CallError, Circuit, Dialer};
 use undertone_client::{Clock as _, SystemClock};
-use undertone_credentials::{Device, DeviceKey, DeviceList, IdentityKey, InboxKey, KeyPackage, RecoveryKey, register};
-use undertone_e2ee::{E2eeError, InboxSecret, KeyValue, KeyValueError, Me, create_key_package, seal, write_letter};
+use undertone_credentials::{
+    Device, DeviceKey, DeviceList, IdentityKey, InboxKey, KeyPackage, RecoveryKey, authenticate, register,
+};
+use undertone_e2ee::{
+    E2eeError, InboxSecret, KeyValue, KeyValueError, Me, create_key_package, open, read_letter, seal, write_letter,
+};
 use undertone_wire::{
     AccountId, Day, Message as _, MessageId,
-    account::{PutKeyPackagesRequest, RegisterRequest},
+    account::{Account, AuthenticateRequest, InboxEntry, PutKeyPackagesRequest, ReadInboxRequest, RegisterRequest},
     content::{Content, Letter, Text, content},
     limits,
     link::{Link, Pin, Scheme},
@@ -28,6 +32,7 @@ pub struct Peer {
     pub identity: IdentityKey,
     pub device: DeviceKey,
     recovery: RecoveryKey,
+    inbox: InboxSecret,
     map: Map,
     rng: RefCell<StdRng>,
     dialer: Arc<dyn Dialer>,
@@ -68,6 +73,7 @@ impl Peer {
             identity,
             device,
             recovery,
+            inbox: InboxSecret::generate(today().week(), &mut rng),
             map: Map::default(),
             rng: rng.into(),
             dialer: service.dialer(),
@@ -77,11 +83,9 @@ impl Peer {
 
     /// An inbox key and a key package.
     pub fn published(&self) -> Published {
-        let week = today().week();
-        let secret = InboxSecret::generate(week, &mut *self.rng.borrow_mut());
         let mls = self.act(|me| create_key_package(me, false)).unwrap();
         Published {
-            inbox_key: InboxKey::sign(&self.identity, self.account(), week, &secret.public()),
+            inbox_key: InboxKey::sign(&self.identity, self.account(), self.inbox.week(), &self.inbox.public()),
             key_packages: vec![self.key_package(mls)],
         }
     }
@@ -92,7 +96,7 @@ impl Peer {
     }
 
     pub async fn register(&self, published: Published) {
-        let circuit = self.connect::<undertone_wire::account::Account>().await;
+        let circuit = self.connect::<Account>().await;
         let keys = (&self.recovery, &self.identity, &self.device);
         let signatures = register(&circuit.handshake_hash(), &self.list, 1, keys);
         let request = RegisterRequest {
@@ -160,6 +164,21 @@ impl Peer {
         let inbox_key = InboxKey::verify(&list, &reply.inbox_key).ok().unwrap();
         let packages = reply.key_packages.iter().map(|package| KeyPackage::verify(&list, package).ok().unwrap());
         Contact { key_packages: packages.collect(), list, inbox_key }
+    }
+
+    /// What others wrote to him.
+    pub async fn letters(&self) -> Vec<(DeviceList, Letter)> {
+        let circuit = self.connect::<Account>().await;
+        let signature = authenticate(&circuit.handshake_hash(), self.account(), 1, &self.device);
+        let signature = Bytes::copy_from_slice(&signature);
+        circuit.call(AuthenticateRequest { account: self.account().into(), device: 1, signature }).await.unwrap();
+        let page = circuit.call(ReadInboxRequest { after: 0, limit: limits::PAGE_ENTRIES_MAX }).await.unwrap();
+        let read = |entry: &InboxEntry| {
+            let opened = open(std::slice::from_ref(&self.inbox), self.account(), &entry.sealed).unwrap();
+            let (sender, _, letter) = read_letter(self.account(), &opened).ok().unwrap().into_parts();
+            (sender, letter)
+        };
+        page.entries.iter().map(read).collect()
     }
 
     /// A letter of his, as it goes under the seal.

@@ -8,7 +8,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 use undertone_circuit::{Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, accept, memory};
-use undertone_client::{Clock, SystemClock};
+use undertone_client::Clock as _;
 use undertone_credentials::HeadKey;
 use undertone_service::{AccountPlane, ChannelPlane, Registration, VisitorSession};
 use undertone_store::memory::MemoryAccounts;
@@ -18,6 +18,7 @@ use undertone_wire::{
 };
 
 use super::{
+    clock::StoryClock,
     lies::{Liar, Lies},
     store::Ledger,
 };
@@ -29,6 +30,7 @@ pub struct Service {
     accounts: Arc<AccountPlane<MemoryAccounts>>,
     channels: Arc<ChannelPlane<Ledger>>,
     pub lies: Arc<Lies>,
+    pub clock: Arc<StoryClock>,
     door: Arc<Mutex<Option<MemoryDialer>>>,
     listening: Option<JoinHandle<()>>,
 }
@@ -69,7 +71,8 @@ impl Service {
         channels: Arc<ChannelPlane<Ledger>>,
     ) -> Self {
         let (lies, door) = Default::default();
-        let mut service = Self { keys, head_key, accounts, channels, lies, door, listening: None };
+        let clock = Arc::new(StoryClock::new());
+        let mut service = Self { keys, head_key, accounts, channels, lies, clock, door, listening: None };
         service.listen();
         service
     }
@@ -84,8 +87,12 @@ impl Service {
         *self.door.lock().unwrap() = Some(dialer);
         let keys = self.keys.clone();
         let hello = ServerHello { parameters, ..ServerHello::default() };
-        let planes =
-            Planes { accounts: self.accounts.clone(), channels: self.channels.clone(), lies: self.lies.clone() };
+        let planes = Planes {
+            accounts: self.accounts.clone(),
+            channels: self.channels.clone(),
+            lies: self.lies.clone(),
+            clock: self.clock.clone(),
+        };
         self.listening = Some(tokio::spawn(async move {
             // With the listener all its circuits go, as with a process that is killed.
             let mut circuits = JoinSet::new();
@@ -154,13 +161,13 @@ struct Planes {
     accounts: Arc<AccountPlane<MemoryAccounts>>,
     channels: Arc<ChannelPlane<Ledger>>,
     lies: Arc<Lies>,
+    clock: Arc<StoryClock>,
 }
 
 impl Planes {
     async fn serve(self, accepted: Accepted) {
         let (_drain, draining) = watch::channel(false);
-        let clock = || SystemClock.now();
-        let lies = self.lies;
+        let (lies, clock) = (self.lies, || self.clock.now());
         match accepted {
             Accepted::Account(circuit) => {
                 let honest = self.accounts.session(circuit.handshake_hash());

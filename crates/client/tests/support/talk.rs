@@ -73,6 +73,21 @@ impl<'a> Talk<'a> {
         talk
     }
 
+    /// A chat that the other has begun: joined, and not a word said.
+    pub async fn answer(peer: &'a Peer) -> Self {
+        let (sender, letter) = peer.letters().await.pop().unwrap();
+        let invitation = letter.invitation.unwrap();
+        let channel = ChannelId::try_from(&letter.channel[..]).unwrap();
+        let lists = Lists::from_iter([&peer.list, &sender]);
+        peer.act(|me| Chat::join(me, channel, &invitation.welcome, &invitation.tree, &lists).map(drop)).unwrap();
+        let generation = Generation::from_secret(invitation.generation_secret[..].try_into().unwrap());
+        let with = peer.contact(sender.account()).await;
+        let mut talk =
+            Self { peer, with, channel, generation, invitation, circuit: None, head: Head::default(), seq: 0 };
+        talk.read().await;
+        talk
+    }
+
     /// A letter with the invitation.
     pub fn letter(&self, contents: &[Content]) -> Letter {
         Letter {
