@@ -121,22 +121,23 @@ impl Shared {
 
     /// A fresh circuit to our service, which shows the parameters that it always showed.
     pub(crate) async fn connect<S: Service>(&self, link: &Link) -> Result<Circuit<S>> {
-        let (keys, pinned) =
-            self.read(|db| Ok(me::load(db)?.map(|me| (me.service_keys, me.head_key)).unwrap_or_default()))?;
-        let cached = keys.as_deref().and_then(|keys| ServicePublicKeys::from_bytes(keys).ok());
+        let cached = self.read(|db| Ok(me::load(db)?.and_then(|me| me.service_keys)))?;
+        let cached = cached.and_then(|keys| ServicePublicKeys::from_bytes(&keys).ok());
         let dialer = (self.dialer_for)(link);
         let circuit =
             Circuit::<S>::connect(dialer.as_ref(), &link.pin, cached.as_ref(), &mut self.circuit_rng()).await?;
         let head_key = PublicKey::try_from(&circuit.parameters().head_key[..])
             .map_err(|_| ClientError::Refused("it shows a key that is none"))?;
-        if pinned.is_some_and(|pinned| pinned != *head_key.as_bytes()) {
+        let keys = circuit.service_keys().to_bytes();
+        let (same, first) = self.write_quietly(|tx| {
+            let first = me::load(tx.db)?.is_some_and(|me| me.head_key.is_none());
+            me::set_service_keys(tx.db, &keys)?;
+            Ok((me::pin_head_key(tx.db, head_key.as_bytes())?, first))
+        })?;
+        if !same {
             return Err(ClientError::ParametersChanged);
         }
-        let shown = circuit.service_keys().to_bytes();
-        if pinned.is_none() || keys.is_none_or(|keys| keys[..] != shown[..]) {
-            self.write_quietly(|tx| Ok(me::set_service(tx.db, &shown, head_key.as_bytes())?))?;
-        }
-        if pinned.is_none() && lock(&self.own).is_some() {
+        if first && lock(&self.own).is_some() {
             self.reload_own()?;
         }
         Ok(circuit)

@@ -80,10 +80,18 @@ pub(crate) fn set_registered(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Keeps what the service shows everybody alike: its static keys, and the head key, which never changes.
-pub(crate) fn set_service(db: &Connection, keys: &[u8], head_key: &[u8; 32]) -> Result<()> {
-    db.execute("UPDATE me SET service_keys = ?1, head_key = ?2", params![keys, head_key])?;
+pub(crate) fn set_service_keys(db: &Connection, keys: &[u8]) -> Result<()> {
+    db.execute("UPDATE me SET service_keys = ?1", [keys])?;
     Ok(())
+}
+
+/// Keeps the service's head key, the first time. Later ones must be the same.
+///
+/// False: it is another key than before.
+pub(crate) fn pin_head_key(db: &Connection, key: &[u8; 32]) -> Result<bool> {
+    db.execute("UPDATE me SET head_key = ?1 WHERE head_key IS NULL", [&key[..]])?;
+    let same: bool = db.query_row("SELECT head_key = ?1 FROM me", [&key[..]], |row| row.get(0))?;
+    Ok(same)
 }
 
 /// Notes how far the inbox was read.

@@ -21,15 +21,14 @@ impl Driver {
         self.apart().await;
         let circuit = self.shared.connect::<Account>(&own.link).await?;
         let standing = circuit.call(registration::authentication(own, &circuit.handshake_hash())).await?;
-        // Keys that are not taken are no reason not to read.
-        let replaced = self.leave_keys(own, &circuit, &standing).await;
-        self.read_inbox(own, &circuit, &standing).await?;
+        let replaced = self.leave_keys(own, &circuit, &standing).await?;
+        self.read_inbox(own, &circuit).await?;
+        if !replaced {
+            self.shared.write_quietly(|tx| registration::forget_old_keys(tx))?;
+        }
         drop(circuit);
         self.touched();
         self.inbox_due = self.in_a_while(&self.shared.pace.inbox);
-        if !replaced? {
-            self.shared.write_quietly(|tx| registration::forget_old_keys(tx))?;
-        }
         Ok(())
     }
 
@@ -47,13 +46,8 @@ impl Driver {
         Ok(replaced)
     }
 
-    async fn read_inbox(&self, own: &Own, circuit: &Circuit<Account>, standing: &AuthenticateReply) -> Result<()> {
+    async fn read_inbox(&self, own: &Own, circuit: &Circuit<Account>) -> Result<()> {
         let mut after = self.shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_cursor)))?;
-        if standing.inbox_seq < after {
-            // The service has lost some of it, and counts on from before. What comes twice is known when it comes.
-            after = 0;
-            self.shared.write_quietly(|tx| Ok(me::set_inbox_cursor(tx.db, after)?))?;
-        }
         // No inbox holds more; what comes while we read can wait.
         for _ in 0..limits::INBOX_ENTRIES_MAX {
             let page = circuit.call(ReadInboxRequest { after, limit: limits::PAGE_ENTRIES_MAX }).await?;

@@ -118,10 +118,10 @@ impl Driver {
         self.lines.opened(index, &opened, subscription)
     }
 
-    /// Takes what came on a circuit. Where it is lost, the next pass comes soon.
-    pub(super) async fn take_event(&mut self, own: &Arc<Own>, event: LineEvent) {
+    /// Takes what came on a circuit. True: the circuit is gone, and a pass is needed.
+    pub(super) async fn take_event(&mut self, own: &Arc<Own>, event: LineEvent) -> bool {
         if !self.lines.is_current(&event) {
-            return;
+            return false;
         }
         let taken = match event.event {
             None => Err(ClientError::Offline("the connection broke")),
@@ -129,10 +129,12 @@ impl Driver {
             Some(_) => self.reread(own, event.line).await,
         };
         if let Err(error) = taken {
+            tracing::debug!(%error, "a push could not be taken");
             self.lines.drop_line(event.line);
             self.touched();
-            self.after(Some(&error));
+            return true;
         }
+        false
     }
 
     async fn push(&mut self, own: &Own, index: usize, push: &LogPush) -> Result<()> {

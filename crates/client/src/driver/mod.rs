@@ -143,7 +143,7 @@ impl Driver {
                 self.retry_due = None;
             }
             Some(error) => {
-                tracing::debug!(%error, "not everything got through");
+                tracing::debug!(%error, "a pass did not get through");
                 self.retry_due = Some(self.in_a_while(&self.shared.pace.retry.backoff(self.failures)));
                 self.failures = self.failures.saturating_add(1);
             }
@@ -155,13 +155,19 @@ impl Driver {
         // What was pushed during the pass comes before the next one, however soon that is due.
         for _ in 0..EVENTS_A_TURN {
             let Some(event) = self.lines.pushed() else { break };
-            self.take_event(own, event).await;
+            if self.take_event(own, event).await {
+                return;
+            }
         }
         loop {
             let due = self.next_due();
             tokio::select! {
                 () = self.shared.wake.notified() => return,
-                event = self.lines.event() => self.take_event(own, event).await,
+                event = self.lines.event() => {
+                    if self.take_event(own, event).await {
+                        return;
+                    }
+                }
                 () = tokio::time::sleep_until(due) => return,
             }
         }
@@ -220,18 +226,11 @@ impl Driver {
 
     /// Makes one channel for the stock, if one is wanted and due.
     async fn restock(&mut self, own: &Own) -> Result<()> {
-        self.shared.write_quietly(|tx| rules::stock::forget_old(tx))?;
-        if Instant::now() < self.restock_due || !self.restock_wanted() {
-            return Ok(());
+        self.shared.write(|tx| rules::stock::forget_old(tx))?;
+        if Instant::now() >= self.restock_due && self.restock_wanted() {
+            self.make_channel(own).await?;
+            self.restock_due = self.in_a_while(&self.shared.pace.restock);
         }
-        self.restock_due = self.in_a_while(&self.shared.pace.restock);
-        match self.make_channel(own).await {
-            // Nobody waits for it. Whoever does some day makes one himself, or hears why not.
-            Err(error) if error.is_of_one_chat() => {
-                tracing::debug!(%error, "no channel could be made ahead");
-                Ok(())
-            }
-            made => made,
-        }
+        Ok(())
     }
 }
