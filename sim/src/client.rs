@@ -8,10 +8,10 @@ use rand_core::CryptoRng;
 use undertone_circuit::{Circuit, Dialer, Event, ServicePublicKeys, Subscription, TcpDialer};
 use undertone_credentials::{ReadKey, WriteKey, open_read, open_write};
 use undertone_wire::{
-    ChannelId, Day, IdempotencyId, Now,
+    ChannelId, Day, HandshakeHash, IdempotencyId, Now,
     channel::{
-        AppendRequest, Channel, Entry, EntryKind, FollowRequest, LogPush, NewEntry, OpenRequest, Opening, ReadRequest,
-        append_reply, opened,
+        self, AppendRequest, Channel, Entry, EntryKind, FollowRequest, LogPush, NewEntry, OpenReply, OpenRequest,
+        Opening, ReadRequest, ResumeRequest, append_reply, opened,
     },
     limits::{MESSAGE_DAYS_MAX, PAGE_ENTRIES_MAX},
     link::{Link, Pin},
@@ -69,19 +69,49 @@ impl Keys {
     /// Opens the channel to read and to write, on a circuit of its own.
     pub async fn open(&self, service: &Service, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Opened> {
         let circuit = service.connect::<Channel>(rng).await?;
-        let hash = circuit.handshake_hash();
-        let opening = Opening {
-            channel: self.channel.into(),
-            generation: 0,
-            read_signature: Bytes::copy_from_slice(&open_read(&hash, self.channel, 0, &self.read)),
-            write_signature: Bytes::copy_from_slice(&open_write(&hash, self.channel, 0, &self.write)),
-        };
-        let reply = circuit.call(OpenRequest { openings: vec![opening] }).await?;
+        let openings = vec![self.opening(&circuit.handshake_hash())];
+        let reply = circuit.call(OpenRequest { openings }).await?;
         match reply.opened.first().and_then(|opened| opened.result.as_ref()) {
             Some(opened::Result::Head(head)) => Ok(Opened { circuit, channel: self.channel, seq: head.seq }),
             _ => bail!("the service does not open a channel"),
         }
     }
+
+    fn opening(&self, circuit: &HandshakeHash) -> Opening {
+        Opening {
+            channel: self.channel.into(),
+            generation: 0,
+            read_signature: Bytes::copy_from_slice(&open_read(circuit, self.channel, 0, &self.read)),
+            write_signature: Bytes::copy_from_slice(&open_write(circuit, self.channel, 0, &self.write)),
+        }
+    }
+}
+
+/// Opens many channels to read and to write, on one circuit. Gives the tickets for them.
+pub async fn open_all(
+    service: &Service,
+    channels: &[Keys],
+    rng: &mut (impl CryptoRng + Send),
+) -> anyhow::Result<Vec<Bytes>> {
+    let circuit = service.connect::<Channel>(rng).await?;
+    let hash = circuit.handshake_hash();
+    let openings = channels.iter().map(|keys| keys.opening(&hash)).collect();
+    all_opened(circuit.call(OpenRequest { openings }).await?, channels.len())
+}
+
+/// The same by tickets.
+pub async fn resume_all(service: &Service, tickets: &[Bytes], rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<()> {
+    let circuit = service.connect::<Channel>(rng).await?;
+    let reply = circuit.call(ResumeRequest { tickets: tickets.to_vec() }).await?;
+    all_opened(reply, tickets.len()).map(drop)
+}
+
+fn all_opened(reply: OpenReply, count: usize) -> anyhow::Result<Vec<Bytes>> {
+    let is_open = |opened: &channel::Opened| matches!(opened.result, Some(opened::Result::Head(_)));
+    if reply.opened.len() != count || !reply.opened.iter().all(is_open) {
+        bail!("the service does not open all channels");
+    }
+    Ok(reply.opened.into_iter().map(|opened| opened.ticket).collect())
 }
 
 /// A channel on a circuit that may read and write it.

@@ -1,5 +1,8 @@
-//! Undertone under load. `sim load` starts a real service on loopback, has clients of the bare protocol talk through it,
-//! and tells what that cost the service (docs/benchmarks.md).
+//! Undertone under load, and under attack and chance.
+//!
+//! `sim world` lives seeded worlds of real engines and a real service's rules on simulated time, in which everything fails
+//! that can ([`world`]). `sim load` starts a real service on loopback, has clients of the bare protocol talk through it, and
+//! tells what that cost the service (docs/benchmarks.md):
 //!
 //! ```text
 //!   load      what is measured, one module each, and the table
@@ -19,8 +22,10 @@ mod load;
 mod pairs;
 mod program;
 mod usage;
+mod world;
 
 use std::{
+    fmt::Display,
     io::{self, Write as _},
     process::ExitCode,
     time::Duration,
@@ -28,23 +33,31 @@ use std::{
 
 use anyhow::bail;
 use clap::Parser;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// No measurement takes so long.
 const RUN_MAX: Duration = Duration::from_secs(30 * 60);
 
-/// Undertone under load
+/// Undertone under load, and under attack and chance
 #[derive(Parser)]
 #[command(name = "sim", version)]
 enum Cli {
     /// Measure a service of its own, on loopback
     Load(load::Args),
+    /// Live worlds in which everything fails, and hold them to what must be true
+    World(world::Args),
 }
 
 fn main() -> ExitCode {
-    let Cli::Load(args) = Cli::parse();
-    match start(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match Cli::parse() {
+        Cli::Load(args) => measure(&args).map(|()| true),
+        Cli::World(args) if args.is_worker() => args.work().map(|()| true),
+        Cli::World(args) => live(&args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             // Where standard error is closed, the exit code has to do.
             let _ = writeln!(io::stderr(), "error: {error:#}");
@@ -53,16 +66,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(args: &load::Args) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let report = runtime.block_on(async {
+fn measure(args: &load::Args) -> anyhow::Result<()> {
+    let report = tokio::runtime::Runtime::new()?.block_on(async {
         tokio::select! {
             report = load::run(args) => report,
             () = interrupted() => bail!("interrupted"),
             () = tokio::time::sleep(RUN_MAX) => bail!("not done within {} min", RUN_MAX.as_secs() / 60),
         }
     })?;
-    let text = if args.json { serde_json::to_string(&report)? } else { report.to_string() };
+    print(&report, args.json)
+}
+
+/// False: something did not hold.
+fn live(args: &world::Args) -> anyhow::Result<bool> {
+    let report = tokio::runtime::Runtime::new()?.block_on(async {
+        tokio::select! {
+            report = world::run(args) => report,
+            () = interrupted() => bail!("interrupted"),
+        }
+    })?;
+    print(&report, args.json)?;
+    Ok(report.is_clean())
+}
+
+fn print(report: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
+    let text = if json { serde_json::to_string(report)? } else { report.to_string() };
     writeln!(io::stdout(), "{text}")?;
     Ok(())
 }

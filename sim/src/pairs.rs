@@ -172,7 +172,7 @@ mod tests {
     use tokio::sync::watch;
     use undertone_circuit::{Accepted, MemoryListener, ServerHello, ServiceKeys, accept, memory};
     use undertone_credentials::HeadKey;
-    use undertone_service::{AccountPlane, ChannelPlane, Registration, VisitorSession};
+    use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey, VisitorSession};
     use undertone_store::memory::{MemoryAccounts, MemoryChannels};
     use undertone_wire::Now;
 
@@ -181,7 +181,9 @@ mod tests {
     /// A service within this process, without files.
     async fn serve(mut listener: MemoryListener, keys: ServiceKeys) {
         let accounts = Arc::new(AccountPlane::new(MemoryAccounts::default(), Registration::Open));
-        let channels = Arc::new(ChannelPlane::new(MemoryChannels::default(), HeadKey::from_seed(&[1; 32])));
+        let tickets = TicketKey::generate(&mut ChaCha20Rng::seed_from_u64(1));
+        let channels = ChannelPlane::new(MemoryChannels::default(), HeadKey::from_seed(&[1; 32]), tickets);
+        let channels = Arc::new(channels);
         let (keys, (_drain, draining)) = (Arc::new(keys), watch::channel(false));
         let hello = ServerHello { parameters: channels.parameters(), ..ServerHello::default() };
         while let Some(tunnel) = listener.accept().await {

@@ -12,6 +12,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 network, 4 refused, 5 not found.
 
 WHO is a name from `chats`, a link that somebody gave you, or an account id.";
 
+/// A century.
+const DAYS_AHEAD_MAX: i64 = 36_525;
+
 /// A private messenger whose service keeps nothing worth taking
 #[derive(Parser)]
 #[command(name = "undertone", version, after_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
@@ -34,6 +37,9 @@ pub struct Options {
     /// Print one JSON object a line
     #[arg(long, global = true)]
     pub json: bool,
+    /// Set the clock of this process so many days ahead: for tests, on a service whose clock is ahead too
+    #[arg(long, global = true, env = "UNDERTONE_CLOCK_AHEAD", value_name = "DAYS", default_value_t = 0, hide_short_help = true, value_parser = clap::value_parser!(u32).range(..=DAYS_AHEAD_MAX))]
+    pub clock_ahead: u32,
     /// Log to standard error (UNDERTONE_LOG chooses what)
     #[arg(short, long, global = true)]
     pub verbose: bool,
@@ -88,6 +94,24 @@ pub struct Register {
 pub enum Chat {
     /// Show who you are, and the link that a friend needs to write to you
     Whoami,
+    /// Use your account on several devices
+    #[command(subcommand)]
+    Device(Device),
+    /// Bring your account back, in a new home; the recovery words are read from standard input
+    Recover {
+        /// Link of the service
+        #[arg(long, value_name = "LINK")]
+        service: String,
+        /// What you call yourself, where nothing is left that says it
+        #[arg(long, default_value = "unnamed")]
+        name: String,
+    },
+    /// Delete your account and all that the service keeps of it
+    DeleteAccount {
+        /// Do not ask for the account's name
+        #[arg(long)]
+        yes: bool,
+    },
     /// See and answer the requests of people you do not know yet
     #[command(subcommand)]
     Request(Request),
@@ -117,6 +141,23 @@ pub enum Chat {
     History {
         /// A name from `chats`, a link, or an account id
         who: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Device {
+    /// Link a new device: without LINK on one that has the account, with it on the new one
+    Link {
+        /// What the other device shows; `-` reads it from standard input
+        link: Option<String>,
+    },
+    /// List the devices of your account
+    List,
+    /// Remove another device; the recovery words are read from standard input
+    Remove {
+        /// Its number, as `device list` shows it
+        #[arg(value_name = "N")]
+        number: u32,
     },
 }
 
@@ -175,8 +216,19 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for line in ["send bo", "send bo hi --lines", "receive --wait 1 --follow", "receive --wait -1", "request", "bo"]
-        {
+        for line in [
+            "send bo",
+            "send bo hi --lines",
+            "receive --wait 1 --follow",
+            "receive --wait -1",
+            "request",
+            "bo",
+            "device remove",
+            "device remove x",
+            "device link a b",
+            "recover",
+            "whoami --clock-ahead 99999",
+        ] {
             assert_eq!(parse(line).err().unwrap().exit_code(), 2, "{line}");
         }
     }

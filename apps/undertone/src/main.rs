@@ -15,6 +15,7 @@
 mod admin;
 mod chat;
 mod cli;
+mod clock;
 mod command;
 mod demo;
 mod failure;
@@ -22,6 +23,7 @@ mod home;
 mod log;
 mod manual;
 mod output;
+mod question;
 mod serve;
 mod signals;
 
@@ -51,12 +53,20 @@ fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Result<(), Failure> {
     log::begin(cli.options.verbose)?;
+    set_clock(cli.options.clock_ahead);
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(Kind::Failed, format!("this machine gives no threads or timers ({error})")))?;
     let result = runtime.block_on(run(cli));
     // Tasks end before the process does: at its end libraries take apart what a task might still use.
     runtime.shutdown_timeout(SHUTDOWN);
     result
+}
+
+fn set_clock(days_ahead: u32) {
+    if days_ahead > 0 {
+        output::note(&format!("this process's clock is {days_ahead} days ahead, which is for tests alone"));
+        clock::set_ahead(days_ahead);
+    }
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {

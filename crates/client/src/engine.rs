@@ -2,14 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use rand::rngs::StdRng;
+use rand_core::CryptoRng;
 use tokio::{sync::watch, time::Instant};
 use undertone_circuit::CallError;
 use undertone_wire::{MessageId, account::Account, link::Link};
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientError, Kind, Result,
+    ClientError, Kind, Result, Rungs,
     db::{
         Db, DbError, DbKey,
         chats::{self, State as ChatState},
@@ -35,12 +35,16 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// Ways to a service.
     pub dialer_for: DialerFor,
+    /// Randomness for keys, ids and delays: the system's, but in simulations.
+    pub rng: Box<dyn CryptoRng + Send>,
+    /// What of the ladder it stands on.
+    pub rungs: Rungs,
 }
 
 /// An open home. Clones are the same one.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// `send` waits so long for the service, and then leaves the message to the outbox.
@@ -57,16 +61,16 @@ impl Engine {
     /// # Errors
     /// What is wrong with the database, or the passphrase.
     pub fn open(config: Config) -> Result<Self> {
-        let mut rng = rand::make_rng::<StdRng>();
+        let mut rng = config.rng;
         let (key_file, database) = (config.folder.join(KEY_FILE), config.folder.join(DATABASE));
         let passphrase = config.passphrase.as_ref().map(|passphrase| passphrase.as_str());
         let key = match (key_file.exists(), database.exists()) {
             (true, _) => DbKey::read(&key_file, passphrase)?,
-            (false, false) => DbKey::create(&key_file, passphrase, &mut rng)?,
+            (false, false) => DbKey::create(&key_file, passphrase, &mut *rng)?,
             // Without its key the database is lost; a new key would hide that.
             (false, true) => return Err(DbError::KeyFile.into()),
         };
-        let state = State::new(Db::open(&database, &key)?, Box::new(rng));
+        let state = State::new(Db::open(&database, &key)?, rng, config.rungs);
         let shared = Shared::new(state, config.pace, config.clock, config.dialer_for)?;
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -152,6 +156,7 @@ impl Engine {
                 return if kept { Ok(Sent { waits: Some(error), ..sent }) } else { Err(error) };
             }
             let more = tokio::select! {
+                biased;
                 changed = changes.changed() => changed.is_ok(),
                 changed = reports.changed() => changed.is_ok(),
                 () = tokio::time::sleep_until(deadline) => false,
@@ -223,6 +228,7 @@ impl Engine {
                 let online = !matches!(reports.borrow_and_update().error, Some(ClientError::Offline(_)));
                 sender.send_if_modified(|was| std::mem::replace(was, online) != online);
                 tokio::select! {
+                    biased;
                     () = sender.closed() => return,
                     changed = reports.changed() => if changed.is_err() { return },
                 }

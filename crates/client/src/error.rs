@@ -1,6 +1,7 @@
 //! What can go wrong for a person, and what to do next.
 
 use undertone_circuit::{CallError, ConnectError};
+use undertone_credentials::CredentialError;
 use undertone_e2ee::E2eeError;
 use undertone_wire::{circuit::Code, limits, link::LinkError};
 
@@ -99,6 +100,57 @@ pub enum ClientError {
     /// The service does not know our device (any more).
     #[error("the service does not accept this device")]
     NotAccepted,
+    /// Another home speaks as this device.
+    #[error(
+        "another home speaks as this device: this one is a copy, or was copied; \
+         remove the device on another one and link this one anew, in an empty home"
+    )]
+    Copied,
+    /// This device is on its account's list no more.
+    #[error("this device was removed from its account; what it has stays readable here")]
+    Removed,
+    /// As many devices as there may be.
+    #[error("an account has at most {max} devices; remove one first", max = limits::DEVICES_MAX)]
+    TooManyDevices,
+    /// After a removal, before the other devices have told the new keys.
+    #[error("this device has not heard yet what another one has changed; try again when it is in step")]
+    StaleIdentity,
+    /// What a new device is given cannot be used.
+    #[error("what the other device gave makes no sense; begin again on both")]
+    BadHandover,
+    /// The words of another account.
+    #[error("these are the recovery words of another account")]
+    WrongWords,
+    /// One does not remove the device that one sits at.
+    #[error("this is the device that you are using; remove it from another one")]
+    ThisDevice,
+    /// A link for a device that is used up, or that somebody else uses too.
+    #[error("this link was used already, or somebody else has it too; nothing was linked: make a new one, and show it to nobody")]
+    LinkUsed,
+    /// What came over a link is not what the other device has said.
+    #[error("what came over this link was not said by the other device; nothing was linked: make a new one, and show it to nobody")]
+    LinkForged,
+    /// One of the two people said no.
+    #[error("the linking was ended on the other device; nothing was linked")]
+    LinkCancelled,
+    /// The time of a link is over.
+    #[error("this link was good for ten minutes, and they are over; make a new one")]
+    LinkTimedOut,
+    /// The device that shows a link does not answer.
+    #[error("the other device does not answer; does `device link` still run there?")]
+    LinkSilent,
+    /// There is nothing where a link leads.
+    #[error("there is nothing where this link leads; make a new one, and copy the whole of it")]
+    LinkUnknown,
+    /// Recovery words that are none.
+    #[error("{0}")]
+    Words(CredentialError),
+    /// Recovery words of nobody.
+    #[error("this service knows no account of these words; are they of another service?")]
+    NoSuchWords,
+    /// No device of this number.
+    #[error("there is no device {0}; `device list` shows which there are")]
+    NoSuchDevice(u32),
     /// The service refused for another reason.
     #[error("the service refused: {0}")]
     Refused(&'static str),
@@ -120,10 +172,14 @@ impl ClientError {
     /// Its kind.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Link(_) | Self::WrongLink { .. } | Self::EmptyText | Self::TextTooLong(_) | Self::BadName => {
-                Kind::Usage
-            }
-            Self::Offline(_) | Self::Busy => Kind::Network,
+            Self::Link(_)
+            | Self::WrongLink { .. }
+            | Self::EmptyText
+            | Self::TextTooLong(_)
+            | Self::BadName
+            | Self::Words(_)
+            | Self::ThisDevice => Kind::Usage,
+            Self::Offline(_) | Self::Busy | Self::LinkSilent => Kind::Network,
             Self::WrongService
             | Self::ParametersChanged
             | Self::BadHead
@@ -131,15 +187,31 @@ impl ClientError {
             | Self::Invite
             | Self::NotAccepted
             | Self::Refused(_)
+            | Self::Removed
+            | Self::TooManyDevices
+            | Self::WrongWords
+            | Self::LinkUsed
+            | Self::LinkForged
+            | Self::LinkCancelled
+            | Self::LinkTimedOut
             | Self::OtherService
             | Self::Blocked
             | Self::RequestWaits => Kind::Refused,
-            Self::UnknownName(_) | Self::AmbiguousName(_) | Self::NoSuchAccount | Self::NoRequest => Kind::NotFound,
+            Self::UnknownName(_)
+            | Self::AmbiguousName(_)
+            | Self::NoSuchAccount
+            | Self::NoSuchDevice(_)
+            | Self::LinkUnknown
+            | Self::NoSuchWords
+            | Self::NoRequest => Kind::NotFound,
             Self::Db(_)
             | Self::NotRegistered
             | Self::AlreadyRegistered
             | Self::Trouble(_)
             | Self::Letter
+            | Self::Copied
+            | Self::StaleIdentity
+            | Self::BadHandover
             | Self::E2ee(_)
             | Self::Bug(_) => Kind::Failed,
         }

@@ -16,12 +16,15 @@
 //! sent, as the very bytes; what was received is in it before the cursor moves.
 
 mod db;
+mod devices;
 mod driver;
 mod engine;
 mod error;
+mod link;
 mod own;
 mod pace;
 mod rules;
+mod rungs;
 mod shared;
 mod state;
 mod view;
@@ -29,9 +32,11 @@ mod view;
 pub use db::DbError;
 pub use engine::{Config, Engine};
 pub use error::{ClientError, Kind};
+pub use link::{LinkOffer, LinkRequest};
 pub use pace::{Clock, Delay, Pace, SystemClock};
+pub use rungs::Rungs;
 pub use shared::DialerFor;
-pub use view::{ChatSummary, Message, Registered, Request, Sent, Whoami};
+pub use view::{ChatSummary, DeviceView, Message, Registered, Request, Sent, Whoami};
 
 /// Result of this crate.
 pub type Result<T, E = ClientError> = std::result::Result<T, E>;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use undertone_credentials::{DeviceKey, DeviceList, IdentityKey, PublicKey};
-use undertone_e2ee::{KeyValue, Me};
+use undertone_credentials::{DeviceKey, DeviceList, IdentityKey, KeyPackage, PublicKey};
+use undertone_e2ee::{KeyValue, Me, Suite};
 use undertone_wire::{AccountId, link::Link};
 
 use crate::{
@@ -21,6 +21,9 @@ pub(crate) struct Own {
     pub(crate) identity_key: IdentityKey,
     pub(crate) device_key: DeviceKey,
     pub(crate) list: DeviceList,
+    /// The suite of what we make, and what this device is to announce.
+    pub(crate) suite: Suite,
+    pub(crate) features: Vec<u32>,
     /// The service's key for chain heads; none before the first circuit.
     pub(crate) head_key: Option<PublicKey>,
 }
@@ -38,8 +41,21 @@ impl Own {
             identity_key: IdentityKey::from_seed(&row.identity_seed),
             device_key: DeviceKey::from_seed(&row.device_seed),
             list: DeviceList::verify(&row.device_list).map_err(damaged)?,
+            suite: Suite::from_number(tx.rungs.suite).ok_or(ClientError::Bug("a suite that nobody knows"))?,
+            features: tx.rungs.features.clone(),
             head_key: row.head_key.map(|key| PublicKey::try_from(&key).map_err(damaged)).transpose()?,
         })))
+    }
+
+    /// The suite of a new chat with these devices: ours, unless one of them can only do with less.
+    pub(crate) fn suite_for(&self, packages: &[(DeviceList, KeyPackage)]) -> Suite {
+        let suites = packages.iter().filter_map(|(_, package)| Suite::of_package(package));
+        suites.fold(self.suite, Suite::min)
+    }
+
+    /// Whether this home holds the key that its list names: after a removal, not before another device has told it.
+    pub(crate) fn may_sign(&self) -> bool {
+        self.identity_key.public() == *self.list.identity()
     }
 
     /// As MLS knows us, for one operation in `tx`.

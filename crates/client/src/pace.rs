@@ -36,6 +36,11 @@ impl Delay {
         Self(min..=max)
     }
 
+    /// What waits before the so-manieth repetition: its beginning doubled each time, up to its end.
+    pub(crate) fn backoff_ms(&self, repetition: u32) -> u64 {
+        self.0.start().saturating_mul(1 << repetition.min(30)).min(*self.0.end())
+    }
+
     /// For the so-manieth failure in a row: its beginning doubled each time, up to its end; half of it is chance.
     pub(crate) fn backoff(&self, failures: u32) -> Self {
         let full = self.0.start().saturating_mul(1 << failures.min(20)).min(*self.0.end());
@@ -69,6 +74,10 @@ pub struct Pace {
     pub inbox: Delay,
     /// After a failure to reach the service, doubled with each in a row up to its end.
     pub retry: Delay,
+    /// Between two times that a device which has lost its way in a chat asks for it, doubled each time up to its end.
+    pub ask: Delay,
+    /// From one writing of the vault to the next.
+    pub vault: Delay,
     /// Self-updates of one chat are at least so far apart.
     pub self_update_ms: u64,
     /// Empty channels kept ready.
@@ -87,6 +96,8 @@ impl Pace {
             after_acceptance: Delay::ms(5_000, 60_000),
             inbox: Delay::ms(120_000, 360_000),
             retry: Delay::ms(500, 60_000),
+            ask: Delay::ms(60_000, 86_400_000),
+            vault: Delay::ms(60_000, 600_000),
             self_update_ms: 600_000,
             stock: 3,
             restock: Delay::ms(30_000, 3_600_000),
@@ -101,6 +112,8 @@ impl Pace {
             after_acceptance: Delay::ms(0, 0),
             inbox: Delay::ms(200, 300),
             retry: Delay::ms(50, 1_000),
+            ask: Delay::ms(500, 30_000),
+            vault: Delay::ms(0, 0),
             self_update_ms: 2_000,
             stock: 1,
             restock: Delay::ms(0, 0),

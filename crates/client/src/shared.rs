@@ -130,9 +130,10 @@ impl Shared {
             .map_err(|_| ClientError::Refused("it shows a key that is none"))?;
         let keys = circuit.service_keys().to_bytes();
         let (same, first) = self.write_quietly(|tx| {
-            let first = me::load(tx.db)?.is_some_and(|me| me.head_key.is_none());
+            // A home that is about to be filled has nothing to hold them against yet.
+            let Some(me) = me::load(tx.db)? else { return Ok((true, false)) };
             me::set_service_keys(tx.db, &keys)?;
-            Ok((me::pin_head_key(tx.db, head_key.as_bytes())?, first))
+            Ok((me::pin_head_key(tx.db, head_key.as_bytes())?, me.head_key.is_none()))
         })?;
         if !same {
             return Err(ClientError::ParametersChanged);

@@ -7,7 +7,7 @@ use undertone_wire::Now;
 use zeroize::Zeroizing;
 
 use crate::{
-    Result,
+    Result, Rungs,
     db::{Db, mls},
 };
 
@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct State {
     db: Db,
     rng: Box<dyn CryptoRng + Send>,
+    rungs: Rungs,
 }
 
 /// One transaction: what the rules work with.
@@ -22,17 +23,18 @@ pub(crate) struct Tx<'a> {
     pub(crate) db: &'a Connection,
     pub(crate) rng: &'a mut (dyn CryptoRng + Send),
     pub(crate) now: Now,
+    pub(crate) rungs: &'a Rungs,
 }
 
 impl State {
-    pub(crate) fn new(db: Db, rng: Box<dyn CryptoRng + Send>) -> Self {
-        Self { db, rng }
+    pub(crate) fn new(db: Db, rng: Box<dyn CryptoRng + Send>, rungs: Rungs) -> Self {
+        Self { db, rng, rungs }
     }
 
     /// Does all of `work` or nothing.
     pub(crate) fn write<T>(&mut self, now: Now, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        let Self { db, rng } = self;
-        db.write(|db| work(&mut Tx { db, rng: rng.as_mut(), now }))
+        let Self { db, rng, rungs } = self;
+        db.write(|db| work(&mut Tx { db, rng: rng.as_mut(), now, rungs }))
     }
 
     /// Looks.

@@ -80,6 +80,15 @@ pub struct Message {
     pub request: bool,
 }
 
+/// A device of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Its number.
+    pub number: u32,
+    /// Whether it is this one.
+    pub this: bool,
+}
+
 /// A request that waits.
 #[derive(Clone)]
 pub struct Request {
@@ -106,6 +115,8 @@ pub struct ChatSummary {
     pub unshown: u64,
     /// Why it does not go on, if it does not.
     pub trouble: Option<&'static str>,
+    /// Messages that had expired before this device came to read them.
+    pub missed: u64,
 }
 
 /// What keeps a chat from going on, in words for people.
@@ -117,6 +128,7 @@ pub(crate) fn trouble(trouble: Trouble) -> Option<&'static str> {
         Trouble::Newer => Some("the other uses a newer version; update this program"),
         Trouble::Inconsistent => Some("what the service shows of it is not what it signed; it may be cheating"),
         Trouble::Expired => Some("the service has no more what comes next in it"),
+        Trouble::Locked => Some("somebody has locked its channel; it goes on in another one"),
     }
 }
 
@@ -175,6 +187,7 @@ pub(crate) fn summary(db: &Connection, own: AccountId, chat: &chats::Chat) -> Re
         },
         unshown: messages::unshown_in(db, chat.id)?,
         trouble: trouble(chat.trouble),
+        missed: chat.missed,
     })
 }
 

@@ -46,6 +46,7 @@ pub struct DeviceList {
     identity: PublicKey,
     certificate: Bytes,
     devices: Vec<Device>,
+    highest: u32,
     encoded: Bytes,
 }
 
@@ -56,7 +57,7 @@ impl DeviceList {
     /// When the devices break a rule of [`Self::verify`].
     pub fn first(recovery: &PublicKey, identity: &IdentityKey, devices: Vec<Device>) -> Result<Self, CredentialError> {
         let order = ListOrder { identity_number: 0, counter: 0 };
-        sign(recovery, &identity.public(), order, identity, Bytes::new(), devices)
+        sign(recovery, &identity.public(), order, identity, Bytes::new(), (devices, 0))
     }
 
     /// Makes the list after this one, under the same identity key: a device joins, or says what it has learnt.
@@ -68,6 +69,7 @@ impl DeviceList {
             return Err(CredentialError::Signature);
         }
         let order = ListOrder { counter: self.order.counter.saturating_add(1), ..self.order };
+        let devices = (devices, self.highest);
         sign(&self.recovery, &self.first_identity, order, identity, self.certificate.clone(), devices)
     }
 
@@ -90,6 +92,7 @@ impl DeviceList {
             &order.identity_number.to_be_bytes(),
             identity.public().as_bytes(),
         ]));
+        let devices = (devices, self.highest);
         sign(&self.recovery, &self.first_identity, order, identity, Bytes::copy_from_slice(&certificate), devices)
     }
 
@@ -126,6 +129,11 @@ impl DeviceList {
         }
         identity.verify(&Context::DEVICE_LIST.bytes(&[&outer.body]), &outer.signature)?;
 
+        let devices = check_devices(body.devices)?;
+        let highest = devices.iter().map(|device| device.number).max().unwrap_or(0);
+        if body.highest_device != 0 && body.highest_device < highest {
+            return Err(CredentialError::Malformed);
+        }
         Ok(Self {
             account,
             order: ListOrder { identity_number: body.identity_number, counter: body.counter },
@@ -133,7 +141,8 @@ impl DeviceList {
             first_identity,
             identity,
             certificate: body.identity_certificate,
-            devices: check_devices(body.devices)?,
+            devices,
+            highest: highest.max(body.highest_device),
             encoded: Bytes::copy_from_slice(bytes),
         })
     }
@@ -168,6 +177,11 @@ impl DeviceList {
         &self.devices
     }
 
+    /// A number for one more device, which none ever had.
+    pub fn next_device_number(&self) -> u32 {
+        self.highest.saturating_add(1)
+    }
+
     /// The SignedDeviceList, byte for byte as it was signed or received.
     pub fn encoded(&self) -> &Bytes {
         &self.encoded
@@ -180,8 +194,9 @@ fn sign(
     order: ListOrder,
     identity: &IdentityKey,
     certificate: Bytes,
-    devices: Vec<Device>,
+    (devices, highest): (Vec<Device>, u32),
 ) -> Result<DeviceList, CredentialError> {
+    let highest_device = devices.iter().map(|device| device.number).fold(highest, u32::max);
     let body: Bytes = objects::DeviceList {
         version: ladder::OBJECTS,
         recovery_key: Bytes::copy_from_slice(recovery.as_bytes()),
@@ -198,6 +213,7 @@ fn sign(
                 features,
             })
             .collect(),
+        highest_device,
     }
     .encode_to_vec()
     .into();

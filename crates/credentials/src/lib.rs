@@ -32,8 +32,8 @@ pub use inbox_key::{INBOX_KEY_LEN, InboxKey};
 pub use key_package::KeyPackage;
 pub use keys::{DeviceKey, HeadKey, IdentityKey, PublicKey, ReadKey, RecoveryKey, SEED_LEN, SIGNATURE_LEN, WriteKey};
 pub use proofs::{
-    AuthenticatedDevice, ReadOpening, RegisterSignatures, VerifiedHead, WriteOpening, authenticate, open_read,
-    open_write, register, sign_letter, verify_authenticate, verify_head, verify_letter, verify_open_read,
-    verify_open_write, verify_register, verify_seen,
+    AuthenticatedDevice, ProvenRecovery, ReadOpening, RegisterSignatures, Restart, VerifiedHead, WriteOpening,
+    authenticate, open_read, open_write, recover, register, sign_letter, sign_restart, verify_authenticate, verify_head,
+    verify_letter, verify_open_read, verify_open_write, verify_recover, verify_register, verify_restart, verify_seen,
 };
 pub use words::RecoveryWords;

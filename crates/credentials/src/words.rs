@@ -6,11 +6,13 @@ use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::{CredentialError, RecoveryKey, SEED_LEN};
+use crate::{CredentialError, RecoveryKey};
 
 const WORDS: usize = 24;
 const ENTROPY: usize = 32;
+const KEY_LEN: usize = 32;
 const RECOVERY_KEY_INFO: &[u8] = b"undertone recovery key 1";
+const VAULT_KEY_INFO: &[u8] = b"undertone vault key 1";
 
 /// 24 words: 256 bits of entropy and a checksum of 8 bits. Whoever has them is the person.
 #[derive(ZeroizeOnDrop)]
@@ -47,15 +49,26 @@ impl RecoveryWords {
         Zeroizing::new(self.0.words().collect::<Vec<_>>().join(" "))
     }
 
-    /// HKDF-SHA256 (RFC 5869) of the entropy, without salt.
+    /// The key that an account id commits to.
     pub fn recovery_key(&self) -> RecoveryKey {
+        RecoveryKey::from_seed(&self.derive(&[RECOVERY_KEY_INFO]))
+    }
+
+    /// What the account's vault is sealed with as long as its identity key has this number. Devices keep it, so that they
+    /// can write the vault without the words: a removed one holds the key of a number that is no longer used.
+    pub fn vault_key(&self, identity_number: u32) -> Zeroizing<[u8; KEY_LEN]> {
+        self.derive(&[VAULT_KEY_INFO, &identity_number.to_be_bytes()])
+    }
+
+    /// HKDF-SHA256 (RFC 5869) of the entropy, without salt; its info is the parts, one behind the other.
+    fn derive(&self, info: &[&[u8]]) -> Zeroizing<[u8; KEY_LEN]> {
         let (mut padded, length) = self.0.to_entropy_array();
         let entropy = padded.get(..length).unwrap_or_default();
-        let mut seed = Zeroizing::new([0; SEED_LEN]);
+        let mut key = Zeroizing::new([0; KEY_LEN]);
         #[allow(clippy::expect_used, reason = "HKDF-SHA256 gives up to 8,160 bytes")]
-        Hkdf::<Sha256>::new(None, entropy).expand(RECOVERY_KEY_INFO, &mut *seed).expect("32 bytes");
+        Hkdf::<Sha256>::new(None, entropy).expand_multi_info(info, &mut *key).expect("32 bytes");
         padded.zeroize();
-        RecoveryKey::from_seed(&seed)
+        key
     }
 }
 
@@ -85,6 +98,20 @@ mod tests {
                 "15e3371dccfce410aa387b60892785f2",
             ]
         );
+    }
+
+    /// A vault of any release opens with the words alone: this way to its key is frozen too.
+    #[test]
+    fn vault_keys_are_known() {
+        let words = RecoveryWords::parse(&format!("{}art", "abandon ".repeat(23))).ok().unwrap();
+        assert_eq!(
+            [0, 1].map(|number| HEXLOWER.encode(&*words.vault_key(number))),
+            [
+                "eddfe613e5da323d6a2bb0819e8254520df7144a6b06db543d2dcac91c4e4fe3",
+                "b1d8259c9ec676ec0750e7d1800685caa933befd056b1c1c80a98efded97d127",
+            ]
+        );
+        assert!(*words.vault_key(0) != *words.recovery_key().seed());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A chat: one MLS group (RFC 9420) in one channel.
+//! A chat: one MLS group (RFC 9420) in one channel, until a restart puts another in its place.
 //!
 //! Members are devices; each leaf is signed with the device's key and names it. Every commit carries a path, so that it
 //! heals a stolen state; there are no standalone proposals. The service, which orders the log, is trusted with nothing.
@@ -7,21 +7,31 @@
 //! error the caller rolls back, drops the `Chat` and loads it again**: the object in memory may have moved further than
 //! the store. Bytes leave the device only after the commit of the transaction that made them.
 
+mod change;
 mod commit;
 mod create;
 mod join;
 mod receive;
+mod rejoin;
+mod restart;
 mod verify;
 
 use bytes::Bytes;
-use openmls::prelude::{GroupId, MlsGroup, MlsMessageOut, OpenMlsProvider as _, tls_codec::Serialize as _};
+use openmls::prelude::{GroupId, LeafNodeIndex, MlsGroup, MlsMessageOut, OpenMlsProvider as _};
 use undertone_wire::{
     ChannelId, Message,
     content::{EntryContent, Seen},
 };
 
-pub use self::{create::Invitation, receive::Received};
-use crate::{E2eeError, Me, Member};
+use self::change::tls;
+pub use self::{
+    change::Change,
+    commit::{Committed, Plan},
+    create::Invitation,
+    receive::{Arriving, Received},
+    restart::RestartAt,
+};
+use crate::{E2eeError, Flaw, Me, Member, Suite};
 
 /// A chat as this device knows it.
 pub struct Chat {
@@ -30,12 +40,12 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// The chat of a channel, as the store has it; none if there is none.
+    /// The chat of a channel, as the store has it; none if there is none. `group` counts the restarts that were valid.
     ///
     /// # Errors
     /// [`E2eeError::Storage`].
-    pub fn load(me: &Me<'_>, channel: ChannelId) -> Result<Option<Self>, E2eeError> {
-        let group = MlsGroup::load(me.provider.storage(), &group_id(channel)).map_err(|_| E2eeError::Storage)?;
+    pub fn load(me: &Me<'_>, channel: ChannelId, group: u32) -> Result<Option<Self>, E2eeError> {
+        let group = MlsGroup::load(me.provider.storage(), &group_id(channel, group)).map_err(|_| E2eeError::Storage)?;
         Ok(group.map(|group| Self { channel, group }))
     }
 
@@ -44,12 +54,18 @@ impl Chat {
     /// # Errors
     /// [`E2eeError::Storage`].
     pub fn delete(mut self, me: &Me<'_>) -> Result<(), E2eeError> {
-        self.group.delete(me.provider.storage()).map_err(|_| E2eeError::Storage)
+        self.forget(me)
     }
 
     /// The channel that it is in.
     pub fn channel(&self) -> ChannelId {
         self.channel
+    }
+
+    /// Its ciphersuite.
+    pub fn suite(&self) -> Suite {
+        // No group of another comes into the store.
+        Suite::of(self.group.ciphersuite()).unwrap_or(Suite::PostQuantum)
     }
 
     /// The devices in it, this one included.
@@ -69,23 +85,40 @@ impl Chat {
     /// `seen` is told to all readers, inside the wrap.
     ///
     /// # Errors
-    /// [`E2eeError::Storage`].
+    /// [`E2eeError::Private`] once this device was removed, [`E2eeError::Storage`].
     pub fn encrypt(&mut self, me: &Me<'_>, content: &[u8], seen: &Seen) -> Result<Bytes, E2eeError> {
+        self.check_member()?;
         self.group.set_aad(seen.encode_to_vec());
         let message =
             self.group.create_message(&me.provider, &me.signer, content).map_err(|_| me.blame(E2eeError::Internal))?;
-        entry(&message, Bytes::new())
+        entry(&message, Bytes::new(), Vec::new())
+    }
+
+    /// Who was removed has no secrets of the epoch that followed.
+    pub(crate) fn check_member(&self) -> Result<(), E2eeError> {
+        if self.group.is_active() { Ok(()) } else { Err(E2eeError::Private) }
+    }
+
+    fn leaf_of(&self, member: Member) -> Result<LeafNodeIndex, Flaw> {
+        let leaf = self.group.members().find(|leaf| Member::of(&leaf.credential) == Ok(member));
+        leaf.map(|leaf| leaf.index).ok_or(Flaw::Leaf)
+    }
+
+    fn forget(&mut self, me: &Me<'_>) -> Result<(), E2eeError> {
+        self.group.delete(me.provider.storage()).map_err(|_| E2eeError::Storage)
     }
 }
 
-/// The MLS group id of a channel's chat.
-fn group_id(channel: ChannelId) -> GroupId {
-    GroupId::from_slice(channel.as_bytes())
+/// The MLS group id of a channel's chat after so many restarts.
+fn group_id(channel: ChannelId, group: u32) -> GroupId {
+    match group {
+        0 => GroupId::from_slice(channel.as_bytes()),
+        group => GroupId::from_slice(&[&channel.as_bytes()[..], &group.to_be_bytes()].concat()),
+    }
 }
 
-fn entry(message: &MlsMessageOut, fork_tag: Bytes) -> Result<Bytes, E2eeError> {
-    let mls = message.tls_serialize_detached().map_err(|_| E2eeError::Internal)?.into();
-    Ok(EntryContent { mls, fork_tag, device_lists: Vec::new() }.encode_to_vec().into())
+fn entry(message: &MlsMessageOut, fork_tag: Bytes, device_lists: Vec<Bytes>) -> Result<Bytes, E2eeError> {
+    Ok(EntryContent { mls: tls(message)?, fork_tag, device_lists, restart: None }.encode_to_vec().into())
 }
 
 #[cfg(test)]

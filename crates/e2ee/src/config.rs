@@ -1,19 +1,16 @@
-//! How our MLS groups are set up: one suite, our credential and context, nothing that needs a clock or a past epoch.
+//! How our MLS groups are set up: our credential and context, nothing that needs a clock or a past epoch.
 
 use openmls::prelude::{
-    Capabilities, Ciphersuite, CredentialType, Extension, ExtensionType, Extensions, GroupContext, Lifetime,
-    MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, RequiredCapabilitiesExtension,
-    SenderRatchetConfiguration, UnknownExtension, WireFormatPolicy,
+    Capabilities, CredentialType, Extension, ExtensionType, Extensions, GroupContext, Lifetime, MlsGroupCreateConfig,
+    MlsGroupJoinConfig, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, RequiredCapabilitiesExtension, SenderRatchetConfiguration,
+    UnknownExtension, WireFormatPolicy,
 };
 use undertone_wire::{ChannelId, Message, content, ladder};
 
 use crate::{
-    E2eeError,
+    E2eeError, Suite,
     labels::{CONTEXT_EXTENSION, CREDENTIAL},
 };
-
-/// The suite of this release (`wire::ladder::SUITE`).
-pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519;
 
 /// Handshakes travel in the clear of MLS, messages encrypted; the wrap hides both alike.
 const WIRE_FORMAT: WireFormatPolicy = PURE_PLAINTEXT_WIRE_FORMAT_POLICY;
@@ -25,10 +22,11 @@ const SKIPPED_KEYS_MAX: u32 = 64;
 /// Skipping them takes about a second.
 const SKIPPED_MESSAGES_MAX: u32 = 100_000;
 
-/// What every leaf of ours can do. Proposals of later releases are no part of it yet.
-pub fn capabilities() -> Capabilities {
+/// What every leaf of ours can do in a chat of this suite. That a device reads another one is said by its features on the
+/// device list. Proposals of later releases are no part of it yet.
+pub fn capabilities(suite: Suite) -> Capabilities {
     Capabilities::builder()
-        .ciphersuites(vec![SUITE])
+        .ciphersuites(vec![suite.mls()])
         .extensions(vec![ExtensionType::Unknown(CONTEXT_EXTENSION), ExtensionType::LastResort])
         .credentials(vec![CredentialType::Other(CREDENTIAL)])
         .build()
@@ -41,10 +39,10 @@ pub fn lifetime() -> Lifetime {
 }
 
 /// For a new group of a channel.
-pub fn create(channel: ChannelId) -> Result<MlsGroupCreateConfig, E2eeError> {
+pub fn create(channel: ChannelId, suite: Suite) -> Result<MlsGroupCreateConfig, E2eeError> {
     Ok(MlsGroupCreateConfig::builder()
-        .ciphersuite(SUITE)
-        .capabilities(capabilities())
+        .ciphersuite(suite.mls())
+        .capabilities(capabilities(suite))
         .lifetime(lifetime())
         .with_group_context_extensions(context(channel, ladder::PROTOCOL_MIN)?)
         .wire_format_policy(WIRE_FORMAT)
@@ -81,14 +79,4 @@ pub fn context(channel: ChannelId, floor: u32) -> Result<Extensions<GroupContext
 
 fn sender_ratchet() -> SenderRatchetConfiguration {
     SenderRatchetConfiguration::new(SKIPPED_KEYS_MAX, SKIPPED_MESSAGES_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_suite_is_the_ladders() {
-        assert_eq!(u32::from(u16::from(SUITE)), ladder::SUITE);
-    }
 }

@@ -60,7 +60,17 @@ pub enum Flaw {
     /// A member's leaf is not that of a device on the newest list of an account of this chat.
     #[error("a member is not who he must be")]
     Leaf,
-    /// The group context does not say what ours must: this channel, a floor that is not lowered.
+    /// A device list in the entry does not check, or is of nobody in this chat.
+    #[error("a device list is not one of this chat")]
+    List,
+    /// The keys that the entry installs are not those of the generation that it begins, or are missing where it must begin
+    /// one.
+    #[error("it does not begin the generation that it must")]
+    Generation,
+    /// A head does not lead into the chat that it is of.
+    #[error("the way back into the chat leads elsewhere")]
+    Head,
+    /// The group context does not say what ours must: this channel, a floor that is not lowered, nor the suite.
     #[error("the context of the chat is not what it must be")]
     Context,
     /// The commit or one of its proposals breaks a rule of MLS.

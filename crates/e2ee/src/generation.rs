@@ -5,30 +5,23 @@
 //! what MLS leaves in the clear (who commits, key material, sizes), but no message.
 
 use bytes::Bytes;
-use chacha20poly1305::{
-    Key, KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
 use sha2::Sha256;
-use undertone_credentials::{ReadKey, WriteKey};
-use undertone_wire::{
-    ChannelId, Day, Position,
-    channel::EntryKind,
-    context::Context,
-    padding::{self, PaddingError},
-};
+use undertone_credentials::{PublicKey, ReadKey, WriteKey};
+use undertone_wire::{ChannelId, Day, Position, channel::EntryKind, context::Context, padding};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::{E2eeError, Flaw, labels};
+use crate::{
+    E2eeError, Flaw,
+    aead::{self, KEY_LEN},
+    labels,
+};
 
 /// Bytes of a generation's secret.
 pub const GENERATION_SECRET_LEN: usize = 32;
-
-const KEY_LEN: usize = 32;
-const NONCE_LEN: usize = 24;
-const TAG_LEN: usize = 16;
+/// Bytes of the keys that a generation installs.
+pub const INSTALLS_LEN: usize = 2 * PublicKey::LEN;
 
 /// The secret of a generation. Whoever has it reads and writes the channel's log.
 #[derive(ZeroizeOnDrop)]
@@ -75,21 +68,23 @@ impl Generation {
         WriteKey::from_seed(&self.derive(labels::WRITE_KEY))
     }
 
+    /// What the entry that begins this generation installs at the service: read key, then write key, public.
+    pub fn installs(&self) -> [u8; INSTALLS_LEN] {
+        let mut installs = [0; INSTALLS_LEN];
+        let (read, write) = installs.split_at_mut(PublicKey::LEN);
+        read.copy_from_slice(self.read_key().public().as_bytes());
+        write.copy_from_slice(self.write_key().public().as_bytes());
+        installs
+    }
+
     /// Wraps the content of an entry: `nonce (24) || XChaCha20-Poly1305(padded content)`, exactly one bucket of
     /// [`padding::ENTRY`] long.
     ///
     /// # Errors
     /// [`E2eeError::TooLong`].
     pub fn wrap(&self, place: &Place, content: &[u8], rng: &mut impl CryptoRng) -> Result<Bytes, E2eeError> {
-        let padded =
-            padding::pad(content, NONCE_LEN + TAG_LEN, padding::ENTRY).map_err(|_: PaddingError| E2eeError::TooLong)?;
-        let mut nonce = XNonce::default();
-        rng.fill_bytes(&mut nonce);
-        let ciphertext = self
-            .cipher()
-            .encrypt(&nonce, Payload { msg: &padded, aad: &place.bytes() })
-            .map_err(|_| E2eeError::Internal)?;
-        Ok([&nonce[..], &ciphertext].concat().into())
+        let key = self.derive(labels::WRAP_KEY);
+        aead::seal(&key, &place.bytes(), (&[], content), padding::ENTRY, rng).map(Bytes::from)
     }
 
     /// The content of a body that was wrapped for this place in this generation.
@@ -97,21 +92,10 @@ impl Generation {
     /// # Errors
     /// [`Flaw::Ciphertext`], for everybody who has this generation alike.
     pub fn unwrap(&self, place: &Place, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, E2eeError> {
-        let refused = E2eeError::Invalid(Flaw::Ciphertext);
         if !padding::ENTRY.contains(&body.len()) {
-            return Err(refused);
+            return Err(Flaw::Ciphertext.into());
         }
-        let (nonce, ciphertext) = body.split_first_chunk::<NONCE_LEN>().ok_or(refused)?;
-        let padded = self
-            .cipher()
-            .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: &place.bytes() })
-            .map(Zeroizing::new)
-            .map_err(|_| refused)?;
-        Ok(Zeroizing::new(padding::unpad(&padded).map_err(|_| refused)?.to_vec()))
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&Key::from(*self.derive(labels::WRAP_KEY)))
+        Ok(aead::open(&self.derive(labels::WRAP_KEY), &place.bytes(), body)?)
     }
 
     /// HKDF-SHA256 (RFC 5869) of the secret, without salt.
@@ -201,7 +185,7 @@ mod tests {
                 }
                 Err(error) => {
                     prop_assert_eq!(error, E2eeError::TooLong);
-                    prop_assert!(content.len() + 4 + NONCE_LEN + TAG_LEN > 65_536);
+                    prop_assert!(content.len() + 4 + aead::OVERHEAD > 65_536);
                 }
             }
         }

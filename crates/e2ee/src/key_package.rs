@@ -9,13 +9,12 @@ use openmls_traits::storage::StorageProvider as _;
 use undertone_credentials::{DeviceList, KeyPackage};
 
 use crate::{
-    E2eeError, Flaw, Lists, Me, Member,
-    config::{self, SUITE},
+    E2eeError, Flaw, Lists, Me, Member, Suite, config,
     labels::CONTEXT_EXTENSION,
     provider::{Provider, is_encryption_key},
 };
 
-/// Makes a key package of this device and keeps its private part. The result is to be signed
+/// Makes a key package of this device for chats of a suite and keeps its private part. The result is to be signed
 /// (`credentials::KeyPackage::sign`) with the same `last_resort`.
 ///
 /// A one-time package's private part goes with the first invitation that uses it; a last resort's stays, and opens
@@ -23,13 +22,14 @@ use crate::{
 ///
 /// # Errors
 /// [`E2eeError::Storage`].
-pub fn create_key_package(me: &Me<'_>, last_resort: bool) -> Result<Bytes, E2eeError> {
+pub fn create_key_package(me: &Me<'_>, suite: Suite, last_resort: bool) -> Result<Bytes, E2eeError> {
     let builder = MlsKeyPackage::builder()
-        .leaf_node_capabilities(config::capabilities())
+        .leaf_node_capabilities(config::capabilities(suite))
         .key_package_lifetime(config::lifetime());
     let builder = if last_resort { builder.mark_as_last_resort() } else { builder };
-    let bundle =
-        builder.build(SUITE, &me.provider, &me.signer, me.credential()).map_err(|_| me.blame(E2eeError::Internal))?;
+    let bundle = builder
+        .build(suite.mls(), &me.provider, &me.signer, me.credential())
+        .map_err(|_| me.blame(E2eeError::Internal))?;
     bundle.key_package().tls_serialize_detached().map(Bytes::from).map_err(|_| E2eeError::Internal)
 }
 
@@ -43,32 +43,44 @@ pub fn forget_key_package(me: &Me<'_>, mls: &[u8]) -> Result<(), E2eeError> {
     me.provider.storage().delete_key_package(&reference).map_err(|_| E2eeError::Storage)
 }
 
-/// The MLS key package inside a signed one, if it can add that device of that list to a chat of ours.
+/// The MLS key package inside a signed one, if it can add that device of that list to a chat of this suite.
 pub(crate) fn check(
     provider: &Provider<'_>,
+    suite: Suite,
     list: &DeviceList,
     package: &KeyPackage,
 ) -> Result<MlsKeyPackage, E2eeError> {
     let mls = parse(provider, package.mls())?;
-    if mls.ciphersuite() != SUITE {
-        return Err(E2eeError::Unsupported);
-    }
-    let leaf = mls.leaf_node();
-    let member = Lists::from_iter([list]).member(leaf.credential(), leaf.signature_key().as_slice())?;
+    let member = judge(suite, &mls, &Lists::from_iter([list]))?;
     if member != (Member { account: list.account(), device: package.device() }) {
         return Err(Flaw::Leaf.into());
     }
-    let capable = leaf.capabilities().ciphersuites().contains(&SUITE.into())
+    if mls.last_resort() != package.last_resort() {
+        return Err(Flaw::Malformed.into());
+    }
+    Ok(mls)
+}
+
+/// Whom a key package, whose signatures MLS has checked, adds to a chat of this suite and these accounts.
+///
+/// # Errors
+/// [`E2eeError::Unsupported`] when that device cannot do what the chat needs; [`Flaw::Leaf`], [`Flaw::Malformed`].
+pub(crate) fn judge(suite: Suite, mls: &MlsKeyPackage, lists: &Lists<'_>) -> Result<Member, E2eeError> {
+    if mls.ciphersuite() != suite.mls() {
+        return Err(E2eeError::Unsupported);
+    }
+    let leaf = mls.leaf_node();
+    let member = lists.member(leaf.credential(), leaf.signature_key().as_slice())?;
+    let capable = leaf.capabilities().ciphersuites().contains(&suite.mls().into())
         && leaf.capabilities().extensions().contains(&ExtensionType::Unknown(CONTEXT_EXTENSION))
         && leaf.capabilities().credentials().contains(&leaf.credential().credential_type());
     if !capable {
         return Err(E2eeError::Unsupported);
     }
     let sound = *mls.life_time() == config::lifetime()
-        && mls.last_resort() == package.last_resort()
-        && is_encryption_key(leaf.encryption_key())
-        && is_encryption_key(mls.hpke_init_key());
-    if sound { Ok(mls) } else { Err(Flaw::Malformed.into()) }
+        && is_encryption_key(suite, leaf.encryption_key())
+        && is_encryption_key(suite, mls.hpke_init_key());
+    if sound { Ok(member) } else { Err(Flaw::Malformed.into()) }
 }
 
 /// Parses a key package and checks what MLS asks of every one, its signatures above all.

@@ -2,6 +2,8 @@
 
 /// MLS exporter (RFC 9420, section 8.5): the fork tag that travels with the commit that begins an epoch.
 pub const FORK_TAG: &str = "undertone fork tag 1";
+/// MLS exporter: the secret of the generation that a commit begins.
+pub const GENERATION: &str = "undertone generation 1";
 
 /// HKDF info: seed of a generation's read key.
 pub const READ_KEY: &[u8] = b"undertone generation read key 1";

@@ -1,11 +1,14 @@
 //! End-to-end encryption: what makes a message readable to its chat and to nobody else.
 //!
-//! - [`Chat`]: one MLS group (RFC 9420) per channel, on the post-quantum suite of `wire::ladder`. Its commits and
-//!   messages are the entries of the channel's log.
+//! - [`Chat`]: one MLS group (RFC 9420) per channel, of a [`Suite`]. Its commits and messages are the entries of the
+//!   channel's log; a restart puts another group in its place.
 //! - [`Generation`]: the keys that open a channel, and the wrap around every body in its log, under which the service
 //!   sees a bucket size and nothing of MLS.
+//! - [`seal_head`] and [`open_head`]: the way back into a chat for those who have lost theirs.
 //! - [`seal`](seal()) and [`open`](open()): letters to an account's inbox (HPKE with X-Wing); [`write_letter`] and
 //!   [`read_letter`]: who wrote them.
+//! - [`seal_vault`] and [`open_vault`]: what comes back with the recovery words.
+//! - [`Hello`], [`LinkSecret`], [`LinkChallenge`]: how a new device and an old one meet.
 //!
 //! The service is trusted with nothing but to keep order, and peers with nothing but their own words. Which devices
 //! speak for an account is `credentials`' to say; this crate holds every leaf of a chat against it. MLS secrets lie in
@@ -13,28 +16,38 @@
 //!
 //! No type here names the MLS library behind it.
 
+mod aead;
 mod chat;
 mod config;
 mod error;
 mod generation;
+mod head_slot;
 mod key_package;
 mod labels;
 mod letter;
+mod link;
 mod lists;
 mod me;
 mod provider;
 mod seal;
 mod store;
+mod suite;
+mod vault;
+mod xwing;
 
 #[cfg(test)]
 mod testing;
 
-pub use chat::{Chat, Invitation, Received};
+pub use chat::{Arriving, Change, Chat, Committed, Invitation, Plan, Received, RestartAt};
 pub use error::{E2eeError, Flaw};
-pub use generation::{GENERATION_SECRET_LEN, Generation, Place};
+pub use generation::{GENERATION_SECRET_LEN, Generation, INSTALLS_LEN, Place};
+pub use head_slot::{Head, open_head, seal_head};
 pub use key_package::{create_key_package, forget_key_package};
 pub use letter::{VerifiedLetter, read_letter, write_letter};
+pub use link::{Hello, LinkChallenge, LinkSecret};
 pub use lists::{Lists, Member};
 pub use me::Me;
 pub use seal::{InboxSecret, open, seal};
 pub use store::{KeyValue, KeyValueError};
+pub use suite::Suite;
+pub use vault::{open_vault, seal_vault, vault_identity_number};

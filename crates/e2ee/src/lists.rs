@@ -1,10 +1,11 @@
 //! Who a chat's members may be: the newest device lists of its accounts.
 
+use bytes::Bytes;
 use openmls::prelude::{Credential, CredentialType};
-use undertone_credentials::DeviceList;
+use undertone_credentials::{CredentialError, DeviceList};
 use undertone_wire::{AccountId, Message, content};
 
-use crate::{Flaw, labels::CREDENTIAL};
+use crate::{E2eeError, Flaw, labels::CREDENTIAL};
 
 /// A device in a chat.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,11 +29,54 @@ impl<'a> FromIterator<&'a DeviceList> for Lists<'a> {
 }
 
 impl Lists<'_> {
+    /// Those lists among the ones that an entry brings which are newer than these.
+    ///
+    /// # Errors
+    /// [`Flaw::List`]; [`E2eeError::Unsupported`] for a list of a later release.
+    pub(crate) fn newer(&self, brought: &[Bytes]) -> Result<Vec<DeviceList>, E2eeError> {
+        if brought.len() > self.0.len() {
+            return Err(Flaw::List.into());
+        }
+        let mut newer: Vec<DeviceList> = Vec::new();
+        for encoded in brought {
+            let list = DeviceList::verify(encoded).map_err(|error| match error {
+                CredentialError::Newer => E2eeError::Unsupported,
+                _ => Flaw::List.into(),
+            })?;
+            let known = self.with(&newer).of(list.account()).ok_or(Flaw::List)?.order();
+            if list.order() > known {
+                newer.retain(|other| other.account() != list.account());
+                newer.push(list);
+            }
+        }
+        Ok(newer)
+    }
+
+    /// These lists, and newer ones in the place of those that they follow.
+    pub(crate) fn with<'a>(&'a self, newer: &'a [DeviceList]) -> Lists<'a> {
+        let in_place = |list: &&'a DeviceList| {
+            let list: &'a DeviceList = list;
+            newer.iter().find(|newer| newer.account() == list.account()).unwrap_or(list)
+        };
+        self.0.iter().map(in_place).collect()
+    }
+
+    /// The list of an account.
+    pub(crate) fn of(&self, account: AccountId) -> Option<&DeviceList> {
+        self.0.iter().copied().find(|list| list.account() == account)
+    }
+
+    /// Every device that has a place.
+    pub(crate) fn members(&self) -> impl Iterator<Item = Member> {
+        self.0.iter().flat_map(|list| {
+            list.devices().iter().map(|device| Member { account: list.account(), device: device.number })
+        })
+    }
+
     /// Whose leaf this is, if its signature key is that of the device which its credential names.
     pub(crate) fn member(&self, credential: &Credential, signature_key: &[u8]) -> Result<Member, Flaw> {
         let member = Member::of(credential)?;
-        let list = self.0.iter().find(|list| list.account() == member.account).ok_or(Flaw::Leaf)?;
-        let device = list.device(member.device).ok_or(Flaw::Leaf)?;
+        let device = self.of(member.account).ok_or(Flaw::Leaf)?.device(member.device).ok_or(Flaw::Leaf)?;
         if device.key.as_bytes() == signature_key { Ok(member) } else { Err(Flaw::Leaf) }
     }
 }
@@ -40,15 +84,22 @@ impl Lists<'_> {
 impl Member {
     /// The MLS credential that names it.
     pub(crate) fn credential(self) -> Credential {
-        let leaf = content::Leaf { account: self.account.into(), device: self.device };
-        Credential::new(CredentialType::Other(CREDENTIAL), leaf.encode_to_vec())
+        Credential::new(CredentialType::Other(CREDENTIAL), self.leaf().encode_to_vec())
+    }
+
+    pub(crate) fn leaf(self) -> content::Leaf {
+        content::Leaf { account: self.account.into(), device: self.device }
     }
 
     /// The device that a credential names, in the one encoding that a name has.
     pub(crate) fn of(credential: &Credential) -> Result<Self, Flaw> {
         let leaf = content::Leaf::decode(credential.serialized_content()).map_err(|_| Flaw::Leaf)?;
-        let account = AccountId::try_from(&leaf.account[..]).map_err(|_| Flaw::Leaf)?;
-        let member = Self { account, device: leaf.device };
+        let member = Self::of_leaf(&leaf)?;
         if member.credential() == *credential { Ok(member) } else { Err(Flaw::Leaf) }
+    }
+
+    pub(crate) fn of_leaf(leaf: &content::Leaf) -> Result<Self, Flaw> {
+        let account = AccountId::try_from(&leaf.account[..]).map_err(|_| Flaw::Leaf)?;
+        Ok(Self { account, device: leaf.device })
     }
 }

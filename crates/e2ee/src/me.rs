@@ -15,6 +15,7 @@ use crate::{E2eeError, KeyValue, Member, provider::Provider};
 /// This device, for the time of one transaction of its store.
 pub struct Me<'a> {
     pub(crate) member: Member,
+    pub(crate) key: DeviceKey,
     pub(crate) signer: LeafSigner,
     pub(crate) provider: Provider<'a>,
 }
@@ -32,6 +33,7 @@ impl<'a> Me<'a> {
     ) -> Self {
         Self {
             member: Member { account, device },
+            key: DeviceKey::from_seed(&key.seed()),
             signer: LeafSigner(SigningKey::from_bytes(&key.seed())),
             provider: Provider::new(store, rng),
         }

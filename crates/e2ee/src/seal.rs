@@ -1,4 +1,4 @@
-//! Letters sealed to an inbox: HPKE (RFC 9180), base mode, X-Wing, HKDF-SHA256, AES-256-GCM.
+//! Letters sealed to an inbox (HPKE, see [`xwing`]).
 //!
 //! `version (1) || week (4, big-endian) || enc (1120) || ciphertext of the padded content`, exactly one bucket of
 //! [`padding::INBOX`] long. The service sees the week of the key that a letter is sealed to, and so whether its writer
@@ -6,38 +6,31 @@
 //! ([`letter`](crate::letter)). Who steals a week's secret reads the letters of that week.
 
 use bytes::Bytes;
-use hpke::{Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256, kem::XWing};
 use rand_core::CryptoRng;
 use undertone_credentials::{INBOX_KEY_LEN, InboxKey};
 use undertone_wire::{AccountId, Week, context::Context, padding};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::{E2eeError, Flaw};
-
-type PublicKey = <XWing as hpke::Kem>::PublicKey;
-type PrivateKey = <XWing as hpke::Kem>::PrivateKey;
-type EncappedKey = <XWing as hpke::Kem>::EncappedKey;
+use crate::{
+    E2eeError, Flaw,
+    xwing::{self, SecretKey},
+};
 
 const VERSION: u8 = 1;
 const WEEK_LEN: usize = 4;
-const ENC_LEN: usize = 1_120;
-const TAG_LEN: usize = 16;
-const SEED_LEN: usize = 32;
 
 /// The secret half of one week's inbox key, shared by an account's devices.
 #[derive(ZeroizeOnDrop)]
 pub struct InboxSecret {
     #[zeroize(skip)]
     week: Week,
-    seed: [u8; SEED_LEN],
+    key: SecretKey,
 }
 
 impl InboxSecret {
     /// A fresh one for a week.
     pub fn generate(week: Week, rng: &mut impl CryptoRng) -> Self {
-        let mut secret = Self { week, seed: [0; SEED_LEN] };
-        rng.fill_bytes(&mut secret.seed);
-        secret
+        Self { week, key: SecretKey::generate(rng) }
     }
 
     /// The week that it is for.
@@ -47,7 +40,7 @@ impl InboxSecret {
 
     /// Its stored form: `version (1) || week (4) || X-Wing seed (32)`.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new([&[VERSION][..], &self.week.0.to_be_bytes(), &self.seed].concat())
+        Zeroizing::new([&[VERSION][..], &self.week.0.to_be_bytes(), self.key.seed()].concat())
     }
 
     /// From its stored form.
@@ -56,19 +49,12 @@ impl InboxSecret {
     /// [`E2eeError::Unsupported`] for another version, [`Flaw::Malformed`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, E2eeError> {
         let (week, seed) = split_week(bytes)?;
-        Ok(Self { week, seed: seed.try_into().map_err(|_| Flaw::Malformed)? })
+        Ok(Self { week, key: SecretKey::from_seed(seed)? })
     }
 
     /// The public half, to be signed (`credentials::InboxKey`).
     pub fn public(&self) -> [u8; INBOX_KEY_LEN] {
-        let mut key = [0; INBOX_KEY_LEN];
-        XWing::sk_to_pk(&self.private()).write_exact(&mut key);
-        key
-    }
-
-    fn private(&self) -> PrivateKey {
-        #[allow(clippy::expect_used, reason = "every seed of this length is a key")]
-        PrivateKey::from_bytes(&self.seed).expect("32 bytes")
+        self.key.public()
     }
 }
 
@@ -82,19 +68,10 @@ pub fn seal(
     content: &[u8],
     rng: &mut impl CryptoRng,
 ) -> Result<Bytes, E2eeError> {
-    let overhead = 1 + WEEK_LEN + ENC_LEN + TAG_LEN;
-    let padded = padding::pad(content, overhead, padding::INBOX).map_err(|_| E2eeError::TooLong)?;
-    let public = PublicKey::from_bytes(key.key()).map_err(|_| Flaw::Malformed)?;
-    let (enc, ciphertext) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, XWing>(
-        &OpModeS::Base,
-        &public,
-        &info(recipient, key.week()),
-        &padded,
-        &[],
-        rng,
-    )
-    .map_err(|_| E2eeError::Internal)?;
-    Ok([&[VERSION][..], &key.week().0.to_be_bytes(), &enc.to_bytes(), &ciphertext].concat().into())
+    let padded =
+        padding::pad(content, 1 + WEEK_LEN + xwing::OVERHEAD, padding::INBOX).map_err(|_| E2eeError::TooLong)?;
+    let sealed = xwing::seal(key.key(), &info(recipient, key.week()), &padded, rng)?;
+    Ok([&[VERSION][..], &key.week().0.to_be_bytes(), &sealed].concat().into())
 }
 
 /// Opens what was sealed to this account with one of its secrets.
@@ -104,25 +81,17 @@ pub fn seal(
 /// [`Flaw::Malformed`], [`Flaw::Ciphertext`].
 pub fn open(secrets: &[InboxSecret], account: AccountId, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, E2eeError> {
     let (week, rest) = split_week(sealed)?;
-    let (enc, ciphertext) = rest.split_first_chunk::<ENC_LEN>().ok_or(Flaw::Malformed)?;
     if !padding::INBOX.contains(&sealed.len()) {
         return Err(Flaw::Malformed.into());
     }
-    let enc = EncappedKey::from_bytes(enc).map_err(|_| Flaw::Malformed)?;
-
     let mut of_week = secrets.iter().filter(|secret| secret.week == week).peekable();
     of_week.peek().ok_or(E2eeError::KeyGone)?;
     for secret in of_week {
-        let opened = hpke::single_shot_open::<AesGcm256, HkdfSha256, XWing>(
-            &OpModeR::Base,
-            &secret.private(),
-            &enc,
-            &info(account, week),
-            ciphertext,
-            &[],
-        );
-        if let Ok(padded) = opened.map(Zeroizing::new) {
-            return Ok(Zeroizing::new(padding::unpad(&padded).map_err(|_| Flaw::Malformed)?.to_vec()));
+        match xwing::open(&secret.key, &info(account, week), rest) {
+            Ok(padded) => return Ok(Zeroizing::new(padding::unpad(&padded).map_err(|_| Flaw::Malformed)?.to_vec())),
+            // Two devices may have made one for the same week at once.
+            Err(Flaw::Ciphertext) => {}
+            Err(flaw) => return Err(flaw.into()),
         }
     }
     Err(Flaw::Ciphertext.into())

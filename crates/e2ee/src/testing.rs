@@ -13,7 +13,10 @@ use undertone_credentials::{Device, DeviceKey, DeviceList, IdentityKey, KeyPacka
 use undertone_wire::{AccountId, ChannelId, Day, channel::EntryKind, content::Seen};
 use zeroize::Zeroizing;
 
-use crate::{Chat, E2eeError, Invitation, KeyValue, KeyValueError, Lists, Me, Received, create_key_package};
+use crate::{
+    Arriving, Change, Chat, Committed, E2eeError, Generation, Invitation, KeyValue, KeyValueError, Lists, Me, Member,
+    Plan, Received, RestartAt, Suite, create_key_package,
+};
 
 pub const CHANNEL: ChannelId = ChannelId::new([9; 16]);
 
@@ -65,11 +68,22 @@ impl KeyValue for Memory {
 
 /// One device of a person, with its own store.
 pub struct Person {
+    pub seed: u8,
     pub key: DeviceKey,
     pub number: u32,
+    /// The newest list when this device came.
     pub list: DeviceList,
     pub memory: Memory,
     pub rng: RefCell<ChaCha20Rng>,
+    /// The group that its chat is in.
+    pub group: Cell<u32>,
+}
+
+/// The keys of an account and of its devices from number 1.
+fn keys(seed: u8, devices: u32) -> (RecoveryKey, IdentityKey, Vec<DeviceKey>) {
+    let rng = &mut rng(seed);
+    let (recovery, identity) = (RecoveryKey::generate(rng), IdentityKey::generate(rng));
+    (recovery, identity, (0..devices).map(|_| DeviceKey::generate(rng)).collect())
 }
 
 impl Person {
@@ -80,21 +94,37 @@ impl Person {
 
     /// Somebody's devices, from number 1.
     pub fn with_devices(seed: u8, devices: u32) -> Vec<Self> {
-        let rng = &mut rng(seed);
-        let (recovery, identity) = (RecoveryKey::generate(rng), IdentityKey::generate(rng));
-        let keys: Vec<DeviceKey> = (0..devices).map(|_| DeviceKey::generate(rng)).collect();
-        let listed = (1..).zip(&keys).map(|(number, key)| Device { number, key: key.public(), features: vec![] });
+        let (recovery, identity, keys) = keys(seed, devices);
+        let listed = (1..).zip(&keys).map(|(number, key)| listed(number, key));
         let list = DeviceList::first(&recovery.public(), &identity, listed.collect()).ok().unwrap();
-        (1..)
-            .zip(keys)
-            .map(|(number, key)| Self {
-                key,
-                number,
-                list: list.clone(),
-                memory: Memory::default(),
-                rng: RefCell::new(self::rng(seed.wrapping_mul(16).wrapping_add(number as u8))),
-            })
-            .collect()
+        (1..).zip(keys).map(|(number, key)| Self::device(seed, number, key, list.clone())).collect()
+    }
+
+    fn device(seed: u8, number: u32, key: DeviceKey, list: DeviceList) -> Self {
+        let rng = RefCell::new(self::rng(seed.wrapping_mul(16).wrapping_add(number as u8)));
+        Self { seed, key, number, list, memory: Memory::default(), rng, group: Cell::new(0) }
+    }
+
+    /// A device that comes later, with the list that lists it.
+    pub fn next_device(&self) -> Self {
+        let number = self.list.devices().iter().map(|device| device.number).max().unwrap() + 1;
+        let (_, identity, mut keys) = keys(self.seed, number);
+        let key = keys.pop().unwrap();
+        let mut devices = self.list.devices().to_vec();
+        devices.push(listed(number, &key));
+        let list = self.list.next(&identity, devices).ok().unwrap();
+        Self::device(self.seed, number, key, list)
+    }
+
+    /// The list after this device's, from which another was removed.
+    pub fn list_without(&self, number: u32) -> DeviceList {
+        let devices = self.list.devices().iter().filter(|device| device.number != number).cloned().collect();
+        let (recovery, _, _) = keys(self.seed, 0);
+        self.list.next_identity(&recovery, &IdentityKey::from_seed(&[self.seed; 32]), devices).ok().unwrap()
+    }
+
+    pub fn member(&self) -> Member {
+        Member { account: self.account(), device: self.number }
     }
 
     pub fn account(&self) -> AccountId {
@@ -115,13 +145,22 @@ impl Person {
     /// One transaction on the chat, after which it is loaded again and must be in the same epoch.
     pub fn chat<T>(&self, f: impl FnOnce(&Me<'_>, &mut Chat) -> Result<T, E2eeError>) -> Result<T, E2eeError> {
         self.act(|me| {
-            let mut chat = Chat::load(me, CHANNEL)?.expect("there is a chat");
+            let mut chat = self.load(me)?.expect("there is a chat");
             let result = f(me, &mut chat)?;
-            let authenticator = chat.epoch_authenticator();
-            assert_eq!(authenticator.len(), 48);
-            assert!(Chat::load(me, CHANNEL)?.unwrap().epoch_authenticator() == authenticator);
+            match self.load(me)? {
+                Some(again) => assert!(again.epoch_authenticator() == chat.epoch_authenticator()),
+                None => assert!(chat.check_member().is_err(), "only who was removed has nothing left"),
+            }
             Ok(result)
         })
+    }
+
+    pub fn load(&self, me: &Me<'_>) -> Result<Option<Chat>, E2eeError> {
+        Chat::load(me, CHANNEL, self.group.get())
+    }
+
+    pub fn delete(&self) {
+        self.act(|me| self.load(me)?.unwrap().delete(me)).unwrap();
     }
 
     pub fn authenticator(&self) -> Bytes {
@@ -129,7 +168,11 @@ impl Person {
     }
 
     pub fn key_package(&self, last_resort: bool) -> KeyPackage {
-        let mls = self.act(|me| create_key_package(me, last_resort)).unwrap();
+        self.key_package_of(Suite::PostQuantum, last_resort)
+    }
+
+    pub fn key_package_of(&self, suite: Suite, last_resort: bool) -> KeyPackage {
+        let mls = self.act(|me| create_key_package(me, suite, last_resort)).unwrap();
         self.sign_key_package(mls, last_resort)
     }
 
@@ -140,29 +183,34 @@ impl Person {
 
     /// Begins the chat with these devices.
     pub fn create(&self, others: &[&Person]) -> Option<Invitation> {
-        let packages: Vec<KeyPackage> = others.iter().map(|other| other.key_package(false)).collect();
+        self.create_of(Suite::PostQuantum, others)
+    }
+
+    pub fn create_of(&self, suite: Suite, others: &[&Person]) -> Option<Invitation> {
+        let packages: Vec<KeyPackage> = others.iter().map(|other| other.key_package_of(suite, false)).collect();
         let peers: Vec<_> = others.iter().zip(&packages).map(|(other, package)| (&other.list, package)).collect();
-        self.act(|me| Ok(Chat::create(me, CHANNEL, &peers)?.1)).unwrap()
+        self.act(|me| Ok(Chat::create(me, CHANNEL, suite, &peers)?.1)).unwrap()
     }
 
     pub fn join(&self, invitation: &Invitation, lists: &Lists<'_>) -> Result<(), E2eeError> {
-        self.act(|me| Chat::join(me, CHANNEL, &invitation.welcome, &invitation.tree, lists).map(drop))
+        let group = self.group.get();
+        self.act(|me| Chat::join(me, CHANNEL, group, &invitation.welcome, &invitation.tree, lists).map(drop))
     }
 
     pub fn encrypt(&self, text: &str) -> Bytes {
         self.chat(|me, chat| chat.encrypt(me, text.as_bytes(), &seen(1))).unwrap()
     }
 
-    pub fn self_update(&self) -> Bytes {
-        self.chat(|me, chat| chat.self_update(me, &seen(2))).unwrap()
+    pub fn commit(&self, plan: &Plan<'_>, lists: &Lists<'_>) -> Result<Committed, E2eeError> {
+        self.chat(|me, chat| chat.commit(me, plan, lists, &seen(2)))
     }
 
-    pub fn merge_pending(&self) {
-        self.chat(|me, chat| chat.merge_pending(me)).unwrap();
+    pub fn self_update(&self, lists: &Lists<'_>) -> Bytes {
+        self.commit(&Plan::default(), lists).unwrap().entry
     }
 
     pub fn receive(&self, kind: EntryKind, entry: &[u8], lists: &Lists<'_>) -> Result<Received, E2eeError> {
-        self.chat(|me, chat| chat.receive(me, kind, entry, lists))
+        self.chat(|me, chat| chat.receive(me, &Arriving { kind, installs: &[], content: entry }, lists))
     }
 
     /// The text and sender of a message that must be right.
@@ -177,12 +225,55 @@ impl Person {
         }
     }
 
-    /// Follows a commit that must be right.
+    /// Follows a commit that must be right and changes nothing.
     pub fn follow(&self, entry: &[u8], lists: &Lists<'_>) {
-        match self.receive(EntryKind::Commit, entry, lists) {
-            Ok(Received::Commit { seen, .. }) => assert!(seen == self::seen(2)),
+        let committed = Committed { entry: Bytes::copy_from_slice(entry), generation: None, invitation: None };
+        let change = self.merge(&committed, lists);
+        assert!(change.added.is_empty() && change.removed.is_empty() && change.lists.is_empty() && !change.gone);
+    }
+
+    /// Follows a commit that must be right.
+    pub fn merge(&self, committed: &Committed, lists: &Lists<'_>) -> Change {
+        match self.take(committed, lists) {
+            Ok(Received::Commit { seen, change, .. }) => {
+                assert!(seen == self::seen(2));
+                change
+            }
             Ok(_) => panic!("another entry than a commit"),
             Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Receives a commit as the log serves it.
+    pub fn take(&self, committed: &Committed, lists: &Lists<'_>) -> Result<Received, E2eeError> {
+        let installs = committed.generation.as_ref().map(Generation::installs);
+        let installs: &[u8] = installs.as_ref().map_or(&[], |installs| installs);
+        self.chat(|me, chat| {
+            chat.receive(me, &Arriving { kind: EntryKind::Commit, installs, content: &committed.entry }, lists)
+        })
+    }
+
+    pub fn restart(
+        &self,
+        at: &RestartAt,
+        suite: Suite,
+        plan: &Plan<'_>,
+        lists: &Lists<'_>,
+    ) -> Result<Committed, E2eeError> {
+        self.act(|me| Chat::restart(me, at, suite, plan, lists, &seen(2)))
+    }
+
+    /// Receives a restart as the log serves it, and goes on in its group.
+    pub fn take_restart(&self, at: &RestartAt, committed: &Committed, lists: &Lists<'_>) -> Result<Change, E2eeError> {
+        let installs = committed.generation.as_ref().unwrap().installs();
+        let entry = Arriving { kind: EntryKind::Restart, installs: &installs, content: &committed.entry };
+        match self.act(|me| Chat::receive_restart(me, at, &entry, lists))? {
+            Received::Commit { seen, change, .. } => {
+                assert!(seen == self::seen(2));
+                self.group.set(at.group);
+                Ok(change)
+            }
+            _ => panic!("another entry than a restart"),
         }
     }
 
@@ -192,14 +283,22 @@ impl Person {
     }
 }
 
+fn listed(number: u32, key: &DeviceKey) -> Device {
+    Device { number, key: key.public(), features: vec![] }
+}
+
 pub fn lists<'a>(people: &[&'a Person]) -> Lists<'a> {
     people.iter().map(|person| &person.list).collect()
 }
 
 /// Ana and Bo, in a chat that she began.
 pub fn pair() -> (Person, Person) {
+    pair_of(Suite::PostQuantum)
+}
+
+pub fn pair_of(suite: Suite) -> (Person, Person) {
     let (ana, bo) = (Person::new(1), Person::new(2));
-    let invitation = ana.create(&[&bo]).unwrap();
+    let invitation = ana.create_of(suite, &[&bo]).unwrap();
     bo.join(&invitation, &lists(&[&ana, &bo])).unwrap();
     (ana, bo)
 }

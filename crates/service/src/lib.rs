@@ -20,5 +20,5 @@ mod request;
 mod visitor;
 
 pub use account::{AccountPlane, AccountSession, InviteCode, Registration};
-pub use channel::{ChannelPlane, ChannelSession};
+pub use channel::{ChannelPlane, ChannelSession, TicketKey};
 pub use visitor::VisitorSession;

@@ -14,6 +14,43 @@ pub struct ListVersion {
     pub counter: u64,
 }
 
+/// A device on a list. The same number with another key is another device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ListedDevice {
+    /// Its number.
+    pub number: u32,
+    /// Ed25519.
+    pub key: [u8; 32],
+}
+
+/// A device list with what the store must know of it.
+#[derive(Clone)]
+pub struct NewList {
+    /// Its place among the lists of its account.
+    pub version: ListVersion,
+    /// SignedDeviceList.
+    pub encoded: Bytes,
+    /// The devices on it, numbers all different.
+    pub devices: Vec<ListedDevice>,
+}
+
+/// What a device says of itself each time it comes, so that a copy of it is noticed. 16 random bytes each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Visit {
+    /// What it said the last time; none if it does not know.
+    pub last: Option<[u8; 16]>,
+    /// What it will say the next time.
+    pub next: [u8; 16],
+}
+
+impl Visit {
+    /// Whether the device of which this is held may be the one that comes. It may have been here already, without having
+    /// heard so.
+    pub(crate) fn follows(&self, held: Option<[u8; 16]>) -> bool {
+        held.is_none() || held == self.last || held == Some(self.next)
+    }
+}
+
 /// SHA-256 of an invite code; codes themselves are not kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InviteHash(pub [u8; 32]);
@@ -34,15 +71,15 @@ pub struct Invite {
 pub struct NewAccount {
     /// Its id.
     pub account: AccountId,
-    /// Version of `device_list`.
-    pub list_version: ListVersion,
-    /// SignedDeviceList.
-    pub device_list: Bytes,
+    /// Ed25519; no two accounts have the same.
+    pub recovery_key: [u8; 32],
+    /// Its first list.
+    pub list: NewList,
     /// Week of `inbox_key`.
     pub inbox_week: Week,
     /// SignedInboxKey.
     pub inbox_key: Bytes,
-    /// Number of its first device.
+    /// Number of the device that registers.
     pub device: u32,
     /// That device's key packages.
     pub key_packages: NewKeyPackages,
@@ -64,7 +101,7 @@ pub struct NewKeyPackages {
 pub enum Creation {
     /// The account exists now. Also for a retry with the same device list, which uses no invite up.
     Created,
-    /// The account exists with another device list.
+    /// The account exists with another device list, or another account with this recovery key.
     Taken,
     /// The invite is unknown, used up or expired.
     InviteRefused,
@@ -77,7 +114,7 @@ pub struct StoredAccount {
     pub list_version: ListVersion,
     /// SignedDeviceList.
     pub device_list: Bytes,
-    /// Week of the newest inbox key.
+    /// Week of the newest inbox key; 0 if it is signed by a former identity key.
     pub inbox_week: Week,
     /// The day it was created.
     pub created: Day,
@@ -96,6 +133,15 @@ pub struct Contact {
     pub inbox_key: Bytes,
     /// SignedKeyPackage, one of each device that has any, by device number.
     pub key_packages: Vec<Bytes>,
+}
+
+/// What an account's devices have sealed for whoever has the recovery words.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Vault {
+    /// Counts from 1; 0 while there is none.
+    pub revision: u64,
+    /// Empty while there is none.
+    pub sealed: Bytes,
 }
 
 /// How a delivery ended.
@@ -146,28 +192,43 @@ pub trait Accounts: Send + Sync + 'static {
     /// Looks an account up.
     fn account(&self, account: AccountId) -> impl Future<Output = Result<Option<StoredAccount>, StoreError>> + Send;
 
-    /// Notes that an account was here on this day; writes only when the day is a new one.
-    fn seen(&self, account: AccountId, today: Day) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Finds the account of a recovery key.
+    fn recoverable(&self, recovery_key: [u8; 32])
+    -> impl Future<Output = Result<Option<AccountId>, StoreError>> + Send;
+
+    /// Notes that a listed device was here on this day, and what it will say the next time (true). False, and nothing is
+    /// noted: another one was here meanwhile, since what is held is neither what this one said the last time nor, as in a
+    /// retry, what it will say the next. A device of which nothing is held may say anything. Writes only what is new.
+    fn seen(
+        &self,
+        account: AccountId,
+        device: u32,
+        visit: Option<Visit>,
+        today: Day,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Replaces the device list if the new version is higher (true), or it is the same list again (true). False: a
     /// newer or another list of that version stands, or there is no such account.
+    ///
+    /// With a device that is not listed any more goes all that is kept for it: key packages, how far it has read, its
+    /// visits. With a former identity key goes the week of the inbox key that it signed.
     fn put_device_list(
         &self,
         account: AccountId,
-        version: ListVersion,
-        device_list: Bytes,
+        list: NewList,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Replaces the inbox key if its week is not older than the one held (true). False: it is, or there is no such
-    /// account.
+    /// Replaces the inbox key if the account's list has this identity number, and the week is not older than the one held
+    /// (true). False: it is not so, or there is no such account.
     fn put_inbox_key(
         &self,
         account: AccountId,
+        identity_number: u32,
         week: Week,
         inbox_key: Bytes,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Adds key packages of a device, up to `one_time_max` in all (what is beyond is left out). The same bytes are kept
+    /// Adds key packages of a listed device, up to `one_time_max` in all (what is beyond is left out). The same bytes are kept
     /// once, and those among the last [`HANDED_OUT_KEPT`] handed out are not taken again. Returns how many one-time
     /// ones are left.
     fn put_key_packages(
@@ -208,8 +269,24 @@ pub trait Accounts: Send + Sync + 'static {
         bytes_max: usize,
     ) -> impl Future<Output = Result<InboxPage, StoreError>> + Send;
 
-    /// Forgets entries up to and with `up_to`. Their numbers are never used again.
-    fn clear_inbox(&self, account: AccountId, up_to: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Notes that a listed device has read all entries up to and with `up_to`, and forgets those that all listed devices
+    /// have read. Their numbers are never used again.
+    fn clear_inbox(
+        &self,
+        account: AccountId,
+        device: u32,
+        up_to: u64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The vault; an empty one for an account that has none.
+    fn vault(&self, account: AccountId) -> impl Future<Output = Result<Vault, StoreError>> + Send;
+
+    /// Replaces the vault if the new one's revision follows the one held (true), or it is the same vault again (true).
+    /// False: it does not, or there is no such account.
+    fn put_vault(&self, account: AccountId, vault: Vault) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Deletes an account and all that is kept of it, its letters and their idempotency ids included.
+    fn delete(&self, account: AccountId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps an invite. The same hash again changes nothing, even after the invite was used up.
     fn add_invite(&self, invite: Invite) -> impl Future<Output = Result<(), StoreError>> + Send;

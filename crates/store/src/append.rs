@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use undertone_wire::{
-    WrongLength,
-    chain::Digest,
-    channel::{Entry, EntryKind},
-};
+use undertone_wire::{WrongLength, chain::Digest, channel::Entry};
 
-use crate::{Append, AppendOutcome, NewEntry, StoreError, StoredChannel, entry::StoredEntry};
+use crate::{
+    Append, AppendOutcome, EndedGeneration, GenerationKeys, NewEntry, StoreError, StoredChannel, entry::StoredEntry,
+};
 
 /// An append with the digests of its entries, computed before the engine's turn comes.
 pub(crate) struct Prepared {
@@ -26,10 +24,42 @@ pub(crate) struct Used {
 
 /// What an engine has to do.
 pub(crate) enum Plan {
-    /// Write the entries, numbered on from the channel's `seq`, and the channel as it is after them.
-    Write(StoredChannel),
+    /// Write the entries, numbered on from the channel's `seq`, and what they make of it.
+    Write(Moved),
     /// Write nothing and answer this.
     Answer(AppendOutcome),
+}
+
+/// What entries make of a channel.
+pub(crate) struct Moved {
+    /// As it is after them.
+    pub(crate) channel: StoredChannel,
+    /// Generations that end with them, by their numbers.
+    pub(crate) ended: Vec<(u32, EndedGeneration)>,
+}
+
+impl Moved {
+    /// What whoever appended learns, once it is written.
+    pub(crate) fn outcome(&self, first_seq: u64) -> AppendOutcome {
+        let ended = self.ended.first().map(|(_, ended)| *ended);
+        AppendOutcome::Appended { first_seq, channel: self.channel, fresh: true, ended }
+    }
+
+    fn new(channel: StoredChannel) -> Self {
+        Self { channel, ended: Vec::new() }
+    }
+
+    fn append(&mut self, entry: &NewEntry, digest: &Digest) {
+        let Self { channel, ended } = self;
+        channel.seq += 1;
+        channel.chain = channel.chain.then(digest);
+        channel.position = channel.position.after(entry.kind);
+        if let Some(GenerationKeys { read, write }) = entry.installs {
+            let StoredChannel { seq, chain, position, generation, read_key, .. } = *channel;
+            ended.push((generation, EndedGeneration { read_key, seq, chain, position }));
+            (channel.generation, channel.read_key, channel.write_key) = (generation + 1, read, write);
+        }
+    }
 }
 
 impl Prepared {
@@ -57,16 +87,16 @@ impl Prepared {
         if let Some(outcome) = self.known(channel, used) {
             return Plan::Answer(outcome);
         }
-        let mut after = channel;
+        let stale = Plan::Answer(AppendOutcome::Stale(channel));
+        if self.append.generation != channel.generation {
+            return stale;
+        }
+        let mut after = Moved::new(channel);
         for (entry, digest) in self.append.entries.iter().zip(&self.digests) {
-            if entry.position != after.position {
-                return Plan::Answer(AppendOutcome::Stale(channel));
+            if entry.position != after.channel.position {
+                return stale;
             }
-            if entry.kind == EntryKind::Commit {
-                after.position.epoch += 1;
-            }
-            after.seq += 1;
-            after.chain = after.chain.then(digest);
+            after.append(entry, digest);
         }
         if bytes_held.saturating_add(self.bytes()) > self.append.bytes_max {
             return Plan::Answer(AppendOutcome::Full);
@@ -91,7 +121,11 @@ impl Prepared {
             .zip(&self.digests)
             .zip(used)
             .all(|((seq, digest), used)| used.is_some_and(|used| used.seq == seq && used.digest == *digest.as_bytes()));
-        Some(if again { AppendOutcome::Appended { first_seq, channel, fresh: false } } else { AppendOutcome::Conflict })
+        Some(if again {
+            AppendOutcome::Appended { first_seq, channel, fresh: false, ended: None }
+        } else {
+            AppendOutcome::Conflict
+        })
     }
 }
 
@@ -103,6 +137,7 @@ fn digest(entry: &NewEntry) -> Result<Digest, WrongLength> {
         epoch: entry.position.epoch,
         expiry_day: entry.expiry_day.0,
         body: entry.body.clone(),
+        installs: entry.installs.as_ref().map(GenerationKeys::to_bytes).unwrap_or_default(),
         ..Entry::default()
     })
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use undertone_wire::{
-    ChannelId, Day, IdempotencyId, Position,
+    ChannelId, Day, IdempotencyId, Position, WrongLength,
     chain::Chain,
     channel::{Entry, EntryKind},
 };
@@ -18,6 +18,45 @@ pub struct NewChannel {
     pub read_key: [u8; 32],
     /// See `read_key`.
     pub write_key: [u8; 32],
+}
+
+/// Ed25519 keys of a generation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct GenerationKeys {
+    /// To read.
+    pub read: [u8; 32],
+    /// To write.
+    pub write: [u8; 32],
+}
+
+impl GenerationKeys {
+    /// As an entry carries them: the read key, then the write key.
+    pub fn to_bytes(&self) -> Bytes {
+        [self.read, self.write].concat().into()
+    }
+}
+
+impl TryFrom<&[u8]> for GenerationKeys {
+    type Error = WrongLength;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, WrongLength> {
+        let wrong = WrongLength { expected: 64 };
+        let (read, write) = bytes.split_first_chunk().ok_or(wrong)?;
+        Ok(Self { read: *read, write: write.try_into().map_err(|_| wrong)? })
+    }
+}
+
+/// A generation that is over. Its read key still reads up to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EndedGeneration {
+    /// Ed25519, to read.
+    pub read_key: [u8; 32],
+    /// Number of the entry that ended it, by beginning the next.
+    pub seq: u64,
+    /// The chain after that entry.
+    pub chain: Chain,
+    /// The position after that entry.
+    pub position: Position,
 }
 
 /// What is kept of a channel itself: its head and its current keys.
@@ -59,7 +98,7 @@ impl StoredChannel {
 /// An entry to append.
 #[derive(Clone)]
 pub struct NewEntry {
-    /// What it is; a commit moves the position on.
+    /// What it is; a commit moves the position on by an epoch, a restart to the next incarnation.
     pub kind: EntryKind,
     /// What it is made for.
     pub position: Position,
@@ -67,6 +106,8 @@ pub struct NewEntry {
     pub expiry_day: Day,
     /// One bucket of ciphertext, never empty: an entry without a body is an expired one.
     pub body: Bytes,
+    /// Keys of the generation that it begins.
+    pub installs: Option<GenerationKeys>,
     /// Scope: (channel, expiry day).
     pub id: IdempotencyId,
 }
@@ -76,6 +117,8 @@ pub struct NewEntry {
 pub struct Append {
     /// Where.
     pub channel: ChannelId,
+    /// The generation whose write key was proven.
+    pub generation: u32,
     /// All or none of these, in order.
     pub entries: Vec<NewEntry>,
     /// Bytes of bodies that the channel may hold.
@@ -93,8 +136,10 @@ pub enum AppendOutcome {
         channel: StoredChannel,
         /// False when this was a retry, and nothing new was written.
         fresh: bool,
+        /// How the generation that it was appended under has ended, if it ended with this.
+        ended: Option<EndedGeneration>,
     },
-    /// An entry is made for another position than it would come to stand at.
+    /// The generation is not the current one, or an entry is made for another position than it would come to stand at.
     Stale(StoredChannel),
     /// An idempotency id was used before with other bytes, or twice in this append, or only some of the ids were, or
     /// the entries do not stand in this order without others between them.
@@ -119,7 +164,7 @@ pub struct ChannelCounts {
 /// Storage of the channel plane. Partition key: the channel id.
 ///
 /// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is dropped whole;
-/// and its digest with kind, position and expiry day, for good. A commit's body is dropped like any other, at the day
+/// and its digest with kind, position, expiry day and the keys that it installs, for good. A commit's body is dropped like any other, at the day
 /// that its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
 pub trait Channels: Send + Sync + 'static {
     /// Creates an empty channel. True also for the same keys again; false when the id is taken by others.
@@ -128,10 +173,18 @@ pub trait Channels: Send + Sync + 'static {
     /// Looks a channel up.
     fn channel(&self, channel: ChannelId) -> impl Future<Output = Result<Option<StoredChannel>, StoreError>> + Send;
 
+    /// Looks up a generation that is over. None for the current one, and for those that never were.
+    fn ended_generation(
+        &self,
+        channel: ChannelId,
+        generation: u32,
+    ) -> impl Future<Output = Result<Option<EndedGeneration>, StoreError>> + Send;
+
     /// Appends all entries or none. Each must be made for the position at which it comes to stand: after a commit, the
-    /// next epoch. Idempotency ids are looked up before positions are compared, and those before bytes are counted:
-    /// with the same kinds, positions and bodies in the same order the first result is returned, whatever came after.
-    /// An empty body is [`StoreError::NotApplied`], always.
+    /// next epoch; after a restart, epoch 0 of the next incarnation. One that installs keys begins the next generation
+    /// with them. Idempotency ids are looked up before generation and positions are compared, and those before bytes are
+    /// counted: with the same kinds, positions, keys and bodies in the same order the first result is returned, whatever
+    /// came after. An empty body is [`StoreError::NotApplied`], always.
     fn append(&self, append: Append) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
 
     /// Entries after `after` without a gap, at most `limit` and (but for the first) `bytes_max` of bodies. An expired

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use undertone_wire::{Day, Position, chain::Digest, channel::Entry};
 
-use crate::NewEntry;
+use crate::{GenerationKeys, NewEntry};
 
 /// An entry without its body.
 #[derive(Clone, Copy)]
@@ -14,23 +14,25 @@ pub(crate) struct StoredEntry {
     pub(crate) position: Position,
     pub(crate) expiry_day: Day,
     pub(crate) digest: Digest,
+    pub(crate) installs: Option<GenerationKeys>,
 }
 
 impl StoredEntry {
     pub(crate) fn new(entry: &NewEntry, seq: u64, digest: Digest) -> Self {
-        let NewEntry { kind, position, expiry_day, .. } = *entry;
-        Self { seq, kind: kind.into(), position, expiry_day, digest }
+        let NewEntry { kind, position, expiry_day, installs, .. } = *entry;
+        Self { seq, kind: kind.into(), position, expiry_day, digest, installs }
     }
 
     /// What a reader gets: the body, or the digest in its place.
     pub(crate) fn served(self, body: Option<Bytes>) -> Entry {
-        let Self { seq, kind, position, expiry_day: Day(expiry_day), digest } = self;
+        let Self { seq, kind, position, expiry_day: Day(expiry_day), digest, installs } = self;
+        let installs = installs.as_ref().map(GenerationKeys::to_bytes).unwrap_or_default();
         let (body, digest) = match body {
             Some(body) => (body, Bytes::new()),
             None => (Bytes::new(), Bytes::copy_from_slice(digest.as_bytes())),
         };
         let Position { incarnation, epoch } = position;
-        Entry { seq, kind, incarnation, epoch, expiry_day, body, digest, ..Entry::default() }
+        Entry { seq, kind, incarnation, epoch, expiry_day, body, installs, digest, ..Entry::default() }
     }
 }
 

@@ -23,7 +23,10 @@ pub mod sqlite;
 
 pub use accounts::{
     AccountCounts, Accounts, Contact, Creation, Delivery, HANDED_OUT_KEPT, InboxPage, Invite, InviteHash, ListVersion,
-    NewAccount, NewKeyPackages, StoredAccount,
+    ListedDevice, NewAccount, NewKeyPackages, NewList, StoredAccount, Vault, Visit,
 };
-pub use channels::{Append, AppendOutcome, ChannelCounts, Channels, NewChannel, NewEntry, StoredChannel};
+pub use channels::{
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, GenerationKeys, NewChannel, NewEntry,
+    StoredChannel,
+};
 pub use error::StoreError;

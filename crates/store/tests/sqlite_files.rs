@@ -11,8 +11,8 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use undertone_store::{
-    Accounts, Append, AppendOutcome, Channels, Creation, Delivery, ListVersion, NewAccount, NewChannel, NewEntry,
-    NewKeyPackages, StoreError,
+    Accounts, Append, AppendOutcome, Channels, Creation, Delivery, ListVersion, ListedDevice, NewAccount, NewChannel,
+    NewEntry, NewKeyPackages, NewList, StoreError,
     sqlite::{EntryRow, LetterRow, OpenError, SqliteAccounts, SqliteChannels},
 };
 use undertone_wire::{AccountId, ChannelId, Day, IdempotencyId, Position, Week, channel::EntryKind};
@@ -27,9 +27,10 @@ fn append(id: u8, expiry_day: Day, size: usize) -> Append {
         position: Position::default(),
         expiry_day,
         body: vec![id; size].into(),
+        installs: None,
         id: IdempotencyId::new([id; 16]),
     };
-    Append { channel: CHANNEL, entries: vec![entry], bytes_max: u64::MAX }
+    Append { channel: CHANNEL, generation: 0, entries: vec![entry], bytes_max: u64::MAX }
 }
 
 /// A channel file with some messages in it.
@@ -74,8 +75,8 @@ fn a_foreign_database_is_refused_and_left_as_it_was() {
 async fn a_newer_file_is_refused() {
     let dir = TempDir::new().unwrap();
     let path = channel_file(&dir).await;
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    assert_eq!(refusal(&path), OpenError::Newer { found: 2, known: 1 });
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    assert_eq!(refusal(&path), OpenError::Newer { found: 3, known: 2 });
 }
 
 #[tokio::test]
@@ -185,8 +186,12 @@ async fn an_operator_sees_days_counts_and_sizes() {
     let accounts = SqliteAccounts::open(&dir.path().join("accounts.db")).unwrap();
     let new = NewAccount {
         account: ACCOUNT,
-        list_version: ListVersion { identity_number: 0, counter: 0 },
-        device_list: Bytes::from_static(b"list"),
+        recovery_key: [0; 32],
+        list: NewList {
+            version: ListVersion { identity_number: 0, counter: 0 },
+            encoded: Bytes::from_static(b"list"),
+            devices: vec![ListedDevice { number: 1, key: [0; 32] }],
+        },
         inbox_week: Week(0),
         inbox_key: Bytes::from_static(b"key"),
         device: 1,
@@ -197,7 +202,7 @@ async fn an_operator_sees_days_counts_and_sizes() {
     let sealed = Bytes::from(vec![0; 16 << 10]);
     let delivery = accounts.deliver(ACCOUNT, IdempotencyId::new([0; 16]), sealed, TODAY + 30, 10).await.unwrap();
     assert_eq!(delivery, Delivery::Delivered);
-    accounts.seen(ACCOUNT, TODAY + 1).await.unwrap();
+    assert!(accounts.seen(ACCOUNT, 1, None, TODAY + 1).await.unwrap());
     let rows = accounts.inspect(10).await.unwrap();
     let [row] = &rows[..] else { panic!("one account") };
     assert!(row.account == ACCOUNT);

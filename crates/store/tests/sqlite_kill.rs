@@ -32,13 +32,14 @@ fn append(number: u64) -> Append {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&number.to_be_bytes());
     let entry = NewEntry {
+        installs: None,
         kind: EntryKind::Message,
         position: Position::default(),
         expiry_day: TODAY,
         body: number.to_be_bytes().repeat(64).into(),
         id: IdempotencyId::new(id),
     };
-    Append { channel: CHANNEL, entries: vec![entry], bytes_max: u64::MAX }
+    Append { channel: CHANNEL, generation: 0, entries: vec![entry], bytes_max: u64::MAX }
 }
 
 async fn open(path: &Path) -> Arc<SqliteChannels> {

@@ -23,6 +23,8 @@ impl Context {
     pub const OPEN_READ: Self = Self("undertone open to read 1");
     /// Write key over (channel, generation, handshake hash).
     pub const OPEN_WRITE: Self = Self("undertone open to write 1");
+    /// MAC under a key that the service forgets, over (ticket: channel, generation, right to write, expiry).
+    pub const TICKET: Self = Self("undertone ticket 1");
     /// Service's head key over (channel, seq, chain).
     pub const HEAD: Self = Self("undertone head 1");
     /// Hash: first chain value over (channel).
@@ -33,6 +35,18 @@ impl Context {
     pub const LETTER: Self = Self("undertone letter 1");
     /// HPKE info of a sealed letter, with the recipient's account id and the week of its inbox key.
     pub const SEAL: Self = Self("undertone seal 1");
+    /// Recovery key over (handshake hash, recovery key).
+    pub const RECOVER: Self = Self("undertone recover 1");
+    /// Device key over (channel, incarnation, epoch, hashes of what a restart holds).
+    pub const RESTART: Self = Self("undertone restart 1");
+    /// Associated data of a vault, with account id and identity number.
+    pub const VAULT: Self = Self("undertone vault 1");
+    /// Hash: the code that two people compare while a device is linked, over (hello, challenge).
+    pub const LINK_CODE: Self = Self("undertone link code 1");
+    /// HPKE info of what is sealed to a new device, with its hello's hash.
+    pub const LINK_SEAL: Self = Self("undertone link seal 1");
+    /// Associated data of a head slot, with channel and position.
+    pub const HEAD_SLOT: Self = Self("undertone head slot 1");
     /// Associated data of a wrapped body, with channel, kind, position and expiry.
     pub const WRAP: Self = Self("undertone wrap 1");
     /// Hash: a service's two static keys, as pinned by its link.

@@ -4,6 +4,8 @@ use std::{fmt, ops::Add};
 
 use data_encoding::HEXLOWER;
 
+use crate::channel::EntryKind;
+
 /// Bytes of another length than the type has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected} bytes")]
@@ -96,6 +98,19 @@ pub struct Position {
     pub incarnation: u32,
     /// Counts the commit entries of this incarnation (which is not MLS's own epoch number).
     pub epoch: u64,
+}
+
+impl Position {
+    /// After an entry of this kind: a commit begins the next epoch, a restart the next incarnation.
+    #[must_use]
+    pub fn after(self, kind: EntryKind) -> Self {
+        let Self { incarnation, epoch } = self;
+        match kind {
+            EntryKind::Commit => Self { incarnation, epoch: epoch.saturating_add(1) },
+            EntryKind::Restart => Self { incarnation: incarnation.saturating_add(1), epoch: 0 },
+            EntryKind::Unspecified | EntryKind::Message | EntryKind::Change => self,
+        }
+    }
 }
 
 /// A moment: milliseconds since 1970-01-01, UTC.

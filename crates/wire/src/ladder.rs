@@ -28,8 +28,8 @@ pub struct Rung {
     pub name: &'static str,
     /// The first release that understands it.
     pub reads: Release,
-    /// The first release that uses it where all others understand it.
-    pub writes: Release,
+    /// The first release that uses it where all others understand it; none if no release does any more.
+    pub writes: Option<Release>,
     /// The first release that refuses to do without; none so far.
     pub requires: Option<Release>,
 }
@@ -42,8 +42,12 @@ pub const PROTOCOL_MIN: u32 = 1;
 pub const OBJECTS: u32 = 1;
 /// The MLS suite of this release: `MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519`.
 pub const SUITE: u32 = 0x004E;
+/// The suite before it, which is still read: `MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519`.
+pub const SUITE_CLASSICAL: u32 = 0x0001;
+/// Feature: reads chats of [`SUITE`]. A chat whose devices all have it moves there.
+pub const READS_SUITE: u32 = 1;
 /// Features of this release.
-pub const FEATURES: &[u32] = &[];
+pub const FEATURES: &[u32] = &[READS_SUITE];
 
 /// The whole ladder, oldest rungs first.
 pub const RUNGS: &[Rung] = &[
@@ -52,16 +56,32 @@ pub const RUNGS: &[Rung] = &[
         number: PROTOCOL,
         name: "circuit frames",
         reads: (0, 1),
-        writes: (0, 1),
+        writes: Some((0, 1)),
         requires: Some((0, 1)),
+    },
+    Rung {
+        kind: Kind::Suite,
+        number: SUITE_CLASSICAL,
+        name: "X25519, AES-128-GCM, SHA-256, Ed25519",
+        reads: (0, 1),
+        writes: None,
+        requires: None,
     },
     Rung {
         kind: Kind::Suite,
         number: SUITE,
         name: "X-Wing, AES-256-GCM, SHA-384, Ed25519",
         reads: (0, 1),
-        writes: (0, 1),
+        writes: Some((0, 1)),
         requires: Some((0, 1)),
+    },
+    Rung {
+        kind: Kind::Feature,
+        number: READS_SUITE,
+        name: "reads suite 0x004E",
+        reads: (0, 1),
+        writes: Some((0, 1)),
+        requires: None,
     },
 ];
 
@@ -89,10 +109,17 @@ mod tests {
     }
 
     #[test]
+    fn every_feature_is_on_the_ladder() {
+        let on_the_ladder =
+            |number: &u32| RUNGS.iter().any(|rung| rung.kind == Kind::Feature && rung.number == *number);
+        assert!(FEATURES.iter().all(on_the_ladder));
+    }
+
+    #[test]
     fn a_rung_is_read_before_it_is_written_before_it_is_required() {
         for rung in RUNGS {
-            assert!(rung.reads <= rung.writes);
-            assert!(rung.requires.is_none_or(|requires| rung.writes <= requires));
+            assert!(rung.writes.is_none_or(|writes| rung.reads <= writes));
+            assert!(rung.requires.is_none_or(|requires| rung.writes.is_some_and(|writes| writes <= requires)));
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The schema (`proto/`) and everything that both ends must compute alike: identifiers, frames, limits, padding
 //! buckets, signature contexts, the hash chain of a log, links, and the ladder of versions. This crate does no I/O,
-//! holds no secret and depends on no other crate of the house; all others may depend on it.
+//! holds no secret but the one in the link for a device, and depends on no other crate of the house; all others may
+//! depend on it.
 //!
 //! No message and no identifier has `Debug` or `Display`: what must not be logged cannot be.
 

@@ -53,6 +53,10 @@ pub const CLOCK_SKEW_DAYS: u32 = 1;
 pub const UNUSED_CHANNEL_DAYS: u32 = MESSAGE_DAYS_MAX + 7;
 /// Unread entries of one inbox (until tokens pay for them).
 pub const INBOX_ENTRIES_MAX: u64 = 1_000;
+/// A vault, sealed: the largest bucket of `padding::VAULT`. With its frame it stays below [`FRAME_BYTES_MAX`].
+pub const VAULT_BYTES_MAX: usize = 192 << 10;
+/// A generation is followed by the next after so many days, whoever leaves or stays.
+pub const GENERATION_DAYS: u32 = 30;
 /// Bytes that one channel may hold.
 pub const CHANNEL_BYTES_MAX: u64 = 1 << 30;
 /// Commits in one channel: one a second, in bursts of so many.

@@ -1,10 +1,15 @@
 //! Links: how a service or a person is named to a friend.
 //!
 //! `undertone:HOST:PORT#FRAGMENT`, or `https://HOST[:PORT]/#FRAGMENT` where the service has a web address. What matters
-//! is in the fragment, which no web server is ever sent: base64url of `version (1) || pin (32) [|| account id (16)]`.
+//! is in the fragment, which no web server is ever sent: base64url of `version (1) || pin (32)` and, behind it, nothing for
+//! a service, the account id (16) of a person, or the channel (16) and secret (32) in which a device is linked.
+
+mod device;
 
 use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
 
+pub use self::device::DeviceLink;
 use crate::{AccountId, WrongLength};
 
 /// SHA-256 over a service's two static keys: whoever holds a link can only reach that service.
@@ -68,6 +73,12 @@ pub enum LinkError {
     /// The fragment has another length than it must.
     #[error("the part after `#` is damaged: copy the whole link again")]
     Damaged,
+    /// Meant for linking a device.
+    #[error("this link is for a new device of somebody: only `device link LINK` takes it")]
+    Device,
+    /// Of a service or a person, where one for linking a device is needed.
+    #[error("this is no link for a new device: copy the whole one that `device link` shows on the other")]
+    NoDevice,
     /// Of a later version.
     #[error("this link was made by a newer version: update first")]
     Newer,
@@ -81,14 +92,8 @@ const HTTPS_PORT: &str = "443";
 impl Link {
     /// Its text.
     pub fn to_text(&self) -> String {
-        let mut fragment = vec![VERSION];
-        fragment.extend_from_slice(self.pin.as_bytes());
-        fragment.extend(self.account.iter().flat_map(|account| account.as_bytes()));
-        let (scheme, slash) = match self.scheme {
-            Scheme::Tcp => (TCP, ""),
-            Scheme::Https => (HTTPS, "/"),
-        };
-        format!("{scheme}{}{slash}#{}", self.endpoint, BASE64URL_NOPAD.encode(&fragment))
+        let account = self.account.as_ref().map_or(&[][..], |account| account.as_bytes());
+        self.text_with(account).to_string()
     }
 
     /// Reads a link.
@@ -96,6 +101,29 @@ impl Link {
     /// # Errors
     /// What is wrong with it, in words for the person who typed it.
     pub fn parse(text: &str) -> Result<Self, LinkError> {
+        let (service, rest) = Self::split(text)?;
+        let account = match rest.len() {
+            0 => None,
+            AccountId::LEN => Some(AccountId::try_from(&rest[..]).map_err(|_| LinkError::Damaged)?),
+            device::REST_LEN => return Err(LinkError::Device),
+            _ => return Err(LinkError::Damaged),
+        };
+        Ok(Self { account, ..service })
+    }
+
+    /// The text of a link to this service with `rest` behind the pin.
+    fn text_with(&self, rest: &[u8]) -> Zeroizing<String> {
+        let fragment = Zeroizing::new([&[VERSION][..], self.pin.as_bytes(), rest].concat());
+        let fragment = Zeroizing::new(BASE64URL_NOPAD.encode(&fragment));
+        let (scheme, slash) = match self.scheme {
+            Scheme::Tcp => (TCP, ""),
+            Scheme::Https => (HTTPS, "/"),
+        };
+        Zeroizing::new(format!("{scheme}{}{slash}#{}", self.endpoint, *fragment))
+    }
+
+    /// The service that a link names, and what stands behind the pin.
+    fn split(text: &str) -> Result<(Self, Zeroizing<Vec<u8>>), LinkError> {
         let text = text.trim();
         let (scheme, rest) = if let Some(rest) = text.strip_prefix(TCP) {
             (Scheme::Tcp, rest)
@@ -106,17 +134,13 @@ impl Link {
         };
         let (place, fragment) = rest.split_once('#').ok_or(LinkError::NoFragment)?;
         let endpoint = endpoint(scheme, place.trim_end_matches('/')).ok_or(LinkError::Endpoint)?;
-        let bytes = BASE64URL_NOPAD.decode(fragment.as_bytes()).map_err(|_| LinkError::Damaged)?;
+        let bytes = BASE64URL_NOPAD.decode(fragment.as_bytes()).map(Zeroizing::new).map_err(|_| LinkError::Damaged)?;
         let (version, bytes) = bytes.split_first().ok_or(LinkError::Damaged)?;
         if *version > VERSION {
             return Err(LinkError::Newer);
         }
-        let (pin, account) = bytes.split_first_chunk::<32>().ok_or(LinkError::Damaged)?;
-        let account = match account {
-            [] => None,
-            id => Some(AccountId::try_from(id).map_err(|_| LinkError::Damaged)?),
-        };
-        Ok(Self { scheme, endpoint, pin: Pin(*pin), account })
+        let (pin, rest) = bytes.split_first_chunk::<32>().ok_or(LinkError::Damaged)?;
+        Ok((Self { scheme, endpoint, pin: Pin(*pin), account: None }, Zeroizing::new(rest.to_vec())))
     }
 }
 

@@ -11,6 +11,9 @@ pub const ENTRY: &[usize] = &[256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 <
 /// Sizes of an inbox entry. A first letter carries a Welcome and a tree besides its messages.
 pub const INBOX: &[usize] = &[16 << 10, 32 << 10, 128 << 10];
 
+/// Sizes of a sealed vault.
+pub const VAULT: &[usize] = &[8 << 10, 32 << 10, 96 << 10, crate::limits::VAULT_BYTES_MAX];
+
 /// The content does not fit into the largest bucket, or a padded one has no valid length in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PaddingError {

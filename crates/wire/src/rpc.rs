@@ -148,10 +148,22 @@ mod tests {
     fn methods_keep_their_numbers() {
         assert_eq!(
             account::Account::METHODS,
-            ["Register", "Authenticate", "PutDeviceList", "PutInboxKey", "PutKeyPackages", "ReadInbox", "ClearInbox"]
+            [
+                "Register",
+                "Authenticate",
+                "PutDeviceList",
+                "PutInboxKey",
+                "PutKeyPackages",
+                "ReadInbox",
+                "ClearInbox",
+                "ReadVault",
+                "PutVault",
+                "Recover",
+                "DeleteAccount"
+            ]
         );
         assert_eq!(visitor::Visitor::METHODS, ["FetchContact", "Deliver", "CreateChannel"]);
-        assert_eq!(channel::Channel::METHODS, ["Open", "Append", "Read", "Follow"]);
+        assert_eq!(channel::Channel::METHODS, ["Open", "Append", "Read", "Follow", "Resume"]);
         assert_eq!(channel::FollowRequest::NUMBER, 4);
     }
 }

@@ -2,6 +2,7 @@
 
 mod circuits;
 mod messages;
+mod phone;
 mod reconnect;
 mod report;
 mod starts;
@@ -83,6 +84,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let circuits = circuits::circuits(&service, process.pid(), &channels, rng).await?;
     say("reconnects");
     let reconnect_cpu_us = reconnect::cpu_us(&service, process.pid(), &channels, rng).await?;
+    let phone = phone::phone(&service, process.pid(), &channels, rng).await?;
     process.end().await?;
 
     Ok(Report {
@@ -94,6 +96,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         disk_bytes_per_message,
         circuits,
         reconnect_cpu_us,
+        phone,
         others: meanwhile.others()?,
     })
 }

@@ -8,6 +8,7 @@ use super::{
     Args,
     circuits::Circuits,
     messages::{Exchanged, Messages},
+    phone::Phone,
     starts::Starts,
 };
 use crate::latencies::Quantiles;
@@ -31,6 +32,8 @@ pub struct Report {
     pub circuits: Circuits,
     /// Processor time of a circuit that comes back, in microseconds.
     pub reconnect_cpu_us: f64,
+    /// A phone with many chats that comes back.
+    pub phone: Phone,
     /// The part of all processors' time that others had meanwhile, from 0 to 1: where it is not small, times are too long.
     pub others: f64,
 }
@@ -57,6 +60,10 @@ impl Report {
             ),
             row("what stays of it once closed", format!("{:.1} KiB", circuits.closed_kib)),
             row("reconnect (connect, open, follow): service CPU", format!("{:.0} us", self.reconnect_cpu_us)),
+            row(
+                &format!("phone with {} chats comes back, by signatures / by tickets: service CPU", self.phone.channels),
+                format!("{:.0} / {:.0} us", self.phone.signatures_cpu_us, self.phone.tickets_cpu_us),
+            ),
             row("all processors, taken by others meanwhile", format!("{:.0} %", self.others * 100.0)),
         ]);
         rows

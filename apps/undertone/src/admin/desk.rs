@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
-use undertone_client::{Clock as _, SystemClock};
 use undertone_service::InviteCode;
 use undertone_store::{
     StoreError,
@@ -15,7 +14,10 @@ use super::{
     line::{Account, Channel, Entry, Invite, Letter, Line, Stats, View},
     protocol::Ask,
 };
-use crate::serve::{Circuits, Planes};
+use crate::{
+    clock,
+    serve::{Circuits, Planes},
+};
 
 /// Where the operator asks.
 pub struct Desk {
@@ -41,7 +43,7 @@ impl Desk {
 
     async fn invite(&self, uses: u32, days: u32) -> Result<Vec<Line>, StoreError> {
         let code = InviteCode::generate(&mut rand::make_rng::<StdRng>());
-        let expiry_day = SystemClock.now().day() + days;
+        let expiry_day = clock::now().day() + days;
         self.planes.accounts.invite(&code, uses, expiry_day).await?;
         Ok(vec![Line::Invite(Invite { invite: code.to_text().to_string(), uses, expires: expiry_day.to_string() })])
     }

@@ -7,6 +7,7 @@ use rustix::fs::Mode;
 use undertone_client::Pace;
 use undertone_wire::MessageId;
 
+use register::reachable;
 pub use register::register;
 
 use crate::{
@@ -50,6 +51,15 @@ fn opening(options: &Options) -> Result<Opening, Failure> {
 async fn ask(session: &mut Session, chat: cli::Chat) -> Result<(), Failure> {
     let command = match chat {
         cli::Chat::Whoami => Command::Whoami,
+        cli::Chat::Device(cli::Device::Link { link: None }) => Command::Link,
+        cli::Chat::Device(cli::Device::Link { link: Some(link) }) => Command::Join { link },
+        cli::Chat::Device(cli::Device::List) => Command::Devices,
+        cli::Chat::Device(cli::Device::Remove { number }) => Command::Remove { number },
+        cli::Chat::Recover { service, name } => {
+            reachable(&service)?;
+            Command::Recover { service, name }
+        }
+        cli::Chat::DeleteAccount { yes } => Command::DeleteAccount { sure: yes },
         cli::Chat::Request(cli::Request::List) => Command::Requests,
         cli::Chat::Request(cli::Request::Accept { who }) => Command::Accept { who },
         cli::Chat::Request(cli::Request::Block { who }) => Command::Block { who },

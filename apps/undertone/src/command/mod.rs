@@ -4,6 +4,7 @@
 //! the [`Sink`] does.
 
 mod context;
+mod devices;
 mod receive;
 mod showing;
 
@@ -16,6 +17,7 @@ pub use context::Context;
 use crate::{
     failure::{Failure, Kind},
     output::{Answer, Line},
+    question::{self, Question},
 };
 
 /// A command on a home.
@@ -54,6 +56,32 @@ pub enum Command {
         /// With whom.
         who: String,
     },
+    /// Makes a link for a new device.
+    Link,
+    /// Answers the link of an old device.
+    Join {
+        /// The link; `-` asks for it.
+        link: String,
+    },
+    /// Lists devices.
+    Devices,
+    /// Removes a device.
+    Remove {
+        /// Its number.
+        number: u32,
+    },
+    /// Brings an account back.
+    Recover {
+        /// Link of its service.
+        service: String,
+        /// What its person calls himself, where nothing else says it.
+        name: String,
+    },
+    /// Deletes the account.
+    DeleteAccount {
+        /// Without asking.
+        sure: bool,
+    },
 }
 
 /// When `receive` has done enough.
@@ -74,7 +102,12 @@ pub enum Until {
 impl Command {
     /// Whether it may take its time. Then a host that leaves does not wait for its end: somebody else begins it again.
     pub const fn lasts(&self) -> bool {
-        matches!(self, Self::Receive(_) | Self::Send { .. })
+        matches!(self, Self::Receive(_) | Self::Send { .. } | Self::Link | Self::Join { .. })
+    }
+
+    /// Whether it makes a home where there is none.
+    pub const fn makes_home(&self) -> bool {
+        matches!(self, Self::Join { .. } | Self::Recover { .. })
     }
 
     /// What to do after it was cut off, by a kill of the process that did it, behind so many lines.
@@ -84,7 +117,17 @@ impl Command {
             Self::Receive(_) => AfterCut::Again { skip: 0 },
             // It is known by its id, so it is not sent again, and has the same line.
             Self::Send { .. } => AfterCut::Again { skip: printed },
-            Self::Accept { .. } | Self::Block { .. } if printed > 0 => AfterCut::Done,
+            // Nobody has answered the link that was shown: there is another.
+            Self::Link if printed <= 1 => AfterCut::Again { skip: 0 },
+            Self::Accept { .. }
+            | Self::Block { .. }
+            | Self::Remove { .. }
+            | Self::Recover { .. }
+            | Self::DeleteAccount { .. }
+                if printed > 0 =>
+            {
+                AfterCut::Done
+            }
             _ if printed == 0 => AfterCut::Again { skip: 0 },
             _ => AfterCut::Lost,
         }
@@ -111,6 +154,9 @@ pub trait Sink: Send {
 
     /// Tells a person something that is no result.
     fn note(&mut self, text: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Asks the person who sits there.
+    fn ask(&mut self, question: Question) -> impl Future<Output = Result<question::Answer, Failure>> + Send;
 }
 
 /// Does a command. Dropping the future cancels it; what is durable by then stays so.
@@ -125,6 +171,12 @@ pub async fn execute(context: &Context, command: &Command, sink: &mut impl Sink)
         Command::Block { who } => sink.print(&Line::answered(engine.block(who)?, Answer::Blocked)).await?,
         Command::Chats => print_all(engine.chats()?.into_iter().map(Line::from), sink).await?,
         Command::History { who } => print_all(engine.history(who)?.iter().map(Line::entry), sink).await?,
+        Command::Link => devices::link(context, sink).await?,
+        Command::Join { link } => devices::join(context, link, sink).await?,
+        Command::Devices => print_all(engine.devices()?.into_iter().map(Line::from), sink).await?,
+        Command::Remove { number } => devices::remove(context, *number, sink).await?,
+        Command::Recover { service, name } => devices::recover(context, service, name, sink).await?,
+        Command::DeleteAccount { sure } => devices::delete_account(context, *sure, sink).await?,
     }
     context.deliver().await;
     Ok(())
@@ -178,6 +230,8 @@ mod tests {
         }
         let accept = Command::Accept { who: bo() };
         assert!(matches!((accept.after_cut(0), accept.after_cut(1)), (AfterCut::Again { skip: 0 }, AfterCut::Done)));
+        let link = |printed| Command::Link.after_cut(printed);
+        assert!(matches!((link(1), link(2)), (AfterCut::Again { skip: 0 }, AfterCut::Lost)));
         let history = Command::History { who: bo() };
         assert!(matches!((history.after_cut(0), history.after_cut(1)), (AfterCut::Again { skip: 0 }, AfterCut::Lost)));
     }

@@ -91,6 +91,10 @@ impl Guest {
                     protocol::write(&mut self.writer, &FromGuest::Printed).await?;
                 }
                 FromHost::Note(text) => output::note(&text),
+                FromHost::Ask(question) => match question.ask().await {
+                    Ok(answer) => protocol::write(&mut self.writer, &FromGuest::Answer(answer)).await?,
+                    Err(failure) => return Ok(Err(failure)),
+                },
                 FromHost::Done(failure) => return Ok(failure.map_or(Ok(()), Err)),
                 FromHost::Hello(_) => return Err(io::ErrorKind::InvalidData.into()),
             }

@@ -21,6 +21,7 @@ use crate::{
     command::{Context, Sink, execute},
     failure::{Failure, Kind},
     output::Line,
+    question::{Answer, Question},
 };
 
 /// Guests at once; more are sent away and come back.
@@ -142,14 +143,14 @@ async fn attend(stream: UnixStream, context: Arc<Context>, mut leaving: watch::R
             Err(error) => return Err(error),
         };
         protocol::write(&mut writer, &FromHost::Begun).await?;
-        let (printed, acknowledged) = mpsc::channel(1);
+        let (answers, answered) = mpsc::channel(1);
         let (printing, is_printing) = watch::channel(false);
         let lasts = command.lasts();
         let until = lasts.then(|| leaving.clone());
-        let mut sink = Remote { writer: &mut writer, acknowledged, printing, until, cut_off: false, json };
+        let mut sink = Remote { writer: &mut writer, answered, printing, until, cut_off: false, json };
         let outcome = tokio::select! {
             outcome = execute(&context, &command, &mut sink) => outcome,
-            gone = listen(&mut lines, printed, is_printing.clone()) => return gone,
+            gone = listen(&mut lines, answers, is_printing.clone()) => return gone,
             () = between_lines(&mut leaving, is_printing), if lasts => return Ok(()),
         };
         if sink.cut_off {
@@ -159,20 +160,30 @@ async fn attend(stream: UnixStream, context: Arc<Context>, mut leaving: watch::R
     }
 }
 
-/// Hears a guest while his command runs: he may only say that a line is printed, or go away. Then what he had printed
-/// is still noted.
+/// What a guest says while his command runs.
+enum Answered {
+    Printed,
+    Asked(Answer),
+}
+
+/// Hears a guest while his command runs: he may only say that a line is printed, answer a question, or go away. Then
+/// what he had printed is still noted.
 async fn listen(
     lines: &mut Lines<OwnedReadHalf>,
-    printed: mpsc::Sender<()>,
+    answers: mpsc::Sender<Answered>,
     mut is_printing: watch::Receiver<bool>,
 ) -> io::Result<()> {
     while let Some(said) = lines.next().await? {
-        let in_turn = matches!(said, FromGuest::Printed) && printed.try_send(()).is_ok();
-        if !in_turn {
+        let answer = match said {
+            FromGuest::Printed => Answered::Printed,
+            FromGuest::Answer(answer) => Answered::Asked(answer),
+            FromGuest::Hello(_) | FromGuest::Run { .. } => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        if answers.try_send(answer).is_err() {
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
-    drop(printed);
+    drop(answers);
     lowered(&mut is_printing).await;
     Ok(())
 }
@@ -195,7 +206,7 @@ async fn refuse(writer: &mut OwnedWriteHalf) -> io::Result<()> {
 /// A guest's standard output, from afar.
 struct Remote<'a> {
     writer: &'a mut OwnedWriteHalf,
-    acknowledged: mpsc::Receiver<()>,
+    answered: mpsc::Receiver<Answered>,
     /// Whether a line is on its way, or printed and not acknowledged yet.
     printing: watch::Sender<bool>,
     /// No line is begun once this is raised.
@@ -213,8 +224,11 @@ impl Sink for Remote<'_> {
         }
         self.printing.send_replace(true);
         let printed = match self.say(&FromHost::Print(line.render(self.json))).await {
-            // No sender any more: the guest is gone.
-            Ok(()) => self.acknowledged.recv().await.ok_or_else(gone),
+            Ok(()) => match self.answered.recv().await {
+                Some(Answered::Printed) => Ok(()),
+                // No sender any more, or one who answers what nobody asked: the guest is gone.
+                Some(Answered::Asked(_)) | None => Err(gone()),
+            },
             Err(failure) => Err(failure),
         };
         // Our caller goes on in the same step: whoever waits for this finds done what he does upon a printed line.
@@ -224,6 +238,14 @@ impl Sink for Remote<'_> {
 
     async fn note(&mut self, text: &str) -> Result<(), Failure> {
         self.say(&FromHost::Note(text.to_owned())).await
+    }
+
+    async fn ask(&mut self, question: Question) -> Result<Answer, Failure> {
+        self.say(&FromHost::Ask(question)).await?;
+        match self.answered.recv().await {
+            Some(Answered::Asked(answer)) => Ok(answer),
+            Some(Answered::Printed) | None => Err(gone()),
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a guest and the host of a home say to each other: JSON, one object a line.
 //!
 //! ```text
-//! guest: {"hello":1}                         host: {"hello":1}
+//! guest: {"hello":2}                         host: {"hello":2}
 //! guest: {"run":{"json":true,"command":…}}   host: "begun"
 //!                                            host: {"print":"…"}     guest: "printed"      any number of times
 //!                                            host: {"note":"…"}
+//!                                            host: {"ask":"words"}   guest: {"answer":"…"}  any number of times
 //!                                            host: {"done":null}     or {"done":{"kind":…,"message":…}}
 //! ```
 //!
@@ -16,11 +17,16 @@ use std::io;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use undertone_wire::limits::TEXT_BYTES_MAX;
+use zeroize::Zeroizing;
 
-use crate::{command::Command, failure::Failure};
+use crate::{
+    command::Command,
+    failure::Failure,
+    question::{Answer, Question},
+};
 
 /// Version of this protocol. Both ends are the same program, but perhaps not of the same release.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A line: the longest text, each byte of which may become seven when JSON is quoted in JSON, and some words around it.
 const LINE_BYTES_MAX: usize = 7 * TEXT_BYTES_MAX + (8 << 10);
@@ -40,6 +46,8 @@ pub enum FromGuest {
     },
     /// The line has been written and flushed.
     Printed,
+    /// What the person answers.
+    Answer(Answer),
 }
 
 /// What the host says.
@@ -54,20 +62,22 @@ pub enum FromHost {
     Print(String),
     /// A note for standard error.
     Note(String),
+    /// A question to the person; the host waits for the answer.
+    Ask(Question),
     /// How the command ended.
     Done(Option<Failure>),
 }
 
-/// Reads lines. Dropping a read loses nothing.
+/// Reads lines, which may hold secrets. Dropping a read loses nothing.
 pub struct Lines<R> {
     reader: BufReader<R>,
-    line: Vec<u8>,
+    line: Zeroizing<Vec<u8>>,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// From the beginning.
     pub fn new(reader: R) -> Self {
-        Self { reader: BufReader::new(reader), line: Vec::new() }
+        Self { reader: BufReader::new(reader), line: Zeroizing::default() }
     }
 
     /// The next line; none at the end.
@@ -101,7 +111,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
 /// Writes a line.
 pub async fn write<T: Serialize>(writer: &mut (impl AsyncWrite + Unpin), message: &T) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message).map_err(|_| io::ErrorKind::InvalidData)?;
+    let line = serde_json::to_vec(message).map_err(|_| io::ErrorKind::InvalidData)?;
+    let mut line = Zeroizing::new(line);
     line.push(b'\n');
     writer.write_all(&line).await
 }

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rand::rngs::StdRng;
 use tokio::time::Instant;
 use undertone_circuit::{Dialer, TcpDialer};
-use undertone_client::{Config, Engine, Pace, SystemClock};
+use undertone_client::{Config, Engine, Pace, Rungs};
 use zeroize::Zeroizing;
 
 use super::{
@@ -14,9 +15,11 @@ use super::{
     lock::HomeLock,
 };
 use crate::{
+    clock::ProcessClock,
     command::{AfterCut, Command, Context, Sink, execute},
     failure::{Failure, Kind},
     output::{self, Line},
+    question::{Answer, Question},
 };
 
 const PASSPHRASE: &str = "UNDERTONE_PASSPHRASE";
@@ -60,7 +63,7 @@ impl Session {
         let mut skip = 0;
         for _ in 0..HOSTS_MAX {
             if self.role.is_none() {
-                self.role = Some(self.opening.enter().await?);
+                self.role = Some(self.opening.enter(command.makes_home()).await?);
             }
             match &mut self.role {
                 Some(Role::Host(host)) => return execute(host.context(), command, &mut Terminal { json, skip }).await,
@@ -100,7 +103,9 @@ impl Opening {
             folder: self.folder.path().to_owned(),
             passphrase,
             pace: self.pace.clone(),
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(ProcessClock),
+            rng: Box::new(rand::make_rng::<StdRng>()),
+            rungs: Rungs::of_this_release(),
             dialer_for: Arc::new(|link| Arc::new(TcpDialer::new(&*link.endpoint)) as Arc<dyn Dialer>),
         })?)
     }
@@ -116,8 +121,8 @@ impl Opening {
         }
     }
 
-    async fn enter(&self) -> Result<Role, Failure> {
-        self.folder.must_be_home()?;
+    async fn enter(&self, make: bool) -> Result<Role, Failure> {
+        if make { self.folder.prepare() } else { self.folder.must_be_home() }?;
         let deadline = Instant::now() + TAKE;
         loop {
             if let Some(lock) = HomeLock::take(&self.folder.lock())? {
@@ -160,6 +165,10 @@ impl Sink for Terminal {
     async fn note(&mut self, text: &str) -> Result<(), Failure> {
         output::note(text);
         Ok(())
+    }
+
+    async fn ask(&mut self, question: Question) -> Result<Answer, Failure> {
+        question.ask().await
     }
 }
 
@@ -237,17 +246,22 @@ mod tests {
         let mut host = home(folder.path());
         assert!(is_done(&mut host).await);
         let folder = host.opening.folder.clone();
-        let hello = b"{\"hello\":1}\n";
-        for nonsense in
-            [&b"{}\n"[..], b"\xff\xff\n", b"\"printed\"\n", b"{\"run\":{\"json\":1}}\n", &vec![b'['; 1 << 20]]
-        {
+        let hello = b"{\"hello\":2}\n";
+        for nonsense in [
+            &b"{}\n"[..],
+            b"\xff\xff\n",
+            b"\"printed\"\n",
+            b"{\"answer\":\"yes\"}\n",
+            b"{\"run\":{\"json\":1}}\n",
+            &vec![b'['; 1 << 20],
+        ] {
             let answers = said(&folder, &[hello, nonsense]).await;
-            assert_eq!(answers[0], json!({"hello": 1}));
+            assert_eq!(answers[0], json!({"hello": 2}));
             assert_eq!(answers[1]["done"]["kind"], json!("usage"));
             assert_eq!(answers.len(), 2);
         }
         assert!(said(&folder, &[b"GET / HTTP/1.1\r\n\r\n"]).await.is_empty());
-        assert_eq!(said(&folder, &[b"{\"hello\":99}\n"]).await, [json!({"hello": 1})]);
+        assert_eq!(said(&folder, &[b"{\"hello\":99}\n"]).await, [json!({"hello": 2})]);
         assert!(is_done(&mut host).await && is_done(&mut home(folder.path())).await);
         host.close().await;
     }

@@ -5,6 +5,7 @@ use undertone_client as client;
 use zeroize::Zeroizing;
 
 use super::{
+    devices::{Code, Deleted, Device, Link, Linked, Removed},
     neutral::{block, one_line},
     time::{rfc3339, short},
 };
@@ -29,6 +30,18 @@ pub enum Line {
     Answered(Answered),
     /// `chats`.
     Chat(Chat),
+    /// `device link`, on the old device.
+    Link(Link),
+    /// `device link`, on both.
+    Code(Code),
+    /// `device link`, on the old device.
+    Linked(Linked),
+    /// `device list`.
+    Device(Device),
+    /// `device remove`.
+    Removed(Removed),
+    /// `delete-account`.
+    Deleted(Deleted),
     /// `demo`.
     Step(Step),
 }
@@ -207,6 +220,12 @@ impl Line {
                 let trouble = chat.trouble.map(|trouble| format!("\n    {trouble}")).unwrap_or_default();
                 format!("{}  {}  ({}{new}){trouble}", chat.chat, person(&chat.name, &chat.chat), chat.state)
             }
+            Self::Link(link) => link.to_text(),
+            Self::Code(code) => code.to_text(),
+            Self::Linked(linked) => linked.to_text(),
+            Self::Device(device) => device.to_text(),
+            Self::Removed(removed) => removed.to_text(),
+            Self::Deleted(deleted) => deleted.to_text(),
             Self::Step(Step { done, .. }) => format!("✓ {done}"),
         }
     }
@@ -279,9 +298,8 @@ fn registered(me: &Whoami, words: &str) -> String {
     format!(
         "You are registered as {}.\n\n\
          Your recovery words, which are shown only now and kept nowhere:\n\n{}\n\n\
-         Write them on paper. They are the only way back into your account when this machine is lost\n\
-         (the command that reads them comes with a later version; these words will do then),\n\
-         and whoever has them can take your account over.\n\n\
+         Write them on paper. They are the only way back into your account when all your devices are lost\n\
+         (`undertone recover`), and whoever has them can take your account over.\n\n\
          Give this link to friends, so that they can write to you:\n\n    {}",
         one_line(&me.name),
         lines.join("\n"),
@@ -318,7 +336,8 @@ fn moment<S: Serializer>(ms: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(*ms))
 }
 
-fn text<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+/// A secret that is to be shown.
+pub(super) fn text<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret)
 }
 

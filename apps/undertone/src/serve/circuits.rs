@@ -26,8 +26,8 @@ use super::{
     gate::{Handshaking, Pass},
     going_away,
     limits::Act,
-    now,
 };
+use crate::clock::now;
 
 /// What every circuit needs.
 pub struct Circuits {

@@ -7,7 +7,8 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Planes, going_away, now};
+use super::{Planes, going_away};
+use crate::clock::now;
 
 /// Expiry is by days, so an hour is how long something may outlive its last day.
 const EVERY: Duration = Duration::from_secs(60 * 60);

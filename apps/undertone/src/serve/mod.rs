@@ -29,12 +29,8 @@ use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc};
 use anyhow::Context as _;
 use rustix::fs::Mode;
 use tokio::{net::TcpListener, sync::watch};
-use undertone_client::{Clock as _, SystemClock};
 use undertone_service::Registration;
-use undertone_wire::{
-    Now,
-    link::{Link, Pin, Scheme},
-};
+use undertone_wire::link::{Link, Pin, Scheme};
 
 use self::listener::Listener;
 pub use self::{
@@ -159,11 +155,6 @@ fn domain(name: &str) -> Result<String, String> {
         return Ok(name.to_owned());
     }
     Err("a name has letters, digits, hyphens and dots; other scripts are written in their xn-- form".to_owned())
-}
-
-/// The moment, asked for at the edge alone.
-fn now() -> Now {
-    SystemClock.now()
 }
 
 /// Ends once the service goes away.

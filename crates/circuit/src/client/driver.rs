@@ -1,6 +1,6 @@
 //! One circuit's task: sends requests, hands out answers and pushes, until one side leaves.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -48,7 +48,7 @@ pub(super) struct Driver {
     link: Link,
     commands: mpsc::UnboundedReceiver<Command>,
     ended: watch::Sender<Option<Ending>>,
-    waiting: HashMap<u32, Waiting>,
+    waiting: BTreeMap<u32, Waiting>,
     watchdog: Watchdog,
     draining: bool,
 }
@@ -60,7 +60,7 @@ impl Driver {
         ended: watch::Sender<Option<Ending>>,
     ) -> Self {
         let watchdog = Watchdog::new(CLIENT_PING);
-        Self { link, commands, ended, waiting: HashMap::new(), watchdog, draining: false }
+        Self { link, commands, ended, waiting: BTreeMap::new(), watchdog, draining: false }
     }
 
     pub(super) async fn run(mut self) {

@@ -76,7 +76,7 @@ impl Desk {
 impl ChannelHandler for Desk {
     async fn open(&self, now: Now, request: OpenRequest) -> Result<OpenReply, Fault> {
         assert!(now == NOW);
-        let opened = |_| Opened { result: None };
+        let opened = |_| Opened::default();
         Ok(OpenReply { opened: request.openings.into_iter().map(opened).collect() })
     }
 
@@ -103,6 +103,10 @@ impl ChannelHandler for Desk {
         }
         self.followers.lock().unwrap().push(pushes);
         Ok(())
+    }
+
+    async fn resume(&self, _: Now, _: ResumeRequest) -> Result<OpenReply, Fault> {
+        Ok(OpenReply::default())
     }
 }
 
@@ -148,6 +152,22 @@ impl AccountHandler for Desk {
 
     async fn clear_inbox(&self, _: Now, _: ClearInboxRequest) -> Result<ClearInboxReply, Fault> {
         Ok(ClearInboxReply {})
+    }
+
+    async fn read_vault(&self, _: Now, _: ReadVaultRequest) -> Result<ReadVaultReply, Fault> {
+        Ok(ReadVaultReply::default())
+    }
+
+    async fn put_vault(&self, _: Now, _: PutVaultRequest) -> Result<PutVaultReply, Fault> {
+        Ok(PutVaultReply {})
+    }
+
+    async fn recover(&self, _: Now, _: RecoverRequest) -> Result<RecoverReply, Fault> {
+        Ok(RecoverReply::default())
+    }
+
+    async fn delete_account(&self, _: Now, _: DeleteAccountRequest) -> Result<DeleteAccountReply, Fault> {
+        Ok(DeleteAccountReply {})
     }
 }
 

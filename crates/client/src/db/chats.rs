@@ -1,7 +1,9 @@
 //! Chats, and the channel that carries each.
 
+use std::cmp::Reverse;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use undertone_wire::{AccountId, ChannelId, Position, chain::Chain, channel::Head};
+use undertone_wire::{AccountId, ChannelId, Day, Position, chain::Chain, channel::Head};
 use zeroize::Zeroizing;
 
 use super::{DbError, Result};
@@ -35,14 +37,25 @@ pub(crate) enum Trouble {
     Newer = 4,
     /// What the service shows is not what it signed, or less than it had shown.
     Inconsistent = 5,
+    /// A member has installed keys that are not those of the chat: nobody can open the channel any more.
+    Locked = 6,
 }
 
 /// A chat's own channel.
+#[derive(Clone)]
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
     pub(crate) position: Position,
     pub(crate) generation: u32,
     pub(crate) generation_secret: Zeroizing<[u8; 32]>,
+    /// The day on which the generation began, as far as we know.
+    pub(crate) generation_day: Day,
+    /// How often the MLS group was replaced.
+    pub(crate) group: u32,
+    /// Channels that the chat lived in before.
+    pub(crate) part: u32,
+    /// Whose invitation it is.
+    pub(crate) inviter: AccountId,
     /// Entries up to this one are processed.
     pub(crate) seq: u64,
     pub(crate) chain: Chain,
@@ -51,6 +64,7 @@ pub(crate) struct Channel {
 }
 
 /// A chat.
+#[derive(Clone)]
 pub(crate) struct Chat {
     pub(crate) id: i64,
     pub(crate) peer: AccountId,
@@ -61,10 +75,50 @@ pub(crate) struct Chat {
     pub(crate) peer_spoke: bool,
     pub(crate) updated_ms: u64,
     pub(crate) trouble: Trouble,
+    /// Whether a commit may be owed.
+    pub(crate) owes: bool,
+    /// Whether it is to go on in a fresh channel.
+    pub(crate) fresh: bool,
+    /// Whether it is to go on in an MLS group of a better suite.
+    pub(crate) restart: bool,
+    /// Messages that had expired before they were read here.
+    pub(crate) missed: u64,
+    /// When we last asked for the way back, and how often in vain.
+    pub(crate) asked_ms: u64,
+    pub(crate) asked: u32,
+    /// Another home has written as this device in this epoch.
+    pub(crate) doubled: bool,
+}
+
+impl Chat {
+    /// Its channel.
+    ///
+    /// # Errors
+    /// A fault of ours: the caller has seen that there is one.
+    pub(crate) fn channel(&self) -> Result<&Channel, crate::ClientError> {
+        self.channel.as_ref().ok_or(crate::ClientError::Bug("a chat without a channel"))
+    }
+}
+
+impl Channel {
+    /// Of two channels of one chat, the greater goes on: by this everybody comes to the same.
+    pub(crate) fn precedence(&self) -> Precedence {
+        precedence(self.part, self.inviter, self.id)
+    }
+}
+
+/// See [`Channel::precedence`].
+pub(crate) type Precedence = (u32, Reverse<AccountId>, Reverse<ChannelId>);
+
+/// The precedence of an invitation.
+pub(crate) fn precedence(part: u32, inviter: AccountId, channel: ChannelId) -> Precedence {
+    (part, Reverse(inviter), Reverse(channel))
 }
 
 const COLUMNS: &str = "id, peer, state, open_from_ms, letters, peer_spoke, updated_ms, trouble, channel, incarnation, \
-                       epoch, generation, generation_secret, seq, chain, seen_seq, seen_chain, seen_signature";
+                       epoch, generation, generation_secret, seq, chain, seen_seq, seen_chain, seen_signature, part, \
+                       inviter, mls_group, generation_day, owes, fresh, missed, asked_ms, asked, doubled, \
+                       restart";
 
 fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
     let channel = match row.get::<_, Option<[u8; 16]>>(8)?.map(ChannelId::new) {
@@ -74,6 +128,10 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
             position: Position { incarnation: row.get(9)?, epoch: row.get(10)? },
             generation: row.get(11)?,
             generation_secret: Zeroizing::new(row.get(12)?),
+            generation_day: Day(row.get(21)?),
+            group: row.get(20)?,
+            part: row.get(18)?,
+            inviter: AccountId::new(row.get::<_, Option<[u8; 16]>>(19)?.unwrap_or_default()),
             seq: row.get(13)?,
             chain: Chain::try_from(&row.get::<_, [u8; 32]>(14)?[..]).unwrap_or_else(|_| Chain::start(id)),
             seen: match row.get::<_, Option<Vec<u8>>>(17)? {
@@ -108,9 +166,17 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
             3 => Trouble::Expired,
             4 => Trouble::Newer,
             5 => Trouble::Inconsistent,
+            6 => Trouble::Locked,
             _ => Trouble::None,
         },
         channel,
+        owes: row.get(22)?,
+        fresh: row.get(23)?,
+        missed: row.get(24)?,
+        asked_ms: row.get(25)?,
+        asked: row.get(26)?,
+        doubled: row.get(27)?,
+        restart: row.get(28)?,
     })
 }
 
@@ -172,37 +238,100 @@ pub(crate) fn set_evidence(db: &Connection, id: i64, evidence: &[u8]) -> Result<
     Ok(())
 }
 
-/// Puts a chat on a channel, at its beginning or where an invitation says.
-pub(crate) fn set_channel(
-    db: &Connection,
-    chat: i64,
-    id: ChannelId,
-    position: Position,
-    generation: u32,
-    generation_secret: &[u8; 32],
-) -> Result<()> {
+/// Puts a chat on a channel, where an invitation leads to. Its device lists are yet to be put; whatever was wrong is
+/// over.
+pub(crate) fn set_channel(db: &Connection, chat: i64, channel: &Channel) -> Result<()> {
     db.execute("DELETE FROM chain WHERE chat = ?1", [chat])?;
+    super::members::clear(db, chat)?;
     db.execute(
-        "UPDATE chats SET channel = ?2, incarnation = ?3, epoch = ?4, generation = ?5, generation_secret = ?6, seq = 0,
-                          chain = ?7, seen_seq = 0, seen_chain = NULL, seen_signature = NULL WHERE id = ?1",
-        params![
-            chat,
-            id.as_bytes(),
-            position.incarnation,
-            position.epoch,
-            generation,
-            generation_secret,
-            Chain::start(id).as_bytes()
-        ],
+        "UPDATE chats SET channel = ?2, part = ?3, inviter = ?4, seen_seq = 0, seen_chain = NULL, seen_signature = NULL,
+                          trouble = 0, owes = 1, fresh = 0, restart = 0, asked = 0, asked_ms = 0, asked_by = NULL, doubled = 0
+         WHERE id = ?1",
+        params![chat, channel.id.as_bytes(), channel.part, channel.inviter.as_bytes()],
     )?;
+    advance(db, chat, channel)?;
+    if channel.seq > 0 {
+        put_chain(db, chat, channel.seq, &channel.chain)?;
+    }
     Ok(())
 }
 
-/// Notes that everything up to `seq` is processed.
+/// Notes that everything up to `seq` is processed, and where that has led to.
 pub(crate) fn advance(db: &Connection, chat: i64, channel: &Channel) -> Result<()> {
-    db.prepare_cached("UPDATE chats SET seq = ?2, chain = ?3, incarnation = ?4, epoch = ?5 WHERE id = ?1")?.execute(
-        params![chat, channel.seq, channel.chain.as_bytes(), channel.position.incarnation, channel.position.epoch],
-    )?;
+    db.prepare_cached(
+        "UPDATE chats SET seq = ?2, chain = ?3, incarnation = ?4, epoch = ?5, generation = ?6, generation_secret = ?7,
+                          generation_day = ?8, mls_group = ?9 WHERE id = ?1",
+    )?
+    .execute(params![
+        chat,
+        channel.seq,
+        channel.chain.as_bytes(),
+        channel.position.incarnation,
+        channel.position.epoch,
+        channel.generation,
+        &channel.generation_secret[..],
+        channel.generation_day.0,
+        channel.group
+    ])?;
+    Ok(())
+}
+
+/// Notes whether a commit may be owed.
+pub(crate) fn set_owes(db: &Connection, chat: i64, owes: bool) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET owes = ?2 WHERE id = ?1 AND owes <> ?2")?.execute(params![chat, owes])?;
+    Ok(())
+}
+
+/// Every chat may owe a commit: our own device list, or what our devices are added by, has changed.
+pub(crate) fn all_owe(db: &Connection) -> Result<()> {
+    db.execute("UPDATE chats SET owes = 1", ())?;
+    Ok(())
+}
+
+/// Notes whether a chat is to go on in a fresh channel.
+pub(crate) fn set_fresh(db: &Connection, chat: i64, fresh: bool) -> Result<()> {
+    db.execute("UPDATE chats SET fresh = ?2 WHERE id = ?1", params![chat, fresh])?;
+    Ok(())
+}
+
+/// Notes whether a chat is to go on in an MLS group of a better suite.
+pub(crate) fn set_restart(db: &Connection, chat: i64, restart: bool) -> Result<()> {
+    db.execute("UPDATE chats SET restart = ?2 WHERE id = ?1", params![chat, restart])?;
+    Ok(())
+}
+
+/// Notes one more message that had expired before it was read here.
+pub(crate) fn add_missed(db: &Connection, chat: i64) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET missed = missed + 1 WHERE id = ?1")?.execute([chat])?;
+    Ok(())
+}
+
+/// What was missed was told by another device.
+pub(crate) fn clear_missed(db: &Connection, chat: i64) -> Result<()> {
+    db.execute("UPDATE chats SET missed = 0 WHERE id = ?1", [chat])?;
+    Ok(())
+}
+
+/// Notes that we have asked for the way back, or that it is on its way.
+pub(crate) fn set_asked(db: &Connection, chat: i64, now_ms: u64) -> Result<()> {
+    db.execute("UPDATE chats SET asked = asked + 1, asked_ms = ?2 WHERE id = ?1", params![chat, now_ms])?;
+    Ok(())
+}
+
+/// The key package by which we asked last.
+pub(crate) fn asked_by(db: &Connection, chat: i64) -> Result<Option<Vec<u8>>> {
+    Ok(db.query_row("SELECT asked_by FROM chats WHERE id = ?1", [chat], |row| row.get(0))?)
+}
+
+pub(crate) fn set_asked_by(db: &Connection, chat: i64, key_package: &[u8]) -> Result<()> {
+    db.execute("UPDATE chats SET asked_by = ?2 WHERE id = ?1", params![chat, key_package])?;
+    Ok(())
+}
+
+/// Notes whether another home writes as this device in this epoch.
+pub(crate) fn set_doubled(db: &Connection, chat: i64, doubled: bool) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET doubled = ?2 WHERE id = ?1 AND doubled <> ?2")?
+        .execute(params![chat, doubled])?;
     Ok(())
 }
 

@@ -8,27 +8,29 @@ use super::Result;
 
 /// Keeps the secret of a week's inbox key.
 pub(crate) fn put_key(db: &Connection, week: Week, secret: &[u8]) -> Result<()> {
-    db.execute("INSERT OR IGNORE INTO inbox_keys(week, secret) VALUES (?1, ?2)", params![week.0, secret])?;
+    db.execute("INSERT OR IGNORE INTO inbox_secrets(week, secret) VALUES (?1, ?2)", params![week.0, secret])?;
     Ok(())
 }
 
-/// The secret of a week, if it was made.
+/// The newest secret of a week, if one was made.
 pub(crate) fn key(db: &Connection, week: Week) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(db
-        .query_row("SELECT secret FROM inbox_keys WHERE week = ?1", [week.0], |row| row.get(0).map(Zeroizing::new))
+        .query_row("SELECT secret FROM inbox_secrets WHERE week = ?1 ORDER BY n DESC LIMIT 1", [week.0], |row| {
+            row.get(0).map(Zeroizing::new)
+        })
         .optional()?)
 }
 
 /// Secrets of all weeks that are kept, newest first.
 pub(crate) fn keys(db: &Connection) -> Result<Vec<Zeroizing<Vec<u8>>>> {
-    let mut statement = db.prepare_cached("SELECT secret FROM inbox_keys ORDER BY week DESC")?;
+    let mut statement = db.prepare_cached("SELECT secret FROM inbox_secrets ORDER BY week DESC, n DESC")?;
     let keys = statement.query_map((), |row| row.get(0).map(Zeroizing::new))?.collect::<Result<_, _>>()?;
     Ok(keys)
 }
 
 /// Forgets keys of weeks before `week`: what was sealed to them can then be opened by nobody.
 pub(crate) fn forget_before(db: &Connection, week: Week) -> Result<()> {
-    db.execute("DELETE FROM inbox_keys WHERE week < ?1", [week.0])?;
+    db.execute("DELETE FROM inbox_secrets WHERE week < ?1", [week.0])?;
     Ok(())
 }
 
@@ -102,5 +104,33 @@ pub(crate) fn letter_delivered(db: &Connection, n: i64) -> Result<()> {
 /// Forgets the letters of a chat that are under way.
 pub(crate) fn forget_letters(db: &Connection, chat: i64) -> Result<()> {
     db.execute("DELETE FROM letters WHERE chat = ?1", [chat])?;
+    db.execute("DELETE FROM posts WHERE chat = ?1", [chat])?;
+    Ok(())
+}
+
+/// A letter that is yet to be sealed.
+pub(crate) struct Post {
+    pub(crate) n: i64,
+    pub(crate) chat: i64,
+    /// content.Letter.
+    pub(crate) letter: Vec<u8>,
+}
+
+/// Has a letter sealed and sent to the other of a chat.
+pub(crate) fn post(db: &Connection, chat: i64, letter: &[u8]) -> Result<()> {
+    db.execute("INSERT INTO posts(chat, letter) VALUES (?1, ?2)", params![chat, letter])?;
+    Ok(())
+}
+
+/// All of these, oldest first.
+pub(crate) fn posts(db: &Connection) -> Result<Vec<Post>> {
+    let mut statement = db.prepare_cached("SELECT n, chat, letter FROM posts ORDER BY n")?;
+    let posts = statement.query_map((), |row| Ok(Post { n: row.get(0)?, chat: row.get(1)?, letter: row.get(2)? }))?;
+    Ok(posts.collect::<Result<_, _>>()?)
+}
+
+/// It is sealed.
+pub(crate) fn remove_post(db: &Connection, n: i64) -> Result<()> {
+    db.execute("DELETE FROM posts WHERE n = ?1", [n])?;
     Ok(())
 }

@@ -1,10 +1,21 @@
 //! Who we are.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use undertone_wire::AccountId;
+use undertone_wire::{AccountId, Day};
 use zeroize::Zeroizing;
 
 use super::Result;
+
+/// Whether this home may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It may.
+    Good = 0,
+    /// Another home speaks as this device: this one is a copy, or has been copied.
+    Copied = 1,
+    /// This device is not on its account's list any more.
+    Removed = 2,
+}
 
 /// Our own row.
 pub(crate) struct Me {
@@ -22,12 +33,25 @@ pub(crate) struct Me {
     pub(crate) inbox_cursor: u64,
     /// When our inbox was last read to its end.
     pub(crate) inbox_read_ms: u64,
+    pub(crate) vault_key: Option<Zeroizing<[u8; 32]>>,
+    pub(crate) vault_revision: u64,
+    /// SHA-256 of what was put into the vault last.
+    pub(crate) vault_hash: Option<[u8; 32]>,
+    /// What this home said to the service last time.
+    pub(crate) visit: Option<[u8; 16]>,
+    /// What it is saying, until that has certainly arrived.
+    pub(crate) next_visit: Option<[u8; 16]>,
+    pub(crate) standing: Standing,
+    pub(crate) card_day: Day,
+    /// Whether the service has our device list.
+    pub(crate) list_put: bool,
 }
 
 pub(crate) fn insert(db: &Connection, me: &Me) -> Result<()> {
     db.execute(
-        "INSERT INTO me(one, link, name, account, identity_seed, device, device_seed, device_list, invite)
-         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO me(one, link, name, account, identity_seed, device, device_seed, device_list, invite, registered,
+                        vault_key, vault_revision, card_day, list_put)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             me.link,
             me.name,
@@ -36,7 +60,12 @@ pub(crate) fn insert(db: &Connection, me: &Me) -> Result<()> {
             me.device,
             &me.device_seed[..],
             me.device_list,
-            me.invite
+            me.invite,
+            me.registered,
+            me.vault_key.as_ref().map(|key| &key[..]),
+            me.vault_revision,
+            me.card_day.0,
+            me.list_put,
         ],
     )?;
     Ok(())
@@ -46,7 +75,8 @@ pub(crate) fn load(db: &Connection) -> Result<Option<Me>> {
     let me = db
         .prepare_cached(
             "SELECT link, service_keys, head_key, name, account, identity_seed, device, device_seed, device_list,
-                    registered, invite, inbox_cursor, inbox_read_ms FROM me",
+                    registered, invite, inbox_cursor, inbox_read_ms, vault_key, vault_revision, vault_hash, visit,
+                    next_visit, standing, card_day, list_put FROM me",
         )?
         .query_row((), |row| {
             Ok(Me {
@@ -63,6 +93,18 @@ pub(crate) fn load(db: &Connection) -> Result<Option<Me>> {
                 invite: row.get(10)?,
                 inbox_cursor: row.get(11)?,
                 inbox_read_ms: row.get(12)?,
+                vault_key: row.get::<_, Option<_>>(13)?.map(Zeroizing::new),
+                vault_revision: row.get(14)?,
+                vault_hash: row.get(15)?,
+                visit: row.get(16)?,
+                next_visit: row.get(17)?,
+                standing: match row.get(18)? {
+                    1 => Standing::Copied,
+                    2 => Standing::Removed,
+                    _ => Standing::Good,
+                },
+                card_day: Day(row.get(19)?),
+                list_put: row.get(20)?,
             })
         })
         .optional()?;
@@ -71,7 +113,7 @@ pub(crate) fn load(db: &Connection) -> Result<Option<Me>> {
 
 /// Forgets an account that never came to be, for another try with other words.
 pub(crate) fn forget_unregistered(db: &Connection) -> Result<()> {
-    db.execute_batch("DELETE FROM me WHERE registered = 0; DELETE FROM inbox_keys; DELETE FROM mls;")?;
+    db.execute_batch("DELETE FROM me WHERE registered = 0; DELETE FROM inbox_secrets; DELETE FROM mls;")?;
     Ok(())
 }
 
@@ -102,5 +144,55 @@ pub(crate) fn set_inbox_cursor(db: &Connection, seq: u64) -> Result<()> {
 
 pub(crate) fn set_inbox_read(db: &Connection, now_ms: u64) -> Result<()> {
     db.prepare_cached("UPDATE me SET inbox_read_ms = ?1")?.execute([now_ms])?;
+    Ok(())
+}
+
+/// Takes on a newer device list, which the service may not have yet.
+pub(crate) fn set_device_list(db: &Connection, list: &[u8], put: bool) -> Result<()> {
+    db.execute("UPDATE me SET device_list = ?1, list_put = ?2", params![list, put])?;
+    Ok(())
+}
+
+/// The service has our device list.
+pub(crate) fn set_list_put(db: &Connection) -> Result<()> {
+    db.execute("UPDATE me SET list_put = 1", ())?;
+    Ok(())
+}
+
+pub(crate) fn set_identity(db: &Connection, seed: &[u8; 32]) -> Result<()> {
+    db.execute("UPDATE me SET identity_seed = ?1", [&seed[..]])?;
+    Ok(())
+}
+
+pub(crate) fn set_standing(db: &Connection, standing: Standing) -> Result<()> {
+    db.execute("UPDATE me SET standing = ?1", [standing as i64])?;
+    Ok(())
+}
+
+pub(crate) fn set_vault_key(db: &Connection, key: &[u8; 32]) -> Result<()> {
+    db.execute("UPDATE me SET vault_key = ?1, vault_hash = NULL", [&key[..]])?;
+    Ok(())
+}
+
+/// Notes which vault the service has; with the hash of its content, if it is as we would have it.
+pub(crate) fn set_vault(db: &Connection, revision: u64, hash: Option<&[u8; 32]>) -> Result<()> {
+    db.execute("UPDATE me SET vault_revision = ?1, vault_hash = ?2", params![revision, hash])?;
+    Ok(())
+}
+
+/// Notes what this home says to the service, until [`set_visited`].
+pub(crate) fn set_next_visit(db: &Connection, visit: &[u8; 16]) -> Result<()> {
+    db.execute("UPDATE me SET next_visit = ?1", [&visit[..]])?;
+    Ok(())
+}
+
+/// What this home was saying has arrived.
+pub(crate) fn set_visited(db: &Connection) -> Result<()> {
+    db.execute("UPDATE me SET visit = next_visit, next_visit = NULL WHERE next_visit IS NOT NULL", ())?;
+    Ok(())
+}
+
+pub(crate) fn set_card_day(db: &Connection, day: Day) -> Result<()> {
+    db.execute("UPDATE me SET card_day = ?1", [day.0])?;
     Ok(())
 }

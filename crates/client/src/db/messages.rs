@@ -26,50 +26,66 @@ pub(crate) struct StoredMessage {
     pub(crate) n: i64,
     pub(crate) chat: i64,
     pub(crate) sender: AccountId,
+    /// The channel of the chat that its place counts in.
+    pub(crate) part: u32,
     pub(crate) place: Place,
     pub(crate) acked: bool,
     pub(crate) content: Content,
+    /// As it came, with whatever only a later release understands.
+    pub(crate) encoded: Bytes,
 }
 
-/// Adds a message unless the chat has one of this id: by that, and nothing else, a message is known.
-///
-/// `encoded`: the content as it came, with whatever only a later release understands.
-pub(crate) fn insert(
-    db: &Connection,
-    chat: i64,
-    sender: AccountId,
-    place: Place,
-    content: &Content,
-    encoded: &[u8],
-    mine: bool,
-) -> Result<()> {
-    let (letter, seq) = columns(place);
+/// A message to be added.
+pub(crate) struct NewMessage<'a> {
+    pub(crate) chat: i64,
+    pub(crate) sender: AccountId,
+    pub(crate) part: u32,
+    pub(crate) place: Place,
+    pub(crate) content: &'a Content,
+    /// As it came.
+    pub(crate) encoded: &'a [u8],
+    /// Whether it is nothing new to the person: our own, or old.
+    pub(crate) shown: bool,
+    /// Whether the service holds it.
+    pub(crate) acked: bool,
+}
+
+/// Adds a message unless the chat has one of this id: by that, and nothing else, a message is known. One that came twice
+/// stands at the first of its places, for everybody alike.
+pub(crate) fn insert(db: &Connection, new: &NewMessage<'_>) -> Result<()> {
+    let (letter, seq) = columns(new.place);
     db.prepare_cached(
-        "INSERT OR IGNORE INTO messages(chat, id, sender, sent_at_ms, content, letter, seq, letters, acked, shown)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO messages(chat, id, sender, sent_at_ms, content, letter, seq, letters, acked, shown, part)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT(chat, id) DO UPDATE SET part = excluded.part, letter = excluded.letter, seq = excluded.seq, acked = 1
+           WHERE sender = excluded.sender AND excluded.acked AND (messages.letter IS NULL AND messages.seq IS NULL
+             OR (excluded.part, excluded.letter IS NULL, coalesce(excluded.letter, excluded.seq))
+              < (messages.part, messages.letter IS NULL, coalesce(messages.letter, messages.seq)))",
     )?
     .execute(params![
-        chat,
-        &content.id[..],
-        sender.as_bytes(),
-        i64::try_from(content.sent_at_ms).unwrap_or(i64::MAX),
-        encoded,
+        new.chat,
+        &new.content.id[..],
+        new.sender.as_bytes(),
+        i64::try_from(new.content.sent_at_ms).unwrap_or(i64::MAX),
+        new.encoded,
         letter,
         seq,
-        i64::try_from(content.letters).unwrap_or(i64::MAX),
-        !mine,
-        mine,
+        i64::try_from(new.content.letters).unwrap_or(i64::MAX),
+        new.acked,
+        new.shown,
+        new.part,
     ])?;
     Ok(())
 }
 
 /// Our message got its place in a letter that goes out, or in the log, where it is acknowledged.
-pub(crate) fn set_place(db: &Connection, chat: i64, id: &[u8], place: Place) -> Result<()> {
+pub(crate) fn set_place(db: &Connection, chat: i64, id: &[u8], part: u32, place: Place) -> Result<()> {
     let (letter, seq) = columns(place);
     db.prepare_cached(
-        "UPDATE messages SET letter = ?3, seq = ?4, acked = acked OR ?4 IS NOT NULL WHERE chat = ?1 AND id = ?2",
+        "UPDATE messages SET part = ?5, letter = ?3, seq = ?4, acked = acked OR ?4 IS NOT NULL
+         WHERE chat = ?1 AND id = ?2 AND letter IS NULL AND seq IS NULL",
     )?
-    .execute(params![chat, id, letter, seq])?;
+    .execute(params![chat, id, letter, seq, part])?;
     Ok(())
 }
 
@@ -81,7 +97,7 @@ fn columns(place: Place) -> (Option<u64>, Option<u64>) {
     }
 }
 
-const COLUMNS: &str = "n, chat, sender, letter, seq, acked, content";
+const COLUMNS: &str = "n, chat, sender, letter, seq, acked, content, part";
 
 fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     let place = match (row.get(3)?, row.get(4)?) {
@@ -89,15 +105,17 @@ fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         (Some(letter), None) => Place::Letter(letter),
         (None, None) => Place::Pending,
     };
-    let content: Vec<u8> = row.get(6)?;
+    let encoded = Bytes::from(row.get::<_, Vec<u8>>(6)?);
     Ok(StoredMessage {
         n: row.get(0)?,
         chat: row.get(1)?,
         sender: AccountId::new(row.get(2)?),
+        part: row.get(7)?,
         place,
         acked: row.get(5)?,
         // What does not parse was never stored.
-        content: Content::decode(Bytes::from(content)).unwrap_or_default(),
+        content: Content::decode(encoded.clone()).unwrap_or_default(),
+        encoded,
     })
 }
 
@@ -119,9 +137,19 @@ pub(crate) fn load(db: &Connection, chat: i64, id: MessageId) -> Result<StoredMe
 pub(crate) fn history(db: &Connection, chat: i64) -> Result<Vec<StoredMessage>> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM messages WHERE chat = ?1
-         ORDER BY seq IS NOT NULL OR letter IS NULL, seq IS NULL, seq, sender, letter, n"
+         ORDER BY seq IS NULL AND letter IS NULL, part, letter IS NULL, seq, sender, letter, id, n"
     ))?;
     let messages = statement.query_map([chat], message)?.collect::<Result<_, _>>()?;
+    Ok(messages)
+}
+
+/// Messages of a chat that stand somewhere, after our so-manieth, at most `limit`.
+pub(crate) fn placed_after(db: &Connection, chat: i64, after_n: i64, limit: u32) -> Result<Vec<StoredMessage>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages
+         WHERE chat = ?1 AND n > ?2 AND (seq IS NOT NULL OR letter IS NOT NULL) ORDER BY n LIMIT ?3"
+    ))?;
+    let messages = statement.query_map(params![chat, after_n, limit], message)?.collect::<Result<_, _>>()?;
     Ok(messages)
 }
 
@@ -143,6 +171,16 @@ pub(crate) fn unshown(db: &Connection, now_ms: u64, limit: u32) -> Result<Vec<St
 
 pub(crate) fn set_shown(db: &Connection, n: i64) -> Result<()> {
     db.prepare_cached("UPDATE messages SET shown = 1 WHERE n = ?1")?.execute([n])?;
+    Ok(())
+}
+
+/// All messages of a chat up to this one, as they came here, were seen by the person.
+pub(crate) fn set_shown_up_to(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE messages SET shown = 1 WHERE chat = ?1 AND shown = 0
+           AND n <= (SELECT n FROM messages WHERE chat = ?1 AND id = ?2)",
+    )?
+    .execute(params![chat, id.as_bytes()])?;
     Ok(())
 }
 
@@ -186,7 +224,16 @@ mod tests {
             .write::<_, DbError>(|db| {
                 let chat = chats::insert(db, peer, chats::State::Open)?;
                 let parsed = Content::decode(&encoded[..]).unwrap();
-                insert(db, chat, peer, Place::Log(1), &parsed, &encoded, false)?;
+                insert(db, &NewMessage {
+                    chat,
+                    sender: peer,
+                    part: 0,
+                    place: Place::Log(1),
+                    content: &parsed,
+                    encoded: &encoded,
+                    shown: false,
+                    acked: true,
+                })?;
                 Ok(db.query_row("SELECT content FROM messages", (), |row| row.get(0))?)
             })
             .unwrap();

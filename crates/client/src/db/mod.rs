@@ -10,12 +10,14 @@ pub(crate) mod chats;
 pub(crate) mod contacts;
 pub(crate) mod inbox;
 pub(crate) mod me;
+pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod mls;
 pub(crate) mod outbox;
 pub(crate) mod stock;
+pub(crate) mod ways;
 
-use std::path::Path;
+use std::{path::Path, sync::Once};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
@@ -78,6 +80,10 @@ impl Db {
     /// # Errors
     /// See [`DbError`].
     pub fn open(path: &Path, key: &DbKey) -> Result<Self> {
+        // SQLite lets a second thread pass as soon as its own set-up is done, while the first is still at SQLCipher's, and
+        // no key is taken then: so the process opens its first connection alone. If that fails, the next says why.
+        static SET_UP: Once = Once::new();
+        SET_UP.call_once(|| drop(Connection::open_in_memory()));
         let connection = Connection::open(path)?;
         // SQLCipher would write to standard error what we tell the person ourselves.
         connection.execute_batch("PRAGMA cipher_log_level = NONE")?;

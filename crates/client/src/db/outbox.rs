@@ -18,6 +18,15 @@ pub(crate) struct Attempt {
     pub(crate) expiry_day: Day,
 }
 
+/// What a commit under way brings besides itself.
+#[derive(Clone, Default)]
+pub(crate) struct Begins {
+    /// Read and write key of the generation that it begins; empty if it begins none.
+    pub(crate) installs: Vec<u8>,
+    /// The way in for the devices that it adds.
+    pub(crate) invitation: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// A row.
 pub(crate) struct Item {
     pub(crate) n: i64,
@@ -25,9 +34,11 @@ pub(crate) struct Item {
     /// content.Content; empty for a commit.
     pub(crate) content: Vec<u8>,
     pub(crate) attempt: Option<Attempt>,
+    pub(crate) begins: Begins,
 }
 
-const COLUMNS: &str = "n, kind, content, idempotency_id, body, body_hash, incarnation, epoch, expiry_day";
+const COLUMNS: &str =
+    "n, kind, content, idempotency_id, body, body_hash, incarnation, epoch, expiry_day, installs, welcome, tree";
 
 fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let attempt = match row.get::<_, Option<[u8; 16]>>(3)? {
@@ -41,7 +52,11 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         }),
     };
     let kind = EntryKind::try_from(row.get::<_, i32>(1)?).unwrap_or_default();
-    Ok(Item { n: row.get(0)?, kind, content: row.get(2)?, attempt })
+    let begins = Begins {
+        installs: row.get::<_, Option<_>>(9)?.unwrap_or_default(),
+        invitation: row.get::<_, Option<_>>(10)?.zip(row.get::<_, Option<_>>(11)?),
+    };
+    Ok(Item { n: row.get(0)?, kind, content: row.get(2)?, attempt, begins })
 }
 
 pub(crate) fn push(db: &Connection, chat: i64, kind: EntryKind, content: &[u8]) -> Result<i64> {
@@ -87,9 +102,31 @@ pub(crate) fn set_attempt(db: &Connection, n: i64, attempt: &Attempt) -> Result<
     Ok(())
 }
 
+/// Notes what a commit brings besides itself.
+pub(crate) fn set_begins(db: &Connection, n: i64, begins: &Begins) -> Result<()> {
+    let (welcome, tree) = begins.invitation.as_ref().map(|(welcome, tree)| (welcome, tree)).unzip();
+    db.execute("UPDATE outbox SET installs = ?2, welcome = ?3, tree = ?4 WHERE n = ?1", params![
+        n,
+        begins.installs,
+        welcome,
+        tree
+    ])?;
+    Ok(())
+}
+
+/// Has a message encrypted anew that stands in the log where nobody may be able to read it.
+pub(crate) fn drop_attempt(db: &Connection, n: i64) -> Result<()> {
+    db.execute(
+        "UPDATE outbox SET idempotency_id = NULL, body = NULL, body_hash = NULL, incarnation = NULL, epoch = NULL,
+                           expiry_day = NULL WHERE n = ?1",
+        [n],
+    )?;
+    Ok(())
+}
+
 /// Drops all ciphertext of a chat that is certainly not in the log: messages wait to be encrypted anew, commits are gone.
 pub(crate) fn drop_attempts(db: &Connection, chat: i64) -> Result<()> {
-    db.execute("DELETE FROM outbox WHERE chat = ?1 AND kind = ?2", params![chat, EntryKind::Commit as i32])?;
+    db.execute("DELETE FROM outbox WHERE chat = ?1 AND kind <> ?2", params![chat, EntryKind::Message as i32])?;
     db.execute(
         "UPDATE outbox SET idempotency_id = NULL, body = NULL, body_hash = NULL, incarnation = NULL, epoch = NULL,
                            expiry_day = NULL WHERE chat = ?1",

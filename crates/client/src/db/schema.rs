@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use super::{DbError, Result};
 
 /// Version of the schema that this release writes. Each release opens those before it.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Steps from one version to the next, each with the tables of its time.
-const STEPS: [&str; VERSION as usize] = [V1];
+const STEPS: [&str; VERSION as usize] = [V1, V2];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
 pub(super) fn bring_up(db: &Connection) -> Result<()> {
@@ -147,5 +147,99 @@ CREATE TABLE stock(
   generation_secret BLOB NOT NULL,
   created_day INTEGER NOT NULL,
   head BLOB                            -- channel.Head, once the service has it
+) STRICT, WITHOUT ROWID;
+";
+
+/// Several devices, generations, and the ways back into a chat.
+const V2: &str = "
+ALTER TABLE me ADD COLUMN vault_key BLOB;             -- from the recovery words; none in homes of the first release
+ALTER TABLE me ADD COLUMN vault_revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE me ADD COLUMN vault_hash BLOB;            -- of what was put last
+ALTER TABLE me ADD COLUMN visit BLOB;                 -- what this home said to the service last time
+ALTER TABLE me ADD COLUMN next_visit BLOB;            -- and what it is saying, until that has certainly arrived
+ALTER TABLE me ADD COLUMN standing INTEGER NOT NULL DEFAULT 0; -- me::Standing
+ALTER TABLE me ADD COLUMN card_day INTEGER NOT NULL DEFAULT 0; -- when our key package of last resort was made
+ALTER TABLE me ADD COLUMN list_put INTEGER NOT NULL DEFAULT 1; -- whether the service has our device list
+
+-- After a device was removed there are two of one week.
+CREATE TABLE inbox_secrets(
+  n INTEGER PRIMARY KEY,
+  week INTEGER NOT NULL,
+  secret BLOB NOT NULL UNIQUE
+) STRICT;
+INSERT INTO inbox_secrets(week, secret) SELECT week, secret FROM inbox_keys ORDER BY week;
+DROP TABLE inbox_keys;
+
+ALTER TABLE chats ADD COLUMN part INTEGER NOT NULL DEFAULT 0;      -- channels that it lived in before this one
+ALTER TABLE chats ADD COLUMN inviter BLOB;                         -- whose invitation the channel is
+ALTER TABLE chats ADD COLUMN mls_group INTEGER NOT NULL DEFAULT 0; -- how often the MLS group was replaced
+ALTER TABLE chats ADD COLUMN generation_day INTEGER NOT NULL DEFAULT 0; -- when the generation began
+ALTER TABLE chats ADD COLUMN owes INTEGER NOT NULL DEFAULT 1;      -- whether a commit may be owed
+ALTER TABLE chats ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;     -- is to go on in a fresh channel
+ALTER TABLE chats ADD COLUMN restart INTEGER NOT NULL DEFAULT 0;   -- is to go on in an MLS group of a better suite
+ALTER TABLE chats ADD COLUMN missed INTEGER NOT NULL DEFAULT 0;    -- messages that had expired before they were read here
+ALTER TABLE chats ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;  -- when we last asked for the way back
+ALTER TABLE chats ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;     -- and how often in vain
+ALTER TABLE chats ADD COLUMN asked_by BLOB;                        -- the key package by which we ask
+ALTER TABLE chats ADD COLUMN doubled INTEGER NOT NULL DEFAULT 0;   -- another home writes as this device in this epoch
+UPDATE chats SET inviter = min(peer, (SELECT account FROM me)) WHERE channel IS NOT NULL;
+
+-- Device lists as the log of a chat has them: by these its leaves are judged.
+CREATE TABLE members(
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  account BLOB NOT NULL,
+  device_list BLOB NOT NULL,
+  PRIMARY KEY (chat, account)
+) STRICT, WITHOUT ROWID;
+INSERT INTO members(chat, account, device_list)
+  SELECT chats.id, account, device_list FROM chats JOIN contacts ON contacts.account = chats.peer
+  WHERE chats.channel IS NOT NULL AND device_list IS NOT NULL;
+INSERT OR IGNORE INTO members(chat, account, device_list)
+  SELECT chats.id, me.account, me.device_list FROM chats, me WHERE chats.channel IS NOT NULL;
+
+ALTER TABLE messages ADD COLUMN part INTEGER NOT NULL DEFAULT 0;   -- the channel that `seq` or `letter` counts in
+
+-- With a commit under way: what it begins, and the way in for whom it adds.
+ALTER TABLE outbox ADD COLUMN installs BLOB;
+ALTER TABLE outbox ADD COLUMN welcome BLOB;
+ALTER TABLE outbox ADD COLUMN tree BLOB;
+
+-- Key packages of last resort of our other devices: by these we add them to chats.
+CREATE TABLE cards(
+  device INTEGER PRIMARY KEY,
+  key_package BLOB NOT NULL            -- SignedKeyPackage
+) STRICT;
+
+-- Devices that have lost their way in a chat and asked to be added again.
+CREATE TABLE asks(
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  account BLOB NOT NULL,
+  device INTEGER NOT NULL,
+  key_package BLOB NOT NULL,           -- SignedKeyPackage
+  answered INTEGER NOT NULL DEFAULT 0, -- the same again is no new wish
+  PRIMARY KEY (chat, account, device)
+) STRICT, WITHOUT ROWID;
+
+-- Letters that are yet to be sealed: invitations into a running chat, and asks. To the other of the chat.
+CREATE TABLE posts(
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  letter BLOB NOT NULL                 -- content.Letter
+) STRICT;
+
+-- Ways into other channels, for chats whose own is to be read to its end first.
+CREATE TABLE ways(
+  chat INTEGER PRIMARY KEY REFERENCES chats(id) ON DELETE CASCADE,
+  channel BLOB NOT NULL,
+  inviter BLOB NOT NULL,
+  invitation BLOB NOT NULL             -- content.Invitation
+) STRICT;
+
+-- History that one of our devices is yet to be told.
+CREATE TABLE histories(
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  device INTEGER NOT NULL,
+  after_n INTEGER NOT NULL,            -- messages up to this one were told
+  PRIMARY KEY (chat, device)
 ) STRICT, WITHOUT ROWID;
 ";

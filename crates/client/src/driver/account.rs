@@ -1,18 +1,26 @@
 //! Visits to our own account: short, alone, and at times of their own.
 
-use undertone_circuit::Circuit;
+use tokio::time::Instant;
+use undertone_circuit::{CallError, Circuit};
 use undertone_wire::{
     Week,
-    account::{Account, AuthenticateReply, ClearInboxRequest, PutInboxKeyRequest, ReadInboxRequest},
+    account::{
+        Account, AuthenticateReply, ClearInboxRequest, PutDeviceListRequest, PutInboxKeyRequest, ReadInboxRequest,
+        ReadVaultRequest,
+    },
+    circuit::Code,
     limits,
 };
 
 use super::Driver;
 use crate::{
-    Result,
-    db::me,
+    ClientError, Result,
+    db::{
+        chats::{self, Trouble},
+        me,
+    },
     own::Own,
-    rules::{letters, registration},
+    rules::{devices, letters, registration, vault},
 };
 
 impl Driver {
@@ -20,28 +28,102 @@ impl Driver {
     pub(super) async fn account(&mut self, own: &Own) -> Result<()> {
         self.apart().await;
         let circuit = self.shared.connect::<Account>(&own.link).await?;
-        let standing = circuit.call(registration::authentication(own, &circuit.handshake_hash())).await?;
+        let standing = self.authenticate(own, &circuit).await?;
+        self.shared.write_quietly(|tx| devices::announce(tx, own))?;
+        let own = &self.shared.reload_own()?;
+        self.put_list(own, &circuit).await?;
         let replaced = self.leave_keys(own, &circuit, &standing).await?;
         self.read_inbox(own, &circuit).await?;
         if !replaced {
             self.shared.write_quietly(|tx| registration::forget_old_keys(tx))?;
         }
+        self.put_vault(&circuit).await?;
         drop(circuit);
         self.touched();
-        self.inbox_due = self.in_a_while(&self.shared.pace.inbox);
+        // Who has no chat with himself yet waits for a letter that lets him in.
+        let waits = self.shared.read(|db| {
+            let own_chat = chats::with(db, own.account)?;
+            Ok(own_chat.is_some_and(|chat| chat.trouble == Trouble::Lost))
+        })?;
+        let pace = &self.shared.pace;
+        self.inbox_due = self.in_a_while(if waits { &pace.retry } else { &pace.inbox });
+        Ok(())
+    }
+
+    /// Proves which device this is, and that it is the only home of it.
+    async fn authenticate(&self, own: &Own, circuit: &Circuit<Account>) -> Result<AuthenticateReply> {
+        let hash = circuit.handshake_hash();
+        let request = self.shared.write_quietly(|tx| registration::authentication(tx, own, &hash))?;
+        match circuit.call(request).await {
+            Ok(reply) => {
+                self.shared.write_quietly(|tx| Ok(me::set_visited(tx.db)?))?;
+                Ok(reply)
+            }
+            Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
+                self.shared.write(|tx| Ok(me::set_standing(tx.db, me::Standing::Copied)?))?;
+                Err(ClientError::Copied)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts our device list where the service does not have it yet.
+    async fn put_list(&self, own: &Own, circuit: &Circuit<Account>) -> Result<()> {
+        if self.shared.read(|db| Ok(me::load(db)?.is_none_or(|me| me.list_put)))? {
+            return Ok(());
+        }
+        match circuit.call(PutDeviceListRequest { device_list: own.list.encoded().clone() }).await {
+            // Another of our devices was faster: its list comes by the chat with ourselves.
+            Ok(_) => {}
+            Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.shared.write_quietly(|tx| Ok(me::set_list_put(tx.db)?))?;
+        if own.may_sign() {
+            // Signed by an identity key that those who lost their place do not have.
+            let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
+            circuit.call(PutInboxKeyRequest { inbox_key }).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the vault where it is not as it should be, now and then.
+    async fn put_vault(&mut self, circuit: &Circuit<Account>) -> Result<()> {
+        if Instant::now() < self.vault_due {
+            return Ok(());
+        }
+        let own = self.shared.reload_own()?;
+        let Some(next) = self.shared.write_quietly(|tx| vault::next(tx, &own))? else { return Ok(()) };
+        let revision = next.request.revision;
+        match circuit.call(next.request).await {
+            Ok(_) => self.shared.write_quietly(|tx| Ok(me::set_vault(tx.db, revision, Some(&next.hash))?))?,
+            Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
+                // Another of our devices wrote; ours goes over it the next time.
+                let there = circuit.call(ReadVaultRequest {}).await?.revision;
+                self.shared.write_quietly(|tx| Ok(me::set_vault(tx.db, there, None)?))?;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.vault_due = self.in_a_while(&self.shared.pace.vault);
         Ok(())
     }
 
     /// True: there is a new inbox key, and so there may still be letters on their way that are sealed to the one before.
     async fn leave_keys(&self, own: &Own, circuit: &Circuit<Account>, standing: &AuthenticateReply) -> Result<bool> {
-        let replaced = Week(standing.inbox_key_week) < self.shared.now().day().week();
+        let replaced = own.may_sign() && Week(standing.inbox_key_week) < self.shared.now().day().week();
         if replaced {
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;
         }
-        if standing.key_packages_left < registration::KEY_PACKAGES_LOW {
-            let request = self.shared.write(|tx| registration::key_packages(tx, own, false))?;
+        let card = self.shared.write_quietly(|tx| registration::card_is_due(tx))?;
+        if card || standing.key_packages_left < registration::KEY_PACKAGES_LOW {
+            let request = self.shared.write(|tx| registration::key_packages(tx, own, card))?;
+            let last_resort = request.last_resort.clone();
             circuit.call(request).await?;
+            if card {
+                self.shared.write(|tx| registration::card_left(tx, own, &last_resort))?;
+            }
         }
         Ok(replaced)
     }

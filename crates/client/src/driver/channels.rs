@@ -22,6 +22,7 @@ use crate::{
     db::chats::{self, Chat, State, Trouble},
     own::Own,
     rules::{
+        entrance,
         log::{self, Taken},
         outbox::{self, Batch},
     },
@@ -79,6 +80,21 @@ impl Driver {
             };
             let synced = synced.await;
             self.contain_on(index, chat, synced)?;
+            self.turn_page(own, index, chat)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves a channel, or a generation of it, that was read to its end: the next pass opens what comes after.
+    fn turn_page(&mut self, own: &Own, index: usize, chat: &Chat) -> Result<()> {
+        let Some(before) = &chat.channel else { return Ok(()) };
+        let now = self.shared.read(|db| Ok(chats::load(db, chat.id)?))?;
+        let behind = now.trouble == Trouble::None && self.lines.is_behind(index, before.id);
+        let left = !behind && self.shared.write(|tx| entrance::enter_waiting(tx, own, chat.id))?;
+        let generation = now.channel.as_ref().map(|channel| (channel.id, channel.generation));
+        if left || generation != Some((before.id, before.generation)) {
+            self.lines.close(index, before.id);
+            self.again = true;
         }
         Ok(())
     }
@@ -98,10 +114,15 @@ impl Driver {
         let circuit = self.lines.circuit(index)?;
         let openings = chats.iter().map(|chat| opening(chat, &circuit.handshake_hash())).collect::<Result<_>>()?;
         let reply = circuit.call(OpenRequest { openings }).await?;
-        let mut opened = Vec::new();
+        let (mut opened, mut current) = (Vec::new(), Vec::new());
         for (chat, answer) in chats.iter().zip(reply.opened) {
             match answer.result {
-                Some(opened::Result::Head(_)) => opened.extend(on(chat)),
+                Some(opened::Result::Head(_)) => {
+                    opened.extend(on(chat));
+                    if answer.until == 0 {
+                        current.extend(on(chat));
+                    }
+                }
                 Some(opened::Result::Refused(code)) if code == Code::NotFound as u32 => {
                     self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat.id, Trouble::Expired)?))?;
                 }
@@ -113,9 +134,14 @@ impl Driver {
         if opened.is_empty() {
             return Ok(());
         }
-        let channels = opened.iter().map(|channel| (*channel).into()).collect();
+        self.lines.opened(index, &opened)?;
+        if current.is_empty() {
+            return Ok(());
+        }
+        // An older generation is read to its end, and nothing comes after.
+        let channels = current.into_iter().map(Into::into).collect();
         let subscription = circuit.subscribe(FollowRequest { channels }).await?;
-        self.lines.opened(index, &opened, subscription)
+        self.lines.follow(index, subscription)
     }
 
     /// Takes what came on a circuit. True: the circuit is gone, and a pass is needed.
@@ -154,7 +180,8 @@ impl Driver {
             self.flush(own, index, chat.id).await
         };
         let taken = taken.await;
-        self.contain_on(index, &chat, taken)
+        self.contain_on(index, &chat, taken)?;
+        self.turn_page(own, index, &chat)
     }
 
     async fn reread(&mut self, own: &Own, index: usize) -> Result<()> {
@@ -163,6 +190,7 @@ impl Driver {
             if self.is_active(&chat) {
                 let read = self.catch_up(own, index, chat.id).await.map(drop);
                 self.contain_on(index, &chat, read)?;
+                self.turn_page(own, index, &chat)?;
             }
         }
         Ok(())
@@ -202,7 +230,12 @@ impl Driver {
     async fn flush(&mut self, own: &Own, index: usize, chat: i64) -> Result<()> {
         let self_update_ms = self.shared.pace.self_update_ms;
         let mut tries = 0;
+        let before = self.generation(chat)?;
         while tries < TRIES_MAX {
+            if self.generation(chat)? != before {
+                // To be opened anew before anything can be written.
+                return Ok(());
+            }
             let Some(batch) = self.shared.write(|tx| outbox::next(tx, own, chat, self_update_ms))? else {
                 return Ok(());
             };
@@ -234,6 +267,11 @@ impl Driver {
             }
         }
         Err(ClientError::Busy)
+    }
+
+    fn generation(&self, chat: i64) -> Result<Option<(ChannelId, u32)>> {
+        let chat = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
+        Ok(chat.channel.map(|channel| (channel.id, channel.generation)))
     }
 
     /// Takes in what the service says it has appended.

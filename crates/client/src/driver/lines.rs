@@ -1,6 +1,6 @@
 //! Channel circuits: long-lived, and each carries some of our channels.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use undertone_circuit::{Circuit, Event, Subscription};
@@ -28,9 +28,9 @@ pub(super) struct Lines {
 struct Line {
     number: u64,
     circuit: Circuit<Channel>,
-    opened: HashSet<ChannelId>,
+    opened: BTreeSet<ChannelId>,
     /// Those of them that were not read up to their heads yet.
-    behind: HashSet<ChannelId>,
+    behind: BTreeSet<ChannelId>,
     pumps: Vec<JoinHandle<()>>,
 }
 
@@ -83,7 +83,7 @@ impl Lines {
 
     pub(super) fn put(&mut self, index: usize, circuit: Circuit<Channel>) {
         self.made += 1;
-        let (opened, behind) = (HashSet::new(), HashSet::new());
+        let (opened, behind) = (BTreeSet::new(), BTreeSet::new());
         let line = Line { number: self.made, circuit, opened, behind, pumps: Vec::new() };
         if let Some(place) = self.lines.get_mut(index) {
             *place = Some(line);
@@ -102,18 +102,19 @@ impl Lines {
         self.line(index).map(|line| line.circuit.clone()).ok_or(ClientError::Offline(LOST))
     }
 
-    /// Notes channels that are open from now on and yet to be read, and passes on what their subscription brings.
-    pub(super) fn opened(
-        &mut self,
-        index: usize,
-        channels: &[ChannelId],
-        mut subscription: Subscription<LogPush>,
-    ) -> Result<()> {
+    /// Notes channels that are open from now on and yet to be read.
+    pub(super) fn opened(&mut self, index: usize, channels: &[ChannelId]) -> Result<()> {
+        let Some(Some(line)) = self.lines.get_mut(index) else { return Err(ClientError::Offline(LOST)) };
+        line.opened.extend(channels);
+        line.behind.extend(channels);
+        Ok(())
+    }
+
+    /// Passes on what a subscription brings.
+    pub(super) fn follow(&mut self, index: usize, mut subscription: Subscription<LogPush>) -> Result<()> {
         let sender = self.sender.clone();
         let Some(Some(line)) = self.lines.get_mut(index) else { return Err(ClientError::Offline(LOST)) };
         let number = line.number;
-        line.opened.extend(channels);
-        line.behind.extend(channels);
         line.pumps.push(tokio::spawn(async move {
             loop {
                 let event = subscription.next().await;
@@ -136,7 +137,7 @@ impl Lines {
     }
 
     /// Counts channels as not open that are not to be: should they some day, they begin anew.
-    pub(super) fn keep_open(&mut self, wanted: &HashSet<ChannelId>) {
+    pub(super) fn keep_open(&mut self, wanted: &BTreeSet<ChannelId>) {
         for line in self.lines.iter_mut().flatten() {
             line.opened.retain(|channel| wanted.contains(channel));
             line.behind.retain(|channel| wanted.contains(channel));

@@ -8,7 +8,7 @@ mod channels;
 mod lines;
 mod visits;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::{
     },
     own::Own,
     pace::Delay,
-    rules,
+    rules::{self, asks},
     shared::{Asked, Shared},
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Report {
     /// Why it did not reach the service, if it did not.
     pub(crate) error: Option<ClientError>,
     /// What went wrong in one chat alone, by chat.
-    pub(crate) refused: HashMap<i64, ClientError>,
+    pub(crate) refused: BTreeMap<i64, ClientError>,
 }
 
 /// Its times are the machine's own count, which nobody sets: a clock that is put right must not hold anything up.
@@ -50,7 +50,10 @@ pub(crate) struct Driver {
     inbox_read: u64,
     /// When a circuit was last opened or closed.
     last_circuit: Option<Instant>,
-    refused: HashMap<i64, ClientError>,
+    refused: BTreeMap<i64, ClientError>,
+    vault_due: Instant,
+    /// Something was done upon which there is more to do at once.
+    again: bool,
 }
 
 impl Driver {
@@ -70,7 +73,9 @@ impl Driver {
             failures: 0,
             inbox_read: 0,
             last_circuit: None,
-            refused: HashMap::new(),
+            refused: BTreeMap::new(),
+            vault_due: now,
+            again: false,
         }
     }
 
@@ -80,27 +85,32 @@ impl Driver {
             let asked = self.shared.asked();
             match self.shared.own() {
                 Err(_) => self.shared.wake.notified().await,
-                Ok(own) => {
+                Ok(_) => {
                     self.refused.clear();
-                    let error = self.pass(&own, asked).await.err();
+                    let error = self.pass(asked).await.err();
                     let refused = std::mem::take(&mut self.refused);
                     let again = |error: &&ClientError| error.kind() == Kind::Network;
                     self.after(error.as_ref().or_else(|| refused.values().find(again)));
                     self.shared.report.send_replace(Report { asked, error, refused });
-                    self.wait(&own).await;
+                    self.wait().await;
                 }
             }
         }
     }
 
     /// Everything that is due. What one part cannot do does not keep the others from trying.
-    async fn pass(&mut self, own: &Arc<Own>, asked: Asked) -> Result<()> {
+    async fn pass(&mut self, asked: Asked) -> Result<()> {
+        self.again = false;
+        self.may_go_on()?;
+        // What came with the last pass may have changed what we are.
+        let own = &self.shared.reload_own()?;
         let mut first_error = Ok(());
         let mut note = |result: Result<()>| {
             if let (Ok(()), Err(error)) = (&first_error, result) {
                 first_error = Err(error);
             }
         };
+        note(self.ask_ways_back(own));
         note(self.visits(own).await);
         note(self.sync_channels(own).await);
         if asked.inbox > self.inbox_read || Instant::now() >= self.inbox_due {
@@ -109,6 +119,8 @@ impl Driver {
                 self.inbox_read = asked.inbox;
             }
             note(read);
+            self.may_go_on()?;
+            let own = &self.shared.reload_own()?;
             // What came may be answered at once where the pace allows it.
             note(self.visits(own).await);
             note(self.sync_channels(own).await);
@@ -117,6 +129,28 @@ impl Driver {
             first_error = self.restock(own).await;
         }
         first_error
+    }
+
+    /// Whether this home may speak as its device.
+    fn may_go_on(&mut self) -> Result<()> {
+        let standing = self.shared.read(|db| Ok(me::load(db)?.map(|me| me.standing)))?;
+        match standing {
+            Some(me::Standing::Copied) => Err(ClientError::Copied),
+            Some(me::Standing::Removed) => Err(ClientError::Removed),
+            Some(me::Standing::Good) | None => Ok(()),
+        }
+    }
+
+    /// Asks for the way back into chats that we have lost, where it is time to.
+    fn ask_ways_back(&mut self, own: &Own) -> Result<()> {
+        let now_ms = self.shared.now().0;
+        for chat in self.shared.read(|db| Ok(chats::all(db)?))? {
+            if asks::due_ms(&chat, &self.shared.pace.ask).is_some_and(|due| due <= now_ms) {
+                self.shared.write(|tx| asks::ask(tx, own, &chat))?;
+                self.again = true;
+            }
+        }
+        Ok(())
     }
 
     /// What goes wrong in one chat is noted as that chat's alone. What is wrong with the way to the service, or with our own
@@ -151,7 +185,9 @@ impl Driver {
     }
 
     /// Waits for whatever comes first: a push, a wish, a time.
-    async fn wait(&mut self, own: &Arc<Own>) {
+    async fn wait(&mut self) {
+        let Ok(own) = self.shared.own() else { return };
+        let own = &own;
         // What was pushed during the pass comes before the next one, however soon that is due.
         for _ in 0..EVENTS_A_TURN {
             let Some(event) = self.lines.pushed() else { break };
@@ -162,6 +198,7 @@ impl Driver {
         loop {
             let due = self.next_due();
             tokio::select! {
+                biased;
                 () = self.shared.wake.notified() => return,
                 event = self.lines.event() => {
                     if self.take_event(own, event).await {
@@ -179,8 +216,13 @@ impl Driver {
             // While the service is away there is nothing to do but to look whether it is back.
             Some(retry) => retry,
             // Where more is to be read than one turn allows, the next turn follows at once.
-            None if self.lines.any_behind() => Instant::now(),
-            None => [Some(self.inbox_due), self.opening_due(), self.restock_wanted().then_some(self.restock_due)]
+            None if self.again || self.lines.any_behind() => Instant::now(),
+            None => [
+                Some(self.inbox_due),
+                self.opening_due(),
+                self.asking_due(),
+                self.restock_wanted().then_some(self.restock_due),
+            ]
                 .into_iter()
                 .flatten()
                 .min()
@@ -194,6 +236,13 @@ impl Driver {
         let waiting = chats.iter().filter(|chat| chat.state == State::Open).map(|chat| self.opens_in_ms(chat));
         let ms = waiting.filter(|ms| *ms > 0).min()?;
         Some(Instant::now() + Duration::from_millis(ms))
+    }
+
+    /// When the next of the chats that are lost is to ask.
+    fn asking_due(&self) -> Option<Instant> {
+        let chats = self.shared.read(|db| Ok(chats::all(db)?)).unwrap_or_default();
+        let due_ms = chats.iter().filter_map(|chat| asks::due_ms(chat, &self.shared.pace.ask)).min()?;
+        Some(Instant::now() + Duration::from_millis(due_ms.saturating_sub(self.shared.now().0)))
     }
 
     /// How long a chat is not to be touched yet. More than the pace ever asks for comes from a clock that was wrong.

@@ -13,7 +13,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, State, Trouble},
-        inbox, outbox, stock,
+        inbox, stock,
     },
     own::Own,
     rules::{
@@ -27,26 +27,44 @@ use crate::{
 const CHANNEL_TRIES: u32 = 3;
 
 impl Driver {
-    /// Begins new chats, writes letters, delivers letters.
+    /// Begins new chats, and those that are to go on in a fresh channel; writes letters, and delivers them.
     pub(super) async fn visits(&mut self, own: &Arc<Own>) -> Result<()> {
-        let waiting = self.shared.read(|db| {
-            let chats = outbox::chats(db)?;
-            Ok(chats.into_iter().map(|id| chats::load(db, id)).collect::<Result<Vec<_>, _>>()?)
-        })?;
-        for chat in waiting {
+        for chat in self.shared.read(|db| Ok(chats::all(db)?))? {
+            let wanted = self.shared.write_quietly(|tx| begin::is_wanted(tx, own, &chat))?;
             let outcome = match chat.state {
-                _ if chat.trouble != Trouble::None => continue,
-                State::New => self.begin(own, &chat).await,
-                State::Invited => self.write_letters(own, &chat).await,
-                State::Request | State::Open | State::Blocked => continue,
+                _ if chat.trouble == Trouble::Forked => continue,
+                _ if wanted => self.begin(own, &chat).await,
+                State::Invited if chat.trouble == Trouble::None => self.write_letters(own, &chat).await,
+                State::Open if chat.restart && chat.trouble == Trouble::None => self.restart(own, &chat).await,
+                _ => continue,
             };
             self.contain(chat.id, outcome)?;
         }
+        self.seal_posts(own).await?;
         self.deliver(own).await
     }
 
+    /// Seals the letters that wait for it.
+    async fn seal_posts(&mut self, own: &Arc<Own>) -> Result<()> {
+        for post in self.shared.read(|db| Ok(inbox::posts(db)?))? {
+            let chat = self.shared.read(|db| Ok(chats::load(db, post.chat)?))?;
+            let sealed = async {
+                if self.shared.write(|tx| letters::seal_post(tx, own, &post, KeyAge::Fresh))? == Written::NeedsKey {
+                    let fetched = self.fetch(own, &chat).await?;
+                    self.shared.write(|tx| fetched.keep(tx, own))?;
+                    self.shared.write(|tx| letters::seal_post(tx, own, &post, KeyAge::Any))?;
+                }
+                Ok(())
+            };
+            let sealed = sealed.await;
+            self.contain(chat.id, sealed)?;
+        }
+        Ok(())
+    }
+
     async fn begin(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
-        let fetched = if chat.peer == own.account { None } else { Some(self.fetch(own, chat).await?) };
+        let alone = chat.peer == own.account && own.list.devices().len() == 1;
+        let fetched = if alone { None } else { Some(self.fetch(own, chat).await?) };
         for _ in 0..CHANNEL_TRIES {
             if self.shared.write(|tx| begin::begin(tx, own, chat, fetched.as_ref()))? {
                 return self.write_letters(own, chat).await;
@@ -54,6 +72,12 @@ impl Driver {
             self.make_channel(own).await?;
         }
         Err(ClientError::Busy)
+    }
+
+    /// Moves a chat on to a better suite.
+    async fn restart(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
+        let fetched = if chat.peer == own.account { None } else { Some(self.fetch(own, chat).await?) };
+        self.shared.write(|tx| crate::rules::outbox::restart(tx, own, chat.id, fetched.as_ref()))
     }
 
     /// Puts everything that waits into letters.
@@ -68,7 +92,7 @@ impl Driver {
                 }
                 Written::NeedsKey => {
                     let fetched = self.fetch(own, chat).await?;
-                    self.shared.write(|tx| fetched.keep(tx))?;
+                    self.shared.write(|tx| fetched.keep(tx, own))?;
                     age = KeyAge::Any;
                 }
             }

@@ -1,17 +1,22 @@
-//! The first step of a chat: a channel of the stock, MLS in it, and the invitation for the other.
+//! The first step of a chat, or its next part: a channel of the stock, MLS in it, and the invitation for the others.
 
+use bytes::Bytes;
 use undertone_credentials::{DeviceList, InboxKey, KeyPackage};
 use undertone_e2ee::Chat as Mls;
-use undertone_wire::{AccountId, Position, content, visitor::FetchContactReply};
+use undertone_wire::{AccountId, Message as _, Position, chain::Chain, content, visitor::FetchContactReply};
 
 use crate::{
     ClientError, Result,
     db::{
-        chats::{self, Chat, State},
-        contacts, outbox, stock,
+        chats::{self, Channel, Chat, State},
+        contacts, inbox, members, outbox, stock,
     },
     own::Own,
-    rules::letters::{self, KeyAge, Written},
+    rules::{
+        entrance,
+        letters::{self, KeyAge, Written},
+        lists, sync,
+    },
     state::{MlsStore, Tx},
 };
 
@@ -43,80 +48,119 @@ impl Fetched {
     }
 
     /// Keeps the list and the inbox key; a list older than the one that we have is not taken.
-    pub(crate) fn keep(&self, tx: &Tx<'_>) -> Result<()> {
-        let account = self.list.account();
-        keep_list(tx, &self.list)?;
-        contacts::set_inbox_key(tx.db, account, self.inbox_key.week(), self.inbox_key.encoded())?;
+    pub(crate) fn keep(&self, tx: &Tx<'_>, own: &Own) -> Result<()> {
+        lists::learn(tx, own, &self.list)?;
+        contacts::set_inbox_key(tx.db, self.list.account(), self.inbox_key.week(), self.inbox_key.encoded())?;
         Ok(())
     }
 }
 
-/// Keeps a verified device list, unless the one that we have is as new.
-pub(crate) fn keep_list(tx: &Tx<'_>, list: &DeviceList) -> Result<()> {
-    let newer = match device_list(tx, list.account())? {
-        Some(known) => list.order() > known.order(),
-        None => true,
-    };
-    if newer {
-        contacts::set_device_list(tx.db, list.account(), list.encoded())?;
-    }
-    Ok(())
+/// Whether a chat is to begin, or to go on, in a channel from the stock.
+pub(crate) fn is_wanted(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
+    Ok(match chat.state {
+        State::New => {
+            let has_devices_to_talk_to = chat.peer == own.account && !members::cards(tx.db)?.is_empty();
+            has_devices_to_talk_to || !outbox::first(tx.db, chat.id, 1)?.is_empty()
+        }
+        State::Invited | State::Open => chat.fresh,
+        State::Request | State::Blocked => false,
+    })
 }
 
-/// The newest device list that we have of a person.
-pub(crate) fn device_list(tx: &Tx<'_>, account: AccountId) -> Result<Option<DeviceList>> {
-    let known = contacts::device_list(tx.db, account)?;
-    Ok(known.map(|bytes| DeviceList::verify(&bytes)).transpose().map_err(|_| crate::db::DbError::Damaged)?)
-}
-
-/// Begins a chat in a channel of the stock, and writes the letter that invites the other; it carries what waits in the
-/// outbox. Where nothing does any more, nothing happens. False: there is no channel in stock.
+/// Begins a chat, or its next part, in a channel of the stock, and writes the letter that invites the others; with what
+/// waits in the outbox, if nobody has accepted yet. Where it is not wanted any more, nothing happens. False: there is no
+/// channel in stock.
 ///
 /// # Errors
 /// When none of the other's devices can be added now.
 pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fetched>) -> Result<bool> {
-    let wanted = chats::find(tx.db, chat.id)?.is_some_and(|chat| chat.state == State::New);
-    if !wanted || outbox::first(tx.db, chat.id, 1)?.is_empty() {
+    let Some(chat) = chats::find(tx.db, chat.id)? else { return Ok(true) };
+    if !is_wanted(tx, own, &chat)? {
         return Ok(true);
     }
     let Some((stocked, head)) = stock::take(tx.db)? else { return Ok(false) };
+    let packages = packages(tx, own, fetched)?;
+    let peers: Vec<_> = packages.iter().map(|(list, package)| (list, package)).collect();
+    if chat.peer != own.account && peers.iter().all(|(list, _)| list.account() == own.account) {
+        return Err(ClientError::Refused("this person's devices have published no keys for a long time"));
+    }
+    entrance::forget_group(tx, own, &chat)?;
     let invitation = {
         let store = MlsStore(tx.db);
-        let today = tx.now.day();
-        let current = |package: &&KeyPackage| package.is_current(today);
-        let peers: Vec<_> = fetched
-            .iter()
-            .flat_map(|of| of.key_packages.iter().filter(current).map(|package| (&of.list, package)))
-            .collect();
-        if fetched.is_some() && peers.is_empty() {
-            return Err(ClientError::Refused("this person's devices have published no keys for a long time"));
-        }
-        Mls::create(&own.me(&store, tx.rng), stocked.channel, &peers)?.1
+        Mls::create(&own.me(&store, tx.rng), stocked.channel, own.suite_for(&packages), &peers)?.1
     };
-    if let Some(fetched) = fetched {
-        fetched.keep(tx)?;
+    outbox::drop_attempts(tx.db, chat.id)?;
+    chats::set_channel(tx.db, chat.id, &Channel {
+        id: stocked.channel,
+        position: Position::default(),
+        generation: 0,
+        generation_secret: stocked.generation_secret,
+        generation_day: tx.now.day(),
+        group: 0,
+        part: chat.channel.as_ref().map_or(0, |channel| channel.part.saturating_add(1)),
+        inviter: own.account,
+        seq: 0,
+        chain: Chain::start(stocked.channel),
+        seen: None,
+    })?;
+    members::put(tx.db, chat.id, own.account, own.list.encoded())?;
+    if let Some(fetched) = fetched.filter(|_| chat.peer != own.account) {
+        fetched.keep(tx, own)?;
+        members::put(tx.db, chat.id, fetched.list.account(), fetched.list.encoded())?;
     }
-    chats::set_channel(tx.db, chat.id, stocked.channel, Position::default(), 0, &stocked.generation_secret)?;
     if head.channel[..] == stocked.channel.as_bytes()[..] {
         chats::set_seen(tx.db, chat.id, &head)?;
     }
-    let Some(invitation) = invitation else {
+    let state = match chat.state {
         // A note to oneself: nobody is to be asked.
-        chats::set_state(tx.db, chat.id, State::Open)?;
-        return Ok(true);
+        State::New if chat.peer == own.account => State::Open,
+        State::New => State::Invited,
+        state => state,
     };
-    chats::set_state(tx.db, chat.id, State::Invited)?;
-    let invitation = content::Invitation {
-        welcome: invitation.welcome,
-        tree: invitation.tree,
-        incarnation: 0,
-        epoch: 0,
-        generation: 0,
-        generation_secret: stocked.generation_secret.to_vec().into(),
-        name: own.name.clone(),
-    };
-    match letters::write(tx, own, chat.id, Some(invitation), KeyAge::Any)? {
-        Written::Letter => Ok(true),
-        Written::Nothing | Written::NeedsKey => Err(ClientError::Bug("an invitation that nobody gets")),
+    chats::set_state(tx.db, chat.id, state)?;
+    let chat = chats::load(tx.db, chat.id)?;
+    if let Some(invitation) = invitation {
+        invite(tx, own, &chat, invitation.welcome, invitation.tree)?;
     }
+    Ok(true)
+}
+
+/// Invites all who were added at a chat's beginning.
+fn invite(tx: &mut Tx<'_>, own: &Own, chat: &Chat, welcome: Bytes, tree: Bytes) -> Result<()> {
+    let invitation = entrance::invitation(tx, own, chat, welcome, tree)?;
+    if chat.peer != own.account {
+        sync::tell_joined(tx, own, chat, Some(&invitation))?;
+    }
+    if chat.state == State::Invited {
+        return match letters::write(tx, own, chat.id, Some(invitation), KeyAge::Any)? {
+            Written::Letter => Ok(()),
+            Written::Nothing | Written::NeedsKey => Err(ClientError::Bug("an invitation that nobody gets")),
+        };
+    }
+    let channel = chat.channel()?.id.into();
+    let letter = content::Letter { channel, invitation: Some(invitation), ..content::Letter::default() };
+    Ok(inbox::post(tx.db, chat.id, &letter.encode_to_vec())?)
+}
+
+/// Key packages of the other's devices, and of our own other ones, that may be added today.
+pub(crate) fn packages(tx: &Tx<'_>, own: &Own, fetched: Option<&Fetched>) -> Result<Vec<(DeviceList, KeyPackage)>> {
+    let today = tx.now.day();
+    let mut packages = Vec::new();
+    if let Some(fetched) = fetched {
+        packages.extend(fetched.key_packages.iter().map(|package| (fetched.list.clone(), package.clone())));
+    }
+    for (_, card) in members::cards(tx.db)? {
+        packages.extend(KeyPackage::verify(&own.list, &card).ok().map(|package| (own.list.clone(), package)));
+    }
+    let ours = |list: &DeviceList, device| list.account() == own.account && device == own.device;
+    packages.retain(|(list, package)| package.is_current(today) && !ours(list, package.device()));
+    // Of one of our own devices there may be two: one that it left at the service, and its card.
+    let mut known = Vec::new();
+    packages.retain(|(list, package)| {
+        let member = (list.account(), package.device());
+        let fresh = !known.contains(&member);
+        known.push(member);
+        fresh
+    });
+    Ok(packages)
 }

@@ -14,10 +14,11 @@ use crate::{
     db::{
         chats::{self, Chat, State},
         contacts, inbox, messages,
-        messages::Place,
+        messages::{NewMessage, Place},
         outbox,
     },
     own::Own,
+    rules::sync,
     state::Tx,
 };
 
@@ -106,7 +107,16 @@ pub(crate) fn text(tx: &Tx<'_>, own: &Own, id: MessageId, who: &str, body: &str)
     let kind = content::Kind::Text(Text { body: body.to_owned() });
     let content = content(tx, id, kind);
     let encoded = content.encode_to_vec();
-    messages::insert(tx.db, chat.id, own.account, Place::Pending, &content, &encoded, true)?;
+    messages::insert(tx.db, &NewMessage {
+        chat: chat.id,
+        sender: own.account,
+        part: 0,
+        place: Place::Pending,
+        content: &content,
+        encoded: &encoded,
+        shown: true,
+        acked: false,
+    })?;
     outbox::push(tx.db, chat.id, EntryKind::Message, &encoded)?;
     Ok(chat)
 }
@@ -123,7 +133,10 @@ pub(crate) fn accept(tx: &mut Tx<'_>, own: &Own, who: &str, open_from_ms: u64) -
         (State::Request, _) => open(tx, own, &chat, open_from_ms)?,
         // Blocked before it was accepted, or after: the channel tells which, for only an open one was ever read.
         (State::Blocked, Some(_)) => open(tx, own, &chat, open_from_ms)?,
-        (State::Blocked, None) => chats::set_state(tx.db, chat.id, State::New)?,
+        (State::Blocked, None) => {
+            chats::set_state(tx.db, chat.id, State::New)?;
+            sync::tell_standing(tx, own, chat.peer)?;
+        }
         (State::New | State::Invited | State::Open, _) => return Err(ClientError::NoRequest),
     }
     Ok(chat.peer)
@@ -133,9 +146,14 @@ pub(crate) fn accept(tx: &mut Tx<'_>, own: &Own, who: &str, open_from_ms: u64) -
 pub(crate) fn open(tx: &mut Tx<'_>, own: &Own, chat: &Chat, open_from_ms: u64) -> Result<()> {
     chats::set_state(tx.db, chat.id, State::Open)?;
     chats::set_open_from(tx.db, chat.id, open_from_ms)?;
+    sync::tell_standing(tx, own, chat.peer)?;
     let id = MessageId::new(tx.random());
     let accepted = content(tx, id, content::Kind::Accepted(Accepted { name: own.name.clone() }));
     outbox::push(tx.db, chat.id, EntryKind::Message, &accepted.encode_to_vec())?;
+    if chat.channel.is_none() {
+        // Another device of ours got the invitation: it lets us in.
+        chats::set_trouble(tx.db, chat.id, chats::Trouble::Lost)?;
+    }
     Ok(())
 }
 
@@ -143,7 +161,7 @@ pub(crate) fn open(tx: &mut Tx<'_>, own: &Own, chat: &Chat, open_from_ms: u64) -
 ///
 /// # Errors
 /// When there is no such chat.
-pub(crate) fn block(tx: &Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
+pub(crate) fn block(tx: &mut Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
     // Two of one name are not told apart by a guess: who is blocked by mistake does not know why nobody answers.
     let chat = existing(tx, own, who, |_| true)?;
     if chat.peer == own.account {
@@ -152,9 +170,10 @@ pub(crate) fn block(tx: &Tx<'_>, own: &Own, who: &str) -> Result<AccountId> {
     chats::set_state(tx.db, chat.id, State::Blocked)?;
     outbox::clear(tx.db, chat.id)?;
     inbox::forget_letters(tx.db, chat.id)?;
+    sync::tell_standing(tx, own, chat.peer)?;
     Ok(chat.peer)
 }
 
-fn content(tx: &Tx<'_>, id: MessageId, kind: content::Kind) -> Content {
+pub(crate) fn content(tx: &Tx<'_>, id: MessageId, kind: content::Kind) -> Content {
     Content { id: id.into(), sent_at_ms: tx.now.0, letters: 0, kind: Some(kind) }
 }

@@ -89,6 +89,12 @@ pub(crate) fn seen(chat: &Chat) -> Result<Seen> {
     Ok(Seen { seq: head.seq, chain: head.chain.clone(), signature: head.signature.clone(), revision: 0 })
 }
 
+/// Notes a signed view that an invitation brought as the newest that agrees.
+pub(crate) fn set_seen(tx: &Tx<'_>, chat: i64, seen: &Seen) -> Result<()> {
+    let head = Head { seq: seen.seq, chain: seen.chain.clone(), signature: seen.signature.clone(), ..Head::default() };
+    Ok(chats::set_seen(tx.db, chat, &head)?)
+}
+
 /// Stops the chat, and keeps both signed views.
 fn forked(tx: &Tx<'_>, chat: &Chat, other: &Seen) -> Result<()> {
     let ours = seen(chat).unwrap_or_default();

@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 use undertone_credentials::{DeviceList, InboxKey};
-use undertone_e2ee::{
-    Chat as Mls, E2eeError, InboxSecret, Lists, VerifiedLetter, open, read_letter, seal, write_letter,
-};
+use undertone_e2ee::{InboxSecret, VerifiedLetter, open, read_letter, seal, write_letter};
 use undertone_wire::Message as _;
 use undertone_wire::{
-    AccountId, ChannelId, Day, IdempotencyId, MessageId, Position, Week,
+    AccountId, ChannelId, Day, IdempotencyId, MessageId, Week,
     account::InboxEntry,
-    content::{Content, Invitation, Letter, content},
+    content::{self, Content, Invitation, Letter, content as kinds},
     limits,
 };
 
@@ -19,14 +17,18 @@ use crate::{
         attempt,
         chats::{self, Chat, State},
         contacts,
-        inbox::{self, PendingLetter},
+        inbox::{self, PendingLetter, Post},
         me,
-        messages::{self, Place},
+        messages::{self, NewMessage, Place},
         outbox,
     },
     own::Own,
-    rules::{begin, compose},
-    state::{MlsStore, Tx},
+    rules::{
+        asks,
+        entrance::{self, Way},
+        lists, registration, sync,
+    },
+    state::Tx,
 };
 
 /// Bytes of messages in one letter: with an invitation they fit the largest bucket.
@@ -83,25 +85,29 @@ pub(crate) fn write(
         invitation,
         contents: items.iter().map(|item| Bytes::from(item.content.clone())).collect(),
         first_index: chat.letters,
+        ask: None,
     };
-    let content = write_letter(&own.list, own.device, &own.device_key, chat.peer, &letter);
-    let sealed = seal(chat.peer, &key, &content, &mut tx.rng)?;
     let mut place = chat.letters;
     for item in items {
         let content = Content::decode(&item.content[..]).map_err(|_| ClientError::Bug("our own message"))?;
-        messages::set_place(tx.db, chat.id, &content.id, Place::Letter(place))?;
+        messages::set_place(tx.db, chat.id, &content.id, channel.part, Place::Letter(place))?;
         outbox::remove(tx.db, item.n)?;
         place += 1;
     }
     chats::set_letters(tx.db, chat.id, place)?;
-    let id = IdempotencyId::new(tx.random());
-    let expiry_day = tx.now.day() + limits::MESSAGE_DAYS_MAX;
-    inbox::add_letter(tx.db, chat.id, id, &sealed, expiry_day, place)?;
+    dispatch(tx, own, chat, &key, &letter, place)?;
+    let letters = content::Letters {
+        peer: chat.peer.into(),
+        contents: letter.contents,
+        first_index: letter.first_index,
+        part: channel.part,
+    };
+    sync::tell(tx, own, sync::Kind::Letters(letters))?;
     Ok(Written::Letter)
 }
 
 fn inbox_key(tx: &Tx<'_>, account: AccountId, age: KeyAge) -> Result<Option<InboxKey>> {
-    let Some(list) = begin::device_list(tx, account)? else { return Ok(None) };
+    let Some(list) = lists::of_contact(tx, account)? else { return Ok(None) };
     let Some((week, key)) = contacts::inbox_key(tx.db, account)? else { return Ok(None) };
     let fresh = week >= Week(tx.now.day().week().0.saturating_sub(INBOX_KEY_FRESH_WEEKS));
     Ok(if fresh || age == KeyAge::Any { InboxKey::verify(&list, &key).ok() } else { None })
@@ -151,97 +157,120 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from
 }
 
 fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, open_from_ms: u64) -> Result<()> {
-    let (sender, _, letter) = letter.into_parts();
+    let (sender, device, letter) = letter.into_parts();
     let account = sender.account();
+    let channel = ChannelId::try_from(&letter.channel[..]).map_err(|_| ClientError::Letter)?;
     if account == own.account {
-        return Err(ClientError::Letter);
+        return from_ourselves(tx, own, &sender, device, channel, letter, open_from_ms);
     }
     let known = chats::with(tx.db, account)?;
     if known.as_ref().is_some_and(|chat| chat.state == State::Blocked) {
         return Ok(());
     }
-    let channel = ChannelId::try_from(&letter.channel[..]).map_err(|_| ClientError::Letter)?;
-    let chat = match (&letter.invitation, known) {
+    let chat = match (known, &letter.invitation) {
         (None, None) => return Err(ClientError::Letter),
-        (None, Some(chat)) => chat,
-        (Some(invitation), known) => {
-            contacts::put(tx.db, account, &name(&invitation.name))?;
-            begin::keep_list(tx, &sender)?;
-            match known {
-                None => {
-                    let id = chats::insert(tx.db, account, State::Request)?;
-                    join(tx, own, id, channel, &sender, invitation)?;
-                    chats::load(tx.db, id)?
-                }
-                Some(chat) => {
-                    meet(tx, own, &chat, channel, &sender, invitation, open_from_ms)?;
-                    chats::load(tx.db, chat.id)?
-                }
-            }
+        (None, Some(_)) => {
+            contacts::put(tx.db, account, "")?;
+            chats::load(tx.db, chats::insert(tx.db, account, State::Request)?)?
         }
+        (Some(chat), _) => chat,
     };
-    // Nobody writes so many letters.
-    let first_index = u32::try_from(letter.first_index).map_err(|_| ClientError::Letter)?;
-    for (place, bytes) in (u64::from(first_index)..).zip(&letter.contents) {
-        let Ok(content) = Content::decode(bytes.clone()) else { continue };
-        if MessageId::try_from(&content.id[..]).is_err() || matches!(content.kind, Some(content::Kind::Accepted(_))) {
-            continue;
-        }
-        messages::insert(tx.db, chat.id, account, Place::Letter(place), &content, bytes, false)?;
+    lists::learn(tx, own, &sender)?;
+    let part = letter.invitation.as_ref().map(|invitation| invitation.part);
+    if let Some(invitation) = letter.invitation {
+        contacts::put(tx.db, account, &name(&invitation.name))?;
+        let way = Way { channel, inviter: inviter(&chat, channel, account), invitation };
+        entrance::consider(tx, own, &chat, way, open_from_ms)?;
     }
-    Ok(())
+    if let Some(ask) = letter.ask {
+        asks::heard(tx, own, &chats::load(tx.db, chat.id)?, &sender, device, &ask)?;
+    }
+    let ours = chats::load(tx.db, chat.id)?.channel.map_or(0, |channel| channel.part);
+    contents(tx, chat.id, account, part.unwrap_or(ours), letter.first_index, &letter.contents, false)
 }
 
-/// An invitation from somebody whom we were about to write to ourselves.
-///
-/// Both wanted to talk, so nobody is asked. The channel of the smaller account id goes on; who comes to the other's
-/// channel says so there, and till then the other's messages come by letter.
-fn meet(
+/// Whose invitation a channel was in the beginning: a letter that leads into the one we have says nothing new of that.
+fn inviter(chat: &Chat, channel: ChannelId, sender: AccountId) -> AccountId {
+    match &chat.channel {
+        Some(ours) if ours.id == channel => ours.inviter,
+        _ => sender,
+    }
+}
+
+/// A letter among our own devices: the way into the chat with oneself, or the wish for it.
+fn from_ourselves(
     tx: &mut Tx<'_>,
     own: &Own,
-    chat: &Chat,
-    channel: ChannelId,
     sender: &DeviceList,
-    invitation: &Invitation,
+    device: u32,
+    channel: ChannelId,
+    letter: Letter,
     open_from_ms: u64,
 ) -> Result<()> {
-    let theirs_goes_on = match chat.state {
-        State::New => true,
-        State::Invited => sender.account() < own.account,
-        State::Request | State::Open | State::Blocked => false,
-    };
-    if theirs_goes_on {
-        join(tx, own, chat.id, channel, sender, invitation)?;
-        compose::open(tx, own, &chats::load(tx.db, chat.id)?, open_from_ms)?;
+    lists::adopt(tx, own, sender, true)?;
+    if device == own.device {
+        return Ok(());
+    }
+    if let Some(invitation) = letter.invitation {
+        let chat = sync::own_chat(tx, own)?;
+        let way = Way { channel, inviter: own.account, invitation };
+        entrance::consider(tx, own, &chat, way, open_from_ms)?;
+    }
+    if let Some(ask) = letter.ask {
+        asks::heard_from_ours(tx, own, sender, device, &ask)?;
     }
     Ok(())
 }
 
-fn join(
-    tx: &mut Tx<'_>,
-    own: &Own,
+/// Takes in messages that came, or went, by letter.
+pub(crate) fn contents(
+    tx: &Tx<'_>,
     chat: i64,
-    channel: ChannelId,
-    sender: &DeviceList,
-    invitation: &Invitation,
+    sender: AccountId,
+    part: u32,
+    first_index: u64,
+    contents: &[Bytes],
+    mine: bool,
 ) -> Result<()> {
-    let secret: [u8; 32] = invitation.generation_secret[..].try_into().map_err(|_| ClientError::Letter)?;
-    // We read a log from its beginning, so that is where an invitation has to lead.
-    let (position, generation) = (Position::default(), 0);
-    let begins = Position { incarnation: invitation.incarnation, epoch: invitation.epoch } == position
-        && invitation.generation == generation;
-    if !begins || chats::on_channel(tx.db, channel)?.is_some() {
-        return Err(ClientError::Letter);
+    // Nobody writes so many letters.
+    let first_index = u32::try_from(first_index).map_err(|_| ClientError::Letter)?;
+    for (place, bytes) in (u64::from(first_index)..).zip(contents) {
+        let Ok(content) = Content::decode(bytes.clone()) else { continue };
+        let is_message = !matches!(content.kind, Some(kinds::Kind::Accepted(_) | kinds::Kind::Sync(_)));
+        if MessageId::try_from(&content.id[..]).is_err() || !is_message {
+            continue;
+        }
+        let place = Place::Letter(place);
+        let new =
+            NewMessage { chat, sender, part, place, content: &content, encoded: bytes, shown: mine, acked: true };
+        messages::insert(tx.db, &new)?;
     }
-    let store = MlsStore(tx.db);
-    let lists = Lists::from_iter([&own.list, sender]);
-    match Mls::join(&own.me(&store, tx.rng), channel, &invitation.welcome, &invitation.tree, &lists) {
-        Ok(_) => {}
-        Err(E2eeError::Storage) => return Err(E2eeError::Storage.into()),
-        Err(_) => return Err(ClientError::Letter),
-    }
-    chats::set_channel(tx.db, chat, channel, position, generation, &secret)?;
     Ok(())
+}
+
+/// Seals a letter that waits. None: the recipient's inbox key is to be fetched first.
+pub(crate) fn seal_post(tx: &mut Tx<'_>, own: &Own, post: &Post, age: KeyAge) -> Result<Written> {
+    let chat = chats::load(tx.db, post.chat)?;
+    let key = if chat.peer == own.account {
+        let current = registration::weekly_key(tx, own)?;
+        InboxKey::verify(&own.list, &current).ok()
+    } else {
+        inbox_key(tx, chat.peer, age)?
+    };
+    let Some(key) = key else { return Ok(Written::NeedsKey) };
+    let letter = Letter::decode(&post.letter[..]).map_err(|_| crate::db::DbError::Damaged)?;
+    inbox::remove_post(tx.db, post.n)?;
+    dispatch(tx, own, &chat, &key, &letter, 0)?;
+    Ok(Written::Letter)
+}
+
+/// Seals a letter and has it delivered.
+fn dispatch(tx: &mut Tx<'_>, own: &Own, chat: &Chat, key: &InboxKey, letter: &Letter, upto: u64) -> Result<()> {
+    let content = write_letter(&own.list, own.device, &own.device_key, chat.peer, letter);
+    let sealed = seal(chat.peer, key, &content, &mut tx.rng)?;
+    let id = IdempotencyId::new(tx.random());
+    let expiry_day = tx.now.day() + limits::MESSAGE_DAYS_MAX;
+    Ok(inbox::add_letter(tx.db, chat.id, id, &sealed, expiry_day, upto)?)
 }
 
 /// What somebody calls himself, cut to what a name may be.

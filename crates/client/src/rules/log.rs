@@ -3,27 +3,33 @@
 //! A page is one transaction: what it brought, the ratchets it consumed and the cursor stand or fall together. Inside,
 //! each entry is an attempt of its own, so that a bad one leaves nothing behind and the next is read all the same.
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use undertone_e2ee::{Chat as Mls, E2eeError, Generation, Lists, Member, Place as WrapPlace, Received};
+use undertone_credentials::DeviceList;
+use undertone_e2ee::{
+    Arriving, Change, Chat as Mls, E2eeError, Generation, Lists, Member, Place as WrapPlace, Received, RestartAt,
+};
 use undertone_wire::Message as _;
 use undertone_wire::{
     Day, MessageId, Position,
     chain::{Chain, Digest},
     channel::{Entry, EntryKind, Head},
-    content::{Content, Seen, content},
+    content::{Asked, Content, Letter, Seen, Sync, content},
+    limits,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     ClientError, Result,
     db::{
         attempt,
-        chats::{self, Chat, State, Trouble},
-        contacts,
-        messages::{self, Place},
-        outbox,
+        chats::{self, Channel, Chat, State, Trouble},
+        contacts, inbox, members,
+        messages::{self, NewMessage, Place},
+        outbox::{self, Item},
     },
     own::Own,
-    rules::{begin, heads, letters},
+    rules::{entrance, heads, letters, lists, sync},
     state::{MlsStore, Tx},
 };
 
@@ -47,6 +53,7 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
     let chat = chats::load(tx.db, chat)?;
     heads::check(own, &chat, head)?;
     let mut reader = Reader::new(tx, chat)?;
+    let before = reader.seq();
     for entry in entries {
         if entry.seq > head.seq {
             return Err(ClientError::BadHead);
@@ -58,11 +65,11 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
             break;
         }
         if !reader.entry(tx, own, entry)? {
-            reader.keep(tx)?;
+            reader.keep(tx, own, before)?;
             return Ok(Taken::Stopped);
         }
     }
-    reader.keep(tx)?;
+    reader.keep(tx, own, before)?;
     let chat = chats::load(tx.db, reader.chat.id)?;
     if !heads::note(tx, &chat, head)? {
         return Ok(Taken::Stopped);
@@ -74,12 +81,15 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
 struct Reader {
     chat: Chat,
     generation: Generation,
-    lists: Vec<undertone_credentials::DeviceList>,
+    /// The device lists of the log up to where we stand.
+    lists: Vec<DeviceList>,
     /// The MLS state as it stands; none after an attempt that failed, and before the first.
     mls: Option<Mls>,
+    /// Messages of others that had expired before we came.
+    missed: bool,
 }
 
-/// What an entry of somebody else means.
+/// What an entry means.
 enum Outcome {
     /// Taken in.
     Done,
@@ -91,19 +101,25 @@ enum Outcome {
 
 impl Reader {
     fn new(tx: &Tx<'_>, chat: Chat) -> Result<Self> {
-        let channel = chat.channel.as_ref().ok_or(ClientError::Bug("a log without a channel"))?;
-        let generation = Generation::from_secret(*channel.generation_secret);
-        let lists = begin::device_list(tx, chat.peer)?.into_iter().collect();
-        Ok(Self { chat, generation, lists, mls: None })
+        let generation = Generation::from_secret(*chat.channel()?.generation_secret);
+        let lists = lists::of_log(tx, chat.id)?;
+        Ok(Self { chat, generation, lists, mls: None, missed: false })
     }
 
     fn seq(&self) -> u64 {
         self.chat.channel.as_ref().map_or(0, |channel| channel.seq)
     }
 
-    fn keep(&self, tx: &Tx<'_>) -> Result<()> {
-        if let Some(channel) = &self.chat.channel {
-            chats::advance(tx.db, self.chat.id, channel)?;
+    /// Notes where we stand, and has our other devices asked for what we have missed.
+    fn keep(&self, tx: &mut Tx<'_>, own: &Own, before: u64) -> Result<()> {
+        let channel = self.chat.channel()?;
+        chats::advance(tx.db, self.chat.id, channel)?;
+        if self.missed {
+            let is_own = self.chat.peer == own.account;
+            let peer = if is_own { Bytes::new() } else { self.chat.peer.into() };
+            let (part, device) = (channel.part, own.device);
+            let asked = Asked { peer, history: true, part, after: before, device, ..Asked::default() };
+            sync::tell(tx, own, sync::Kind::Asked(asked))?;
         }
         Ok(())
     }
@@ -112,35 +128,44 @@ impl Reader {
     fn entry(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry) -> Result<bool> {
         let digest = Digest::of(entry).map_err(|_| ClientError::BadHead)?;
         let position = Position { incarnation: entry.incarnation, epoch: entry.epoch };
-        let channel = self.chat.channel.as_ref().ok_or(ClientError::Bug("a log without a channel"))?;
+        let channel = self.chat.channel()?;
         let chain = channel.chain.then(&digest);
         if position != channel.position {
             // The service takes no entry for another position; one that shows such an entry does not keep its rules.
             return Err(ClientError::BadHead);
         }
-        let outcome = if entry.body.is_empty() {
-            match entry.kind() {
-                EntryKind::Commit => Outcome::Stop(Trouble::Expired),
-                _ => Outcome::Skipped,
-            }
-        } else {
-            self.body(tx, own, entry, position)?
+        let outcome = if entry.body.is_empty() { self.expired(tx, entry)? } else { self.body(tx, own, entry, position)? };
+        let outcome = match outcome {
+            // The service opens the channel to the keys of this entry alone, and it is not what it should be.
+            Outcome::Skipped if !entry.installs.is_empty() => Outcome::Stop(Trouble::Locked),
+            outcome => outcome,
         };
         if let Outcome::Stop(trouble) = outcome {
             chats::set_trouble(tx.db, self.chat.id, trouble)?;
             return Ok(false);
         }
-        if entry.kind() == EntryKind::Commit {
-            self.commit_passed(tx, own)?;
+        if entry.kind() != EntryKind::Message {
+            self.position_moved(tx, own)?;
         }
         self.step(tx, entry, chain)?;
         Ok(true)
     }
 
-    /// Whatever the commit was: the position has moved, so nothing of ours for the old one can land any more.
-    fn commit_passed(&mut self, tx: &mut Tx<'_>, own: &Own) -> Result<()> {
+    fn expired(&mut self, tx: &Tx<'_>, entry: &Entry) -> Result<Outcome> {
+        if entry.kind() != EntryKind::Message {
+            return Ok(Outcome::Stop(Trouble::Expired));
+        }
+        chats::add_missed(tx.db, self.chat.id)?;
+        self.missed = true;
+        Ok(Outcome::Skipped)
+    }
+
+    /// Whatever the commit was: nothing of ours for the old position can land any more.
+    fn position_moved(&mut self, tx: &mut Tx<'_>, own: &Own) -> Result<()> {
         discard(tx, own, &self.chat)?;
         self.mls = None;
+        chats::set_doubled(tx.db, self.chat.id, false)?;
+        self.chat.doubled = false;
         Ok(())
     }
 
@@ -148,9 +173,7 @@ impl Reader {
         if let Some(channel) = &mut self.chat.channel {
             channel.seq = entry.seq;
             channel.chain = chain;
-            if entry.kind() == EntryKind::Commit {
-                channel.position.epoch += 1;
-            }
+            channel.position = channel.position.after(entry.kind());
         }
         chats::put_chain(tx.db, self.chat.id, entry.seq, &chain)?;
         Ok(())
@@ -158,78 +181,161 @@ impl Reader {
 
     fn body(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, position: Position) -> Result<Outcome> {
         let hash: [u8; 32] = Sha256::digest(&entry.body).into();
-        let item = outbox::by_body(tx.db, self.chat.id, &hash)?;
-        if let Some(item) = item.filter(|item| is_as_sent(item, entry)) {
-            self.ours(tx, own, entry, &item)?;
+        // An entry that we wrote: the outbox knows it by its bytes.
+        let item = outbox::by_body(tx.db, self.chat.id, &hash)?.filter(|item| is_as_sent(item, entry));
+        if let Some(item) = item.as_ref().filter(|item| item.kind == EntryKind::Message) {
+            self.our_message(tx, own, entry, item)?;
             return Ok(Outcome::Done);
         }
         let db = tx.db;
         let mut mls = self.mls.take();
-        let outcome = attempt(db, || self.others(tx, own, entry, position, &mut mls))?;
+        let outcome = attempt(db, || self.judge(tx, own, entry, position, item.as_ref(), &mut mls))?;
         match outcome {
-            Ok(()) => {
+            Ok(outcome) => {
                 self.mls = mls;
-                Ok(Outcome::Done)
+                Ok(outcome)
             }
             Err(ClientError::E2ee(E2eeError::Invalid(flaw))) => {
                 tracing::info!(%flaw, "an entry that nobody can use was passed over");
                 Ok(Outcome::Skipped)
             }
-            Err(ClientError::E2ee(E2eeError::Private)) => Ok(Outcome::Stop(Trouble::Lost)),
+            Err(ClientError::E2ee(E2eeError::Private | E2eeError::KeyGone)) => Ok(Outcome::Stop(Trouble::Lost)),
             Err(ClientError::E2ee(E2eeError::Unsupported)) => Ok(Outcome::Stop(Trouble::Newer)),
             Err(error) => Err(error),
         }
     }
 
-    /// An entry that we wrote: the outbox knows it by its bytes.
-    fn ours(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, item: &outbox::Item) -> Result<()> {
-        match item.kind {
-            EntryKind::Commit => {
-                let mls = self.mls(tx, own)?;
-                let store = MlsStore(tx.db);
-                mls.merge_pending(&own.me(&store, tx.rng))?;
-                chats::set_updated(tx.db, self.chat.id, tx.now.0)?;
-            }
-            _ => {
-                let content = Content::decode(&item.content[..]).map_err(|_| ClientError::Bug("our own message"))?;
-                messages::set_place(tx.db, self.chat.id, &content.id, Place::Log(entry.seq))?;
-            }
+    fn our_message(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, item: &Item) -> Result<()> {
+        if self.chat.doubled {
+            // Another home may have used the same key before: who reads that one cannot read this one.
+            return Ok(outbox::drop_attempt(tx.db, item.n)?);
         }
+        let content = Content::decode(&item.content[..]).map_err(|_| ClientError::Bug("our own message"))?;
+        let part = self.chat.channel()?.part;
+        messages::set_place(tx.db, self.chat.id, &content.id, part, Place::Log(entry.seq))?;
         outbox::remove(tx.db, item.n)?;
         chats::set_peer_spoke(tx.db, self.chat.id, false)?;
+        if let Some(content::Kind::Sync(Sync { kind: Some(sync::Kind::Standing(standing)) })) = content.kind {
+            // What another device said before it, and we took in meanwhile, no longer holds.
+            sync::take_standing(tx, own, &standing)?;
+        }
         Ok(())
     }
 
-    /// An entry of another device. Whatever it wrote is taken back by the caller when it fails.
-    fn others(
+    /// What a commit has changed.
+    fn changed(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, change: Change) -> Result<()> {
+        for list in change.lists {
+            members::put(tx.db, self.chat.id, list.account(), list.encoded())?;
+            lists::learn(tx, own, &list)?;
+            self.lists.retain(|known| known.account() != list.account());
+            self.lists.push(list);
+        }
+        for member in &change.added {
+            members::set_answered(tx.db, self.chat.id, member.account, member.device)?;
+        }
+        if let (Some(generation), Some(channel)) = (change.generation, &mut self.chat.channel) {
+            channel.generation += 1;
+            channel.generation_secret = Zeroizing::new(*generation.secret());
+            channel.generation_day = Day(entry.expiry_day.saturating_sub(limits::COMMIT_DAYS)).min(tx.now.day());
+            self.generation = generation;
+        }
+        if entry.kind() == EntryKind::Restart
+            && let Some(channel) = &mut self.chat.channel
+        {
+            entrance::forget(tx, own, channel)?;
+            channel.group += 1;
+            chats::set_restart(tx.db, self.chat.id, false)?;
+        }
+        chats::set_owes(tx.db, self.chat.id, true)?;
+        Ok(())
+    }
+
+    /// Gives the devices that our commit has added the way in, from the place after it.
+    fn let_in(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, added: &[Member], item: &Item) -> Result<()> {
+        let Some((welcome, tree)) = &item.begins.invitation else { return Ok(()) };
+        // What the place after this entry is, `step` will say; here it is said to others.
+        let channel = self.chat.channel()?;
+        let digest = Digest::of(entry).map_err(|_| ClientError::BadHead)?;
+        let (chain, position) = (channel.chain.then(&digest), channel.position.after(entry.kind()));
+        let there = Chat {
+            channel: Some(Channel { seq: entry.seq, chain, position, seen: None, ..channel.clone() }),
+            ..self.chat.clone()
+        };
+        let (welcome, tree) = (Bytes::copy_from_slice(welcome), Bytes::copy_from_slice(tree));
+        let invitation = entrance::invitation(tx, own, &there, welcome, tree)?;
+        let ours = |member: &&Member| member.account == own.account;
+        if added.iter().any(|member| member.account != own.account) || self.chat.peer == own.account {
+            let channel = channel.id.into();
+            let letter = Letter { channel, invitation: Some(invitation.clone()), ..Letter::default() };
+            inbox::post(tx.db, self.chat.id, &letter.encode_to_vec())?;
+        }
+        if self.chat.peer != own.account && added.iter().any(|member| ours(&member)) {
+            sync::tell_joined(tx, own, &there, Some(&invitation))?;
+        }
+        for member in added.iter().filter(ours) {
+            members::put_history(tx.db, self.chat.id, member.device, 0)?;
+        }
+        Ok(())
+    }
+
+    /// An entry of another device, or a commit of ours. Whatever it wrote is taken back by the caller when it fails.
+    fn judge(
         &mut self,
         tx: &mut Tx<'_>,
         own: &Own,
         entry: &Entry,
         position: Position,
+        ours: Option<&Item>,
         mls: &mut Option<Mls>,
-    ) -> Result<()> {
-        let channel = self.chat.channel.as_ref().ok_or(ClientError::Bug("a log without a channel"))?;
+    ) -> Result<Outcome> {
+        let channel = self.chat.channel()?;
         let place = WrapPlace { channel: channel.id, kind: entry.kind(), position, expiry_day: Day(entry.expiry_day) };
         let content = self.generation.unwrap(&place, &entry.body)?;
         let received = {
             let store = MlsStore(tx.db);
             let me = own.me(&store, tx.rng);
-            let lists = Lists::from_iter(self.lists.iter().chain([&own.list]));
-            let mls = match mls {
-                Some(mls) => mls,
-                None => mls.insert(Mls::load(&me, channel.id)?.ok_or(E2eeError::Private)?),
-            };
-            mls.receive(&me, entry.kind(), &content, &lists)?
+            let lists = Lists::from_iter(&self.lists);
+            let arriving = Arriving { kind: entry.kind(), installs: &entry.installs, content: &content };
+            if entry.kind() == EntryKind::Restart {
+                let at = RestartAt { channel: channel.id, group: channel.group + 1, position };
+                Mls::receive_restart(&me, &at, &arriving, &lists)?
+            } else {
+                let mls = match mls {
+                    Some(mls) => mls,
+                    None => mls.insert(Mls::load(&me, channel.id, channel.group)?.ok_or(E2eeError::Private)?),
+                };
+                mls.receive(&me, &arriving, &lists)?
+            }
         };
         match received {
             Received::Message { sender, content, seen } => {
                 self.hold_against(tx, own, entry, &seen)?;
-                self.message(tx, entry, sender, &content, own)
+                self.message(tx, entry, sender, &content, own)?;
+                Ok(Outcome::Done)
             }
-            Received::Commit { seen, .. } => self.hold_against(tx, own, entry, &seen),
-            // Bytes of ours that our outbox does not know: sent before this home lost its memory, or copied by another.
-            _ => Err(flaw()),
+            Received::Commit { seen, change, .. } => {
+                self.hold_against(tx, own, entry, &seen)?;
+                let (gone, added) = (change.gone, change.added.clone());
+                if gone && added.contains(&Member { account: own.account, device: own.device }) {
+                    // We were added again in the same step, because we had asked: the way in is on its way.
+                    chats::set_asked(tx.db, self.chat.id, tx.now.0)?;
+                }
+                self.changed(tx, own, entry, change)?;
+                if let Some(item) = ours {
+                    outbox::remove(tx.db, item.n)?;
+                    chats::set_updated(tx.db, self.chat.id, tx.now.0)?;
+                    chats::set_peer_spoke(tx.db, self.chat.id, false)?;
+                    self.let_in(tx, own, entry, &added, item)?;
+                }
+                Ok(if gone { Outcome::Stop(Trouble::Lost) } else { Outcome::Done })
+            }
+            // Bytes of ours that our outbox does not know: another home writes as this device. Nothing authenticates them
+            // beyond the chat, so all that follows is that we say again what we say in this epoch, and begin a new one.
+            _ => {
+                chats::set_doubled(tx.db, self.chat.id, true)?;
+                self.chat.doubled = true;
+                Ok(Outcome::Done)
+            }
         }
     }
 
@@ -241,33 +347,38 @@ impl Reader {
         Ok(())
     }
 
-    fn message(&mut self, tx: &Tx<'_>, entry: &Entry, sender: Member, encoded: &[u8], own: &Own) -> Result<()> {
+    fn message(&mut self, tx: &mut Tx<'_>, entry: &Entry, sender: Member, encoded: &[u8], own: &Own) -> Result<()> {
         let content = Content::decode(encoded).map_err(|_| flaw())?;
         MessageId::try_from(&content.id[..]).map_err(|_| flaw())?;
         let mine = sender.account == own.account;
         if self.chat.state == State::Invited && !mine {
             chats::set_state(tx.db, self.chat.id, State::Open)?;
             self.chat.state = State::Open;
+            sync::tell_standing(tx, own, self.chat.peer)?;
         }
-        if let Some(content::Kind::Accepted(accepted)) = &content.kind {
-            contacts::put(tx.db, sender.account, &letters::name(&accepted.name))?;
-            return Ok(());
+        match content.kind {
+            Some(content::Kind::Accepted(accepted)) if !mine => {
+                return Ok(contacts::put(tx.db, sender.account, &letters::name(&accepted.name))?);
+            }
+            Some(content::Kind::Accepted(_)) => return Ok(()),
+            Some(content::Kind::Sync(sync)) if self.chat.peer == own.account => {
+                return sync::hear(tx, own, sender.device, sync);
+            }
+            Some(content::Kind::Sync(_)) => return Err(flaw()),
+            Some(content::Kind::Text(_)) | None => {}
         }
-        messages::insert(tx.db, self.chat.id, sender.account, Place::Log(entry.seq), &content, encoded, mine)?;
+        messages::insert(tx.db, &NewMessage {
+            chat: self.chat.id,
+            sender: sender.account,
+            part: self.chat.channel()?.part,
+            place: Place::Log(entry.seq),
+            content: &content,
+            encoded,
+            shown: mine,
+            acked: true,
+        })?;
         chats::set_peer_spoke(tx.db, self.chat.id, !mine)?;
         Ok(())
-    }
-
-    fn mls(&mut self, tx: &mut Tx<'_>, own: &Own) -> Result<&mut Mls> {
-        let channel = self.chat.channel.as_ref().ok_or(ClientError::Bug("a log without a channel"))?;
-        match &mut self.mls {
-            Some(mls) => Ok(mls),
-            none => {
-                let store = MlsStore(tx.db);
-                let mls = Mls::load(&own.me(&store, tx.rng), channel.id)?.ok_or(E2eeError::Private)?;
-                Ok(none.insert(mls))
-            }
-        }
     }
 }
 
@@ -280,13 +391,17 @@ fn is_as_sent(item: &outbox::Item, entry: &Entry) -> bool {
 /// Drops all ciphertext of a chat that is certainly in no log: messages are encrypted anew, a commit is given up.
 pub(crate) fn discard(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     outbox::drop_attempts(tx.db, chat.id)?;
-    let channel = chat.channel.as_ref().ok_or(ClientError::Bug("a log without a channel"))?;
+    let channel = chat.channel()?;
     let store = MlsStore(tx.db);
     let me = own.me(&store, tx.rng);
-    if let Some(mut mls) = Mls::load(&me, channel.id)?
+    if let Some(mut mls) = Mls::load(&me, channel.id, channel.group)?
         && mls.has_pending()
     {
         mls.discard_pending(&me)?;
+    }
+    // A restart of ours that did not come to stand.
+    if let Some(next) = Mls::load(&me, channel.id, channel.group + 1)? {
+        next.delete(&me)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
-use undertone_e2ee::{Chat as Mls, E2eeError, Generation, Place};
+use undertone_e2ee::{Chat as Mls, Committed, E2eeError, Generation, Lists, Place, Plan, RestartAt};
 use undertone_wire::Message as _;
 use undertone_wire::{
     ChannelId, IdempotencyId,
@@ -18,10 +18,15 @@ use crate::{
     db::{
         chats::{self, Channel, Chat, State, Trouble},
         inbox,
-        outbox::{self, Attempt, Item},
+        outbox::{self, Attempt, Begins, Item},
     },
     own::Own,
-    rules::{heads, log},
+    rules::{
+        begin::{self, Fetched},
+        heads, lists, log,
+        owed::Owed,
+        sync,
+    },
     state::{MlsStore, Tx},
 };
 
@@ -31,8 +36,20 @@ const OVERHEAD_BYTES_MAX: usize = 512;
 /// Ciphertext under way: what goes out in one append.
 pub(crate) struct Batch {
     chat: i64,
-    items: Vec<(EntryKind, Attempt)>,
+    items: Vec<UnderWay>,
     channel: ChannelId,
+}
+
+struct UnderWay {
+    kind: EntryKind,
+    attempt: Attempt,
+    installs: Vec<u8>,
+}
+
+impl UnderWay {
+    fn message(attempt: Attempt) -> Self {
+        Self { kind: EntryKind::Message, attempt, installs: Vec::new() }
+    }
 }
 
 impl Batch {
@@ -46,35 +63,37 @@ impl Batch {
         self.channel
     }
 
-    /// Whether it is a commit, which goes alone.
+    /// Whether it is a commit or a restart, which goes alone.
     pub(crate) fn is_commit(&self) -> bool {
-        self.items.iter().any(|(kind, _)| *kind == EntryKind::Commit)
+        self.items.iter().any(|item| item.kind != EntryKind::Message)
     }
 
     /// As a request. The same batch gives the same request.
     pub(crate) fn request(&self) -> AppendRequest {
-        let entries = self.items.iter().map(|(kind, attempt)| NewEntry {
+        let entries = self.items.iter().map(|UnderWay { kind, attempt, installs }| NewEntry {
             kind: (*kind).into(),
             incarnation: attempt.position.incarnation,
             epoch: attempt.position.epoch,
             expiry_day: attempt.expiry_day.0,
             body: attempt.body.clone().into(),
             idempotency_id: attempt.id.into(),
+            installs: installs.clone().into(),
         });
         AppendRequest { channel: self.channel.into(), entries: entries.collect() }
     }
 
     /// Whether any of it was neither found in the log yet, nor given up.
     pub(crate) fn is_under_way(&self, db: &Connection) -> Result<bool> {
-        let bodies = self.items.iter().map(|(_, attempt)| outbox::by_body(db, self.chat, &attempt.body_hash));
+        let bodies = self.items.iter().map(|item| outbox::by_body(db, self.chat, &item.attempt.body_hash));
         Ok(bodies.collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some))
     }
 
     /// The entries as they stand in the log from `first_seq` on.
     fn entries(&self, first_seq: u64) -> Vec<Entry> {
-        let entry = |(seq, (kind, attempt)): (u64, &(EntryKind, Attempt))| Entry {
+        let entry = |(seq, UnderWay { kind, attempt, installs }): (u64, &UnderWay)| Entry {
             seq,
             kind: (*kind).into(),
+            installs: installs.clone().into(),
             incarnation: attempt.position.incarnation,
             epoch: attempt.position.epoch,
             expiry_day: attempt.expiry_day.0,
@@ -85,23 +104,60 @@ impl Batch {
     }
 }
 
-/// What of a chat goes out next: what is under way already, or else what waits, encrypted now. A self-update goes
-/// before a message when the speaker changes.
+/// What of a chat goes out next: what is under way already, or else what waits, encrypted now. What the chat owes goes
+/// before all that waits, and a self-update before a message when the speaker changes.
 pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -> Result<Option<Batch>> {
     let chat = chats::load(tx.db, chat)?;
     let Some(channel) = &chat.channel else { return Ok(None) };
     if chat.state != State::Open || chat.trouble != Trouble::None || inbox::has_letters(tx.db, chat.id)? {
         return Ok(None);
     }
-    let items = outbox::first(tx.db, chat.id, limits::APPEND_ENTRIES_MAX)?;
-    let under_way: Vec<_> = items.iter().filter_map(|item| Some((item.kind, item.attempt.clone()?))).collect();
-    let items = match &items[..] {
-        [] => return Ok(None),
-        _ if !under_way.is_empty() => under_way,
-        _ if update_is_due(tx, own, &chat, self_update_ms) => vec![commit(tx, own, &chat, channel)?],
-        items => messages(tx, own, &chat, channel, items)?,
+    let batch = |items| Some(Batch { chat: chat.id, items, channel: channel.id });
+    let mut items = outbox::first(tx.db, chat.id, limits::APPEND_ENTRIES_MAX)?;
+    let under_way: Vec<_> = items.iter().filter_map(under_way).collect();
+    if !under_way.is_empty() {
+        return Ok(batch(under_way));
+    }
+    if let Some(commit) = owed(tx, own, &chat, channel, !items.is_empty())? {
+        return Ok(batch(vec![commit]));
+    }
+    if items.is_empty() && chat.peer == own.account && sync::next_history(tx, own)? {
+        items = outbox::first(tx.db, chat.id, limits::APPEND_ENTRIES_MAX)?;
+    }
+    if items.is_empty() {
+        return Ok(None);
+    }
+    if chat.doubled || update_is_due(tx, own, &chat, self_update_ms) {
+        let update = commit(tx, own, &chat, channel, &Plan::default())?;
+        return Ok(batch(vec![update]));
+    }
+    Ok(batch(messages(tx, own, &chat, channel, &items)?))
+}
+
+fn under_way(item: &Item) -> Option<UnderWay> {
+    Some(UnderWay { kind: item.kind, attempt: item.attempt.clone()?, installs: item.begins.installs.clone() })
+}
+
+/// The commit that a chat owes, if it owes one. `speaks`: whether there is something to say anyhow.
+fn owed(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, speaks: bool) -> Result<Option<UnderWay>> {
+    if !chat.owes && !speaks {
+        return Ok(None);
+    }
+    let (leaves, suite) = {
+        let store = MlsStore(tx.db);
+        let mls = load(&own.me(&store, tx.rng), channel)?;
+        (mls.members(), mls.suite())
     };
-    Ok(Some(Batch { chat: chat.id, items, channel: channel.id }))
+    let owed = Owed::find(tx, own, chat, &leaves, suite)?;
+    if owed.restart() != chat.restart {
+        // The keys for it are fetched first; till then the chat goes on as it is.
+        chats::set_restart(tx.db, chat.id, owed.restart())?;
+    }
+    if owed.is_empty() || (owed.can_wait() && !speaks) {
+        chats::set_owes(tx.db, chat.id, false)?;
+        return Ok(None);
+    }
+    commit(tx, own, chat, channel, &owed.plan()).map(Some)
 }
 
 /// The service has a batch: takes it in if nothing stands between it and our cursor.
@@ -119,6 +175,7 @@ pub(crate) fn refused(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<()> {
 /// The service takes no commit now: gives this one up, and counts the time for the next from here.
 pub(crate) fn postpone_update(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<()> {
     chats::set_updated(tx.db, chat, tx.now.0)?;
+    chats::set_doubled(tx.db, chat, false)?;
     refused(tx, own, chat)
 }
 
@@ -129,17 +186,52 @@ fn update_is_due(tx: &Tx<'_>, own: &Own, chat: &Chat, self_update_ms: u64) -> bo
     chat.peer != own.account && chat.peer_spoke && elapsed_ms >= self_update_ms
 }
 
-fn commit(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel) -> Result<(EntryKind, Attempt)> {
+fn commit(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, plan: &Plan<'_>) -> Result<UnderWay> {
     let seen = heads::seen(chat)?;
-    let content = {
+    let in_log = lists::of_log(tx, chat.id)?;
+    let committed = {
         let store = MlsStore(tx.db);
         let me = own.me(&store, tx.rng);
-        load(&me, channel)?.self_update(&me, &seen)?
+        load(&me, channel)?.commit(&me, plan, &Lists::from_iter(&in_log), &seen)?
     };
-    let attempt = wrap(tx, channel, EntryKind::Commit, &content, limits::COMMIT_DAYS)?;
-    let n = outbox::push(tx.db, chat.id, EntryKind::Commit, &[])?;
+    under_way_with(tx, chat, channel, EntryKind::Commit, committed)
+}
+
+/// Moves a chat on into an MLS group of a better suite, with the other's key packages. Where something is under way, or
+/// a device has none that fit, it is left for later.
+pub(crate) fn restart(tx: &mut Tx<'_>, own: &Own, chat: i64, fetched: Option<&Fetched>) -> Result<()> {
+    let chat = chats::load(tx.db, chat)?;
+    let Some(channel) = &chat.channel else { return Ok(()) };
+    let items = outbox::first(tx.db, chat.id, limits::APPEND_ENTRIES_MAX)?;
+    if !chat.restart || items.iter().any(|item| item.attempt.is_some()) {
+        return Ok(());
+    }
+    let in_log = lists::of_log(tx, chat.id)?;
+    let packages = begin::packages(tx, own, fetched)?;
+    let adds = packages.iter().map(|(list, package)| (list, package)).collect();
+    let newest = in_log.iter().map(|list| packages.iter().map(|(list, _)| list).find(|new| lists::newer(new, list)));
+    let plan = Plan { adds, lists: newest.flatten().collect(), ..Plan::default() };
+    let seen = heads::seen(&chat)?;
+    let at = RestartAt { channel: channel.id, group: channel.group + 1, position: channel.position };
+    let committed = {
+        let store = MlsStore(tx.db);
+        let me = own.me(&store, tx.rng);
+        Mls::restart(&me, &at, own.suite, &plan, &Lists::from_iter(&in_log), &seen)?
+    };
+    under_way_with(tx, &chat, channel, EntryKind::Restart, committed).map(drop)
+}
+
+/// Puts a commit or a restart on its way.
+fn under_way_with(tx: &mut Tx<'_>, chat: &Chat, channel: &Channel, kind: EntryKind, committed: Committed) -> Result<UnderWay> {
+    let attempt = wrap(tx, channel, kind, &committed.entry, limits::COMMIT_DAYS)?;
+    let begins = Begins {
+        installs: committed.generation.map(|generation| generation.installs().to_vec()).unwrap_or_default(),
+        invitation: committed.invitation.map(|way| (way.welcome.to_vec(), way.tree.to_vec())),
+    };
+    let n = outbox::push(tx.db, chat.id, kind, &[])?;
     outbox::set_attempt(tx.db, n, &attempt)?;
-    Ok((EntryKind::Commit, attempt))
+    outbox::set_begins(tx.db, n, &begins)?;
+    Ok(UnderWay { kind, attempt, installs: begins.installs })
 }
 
 fn messages(
@@ -148,13 +240,13 @@ fn messages(
     chat: &Chat,
     channel: &Channel,
     items: &[Item],
-) -> Result<Vec<(EntryKind, Attempt)>> {
+) -> Result<Vec<UnderWay>> {
     let seen = heads::seen(chat)?;
     let mut mls = {
         let store = MlsStore(tx.db);
         load(&own.me(&store, tx.rng), channel)?
     };
-    let mut batch: Vec<(EntryKind, Attempt)> = Vec::new();
+    let mut batch: Vec<UnderWay> = Vec::new();
     let mut size = 0;
     for item in items {
         let mut content = Content::decode(&item.content[..]).map_err(|_| ClientError::Bug("our own message"))?;
@@ -169,7 +261,7 @@ fn messages(
         };
         let attempt = wrap(tx, channel, EntryKind::Message, &encrypted, limits::MESSAGE_DAYS_MAX)?;
         outbox::set_attempt(tx.db, item.n, &attempt)?;
-        batch.push((EntryKind::Message, attempt));
+        batch.push(UnderWay::message(attempt));
     }
     Ok(batch)
 }
@@ -181,7 +273,7 @@ fn bucket_at_most(length: usize) -> usize {
 }
 
 fn load(me: &undertone_e2ee::Me<'_>, channel: &Channel) -> Result<Mls> {
-    Ok(Mls::load(me, channel.id)?.ok_or(E2eeError::Private)?)
+    Ok(Mls::load(me, channel.id, channel.group)?.ok_or(E2eeError::Private)?)
 }
 
 fn wrap(tx: &mut Tx<'_>, channel: &Channel, kind: EntryKind, content: &Bytes, days: u32) -> Result<Attempt> {

@@ -9,14 +9,16 @@ use undertone_e2ee::{InboxSecret, create_key_package};
 use undertone_wire::{
     HandshakeHash, Week,
     account::{AuthenticateRequest, PutKeyPackagesRequest, RegisterRequest},
-    ladder, limits,
+    content::Card,
+    limits,
     link::Link,
 };
 
 use crate::{
     ClientError, Result,
-    db::{inbox, me},
+    db::{DbError, inbox, me},
     own::Own,
+    rules::sync,
     state::{MlsStore, Tx},
 };
 
@@ -25,7 +27,9 @@ const KEY_PACKAGES: u32 = 20;
 /// With fewer left, more are made.
 pub(crate) const KEY_PACKAGES_LOW: u32 = 10;
 /// Life of a key package: whoever adds it later than that does not.
-const KEY_PACKAGE_DAYS: u32 = 90;
+pub(crate) const KEY_PACKAGE_DAYS: u32 = 90;
+/// A key package of last resort is replaced after so many days.
+pub(crate) const CARD_DAYS: u32 = 30;
 
 /// An account about to be registered.
 pub(crate) struct Candidate {
@@ -56,7 +60,7 @@ pub(crate) fn candidate(tx: &mut Tx<'_>, link: &Link, invite: Option<&str>, name
     let recovery_key = words.recovery_key();
     let identity_key = IdentityKey::generate(&mut tx.rng);
     let device_key = DeviceKey::generate(&mut tx.rng);
-    let device = Device { number: 1, key: device_key.public(), features: ladder::FEATURES.to_vec() };
+    let device = Device { number: 1, key: device_key.public(), features: tx.rungs.features.clone() };
     let list = DeviceList::first(&recovery_key.public(), &identity_key, vec![device])
         .map_err(|_| ClientError::Bug("our own device list"))?;
     let row = me::Me {
@@ -73,6 +77,14 @@ pub(crate) fn candidate(tx: &mut Tx<'_>, link: &Link, invite: Option<&str>, name
         invite: invite.unwrap_or_default().to_owned(),
         inbox_cursor: 0,
         inbox_read_ms: 0,
+        vault_key: Some(words.vault_key(0)),
+        vault_revision: 0,
+        vault_hash: None,
+        visit: None,
+        next_visit: None,
+        standing: me::Standing::Good,
+        card_day: tx.now.day(),
+        list_put: true,
     };
     me::insert(tx.db, &row)?;
     let own = Own::load(tx)?.ok_or(ClientError::Bug("our own row"))?;
@@ -100,14 +112,26 @@ impl Candidate {
     }
 }
 
-/// Authenticates this device on a circuit.
-pub(crate) fn authentication(own: &Own, circuit: &HandshakeHash) -> AuthenticateRequest {
+/// Authenticates this device on a circuit, and says what only this home can say: that it is the one which was here last.
+pub(crate) fn authentication(tx: &mut Tx<'_>, own: &Own, circuit: &HandshakeHash) -> Result<AuthenticateRequest> {
+    let me = me::load(tx.db)?.ok_or(DbError::Damaged)?;
+    let next = match me.next_visit {
+        // Whether it has arrived is not known: the same again.
+        Some(next) => next,
+        None => {
+            let next = tx.random();
+            me::set_next_visit(tx.db, &next)?;
+            next
+        }
+    };
     let signature = authenticate(circuit, own.account, own.device, &own.device_key);
-    AuthenticateRequest {
+    Ok(AuthenticateRequest {
         account: own.account.into(),
         device: own.device,
         signature: Bytes::copy_from_slice(&signature),
-    }
+        last_visit: me.visit.map(|visit| Bytes::copy_from_slice(&visit)).unwrap_or_default(),
+        visit: Bytes::copy_from_slice(&next),
+    })
 }
 
 /// This week's inbox key, signed; its secret is kept.
@@ -132,13 +156,25 @@ pub(crate) fn forget_old_keys(tx: &Tx<'_>) -> Result<()> {
     Ok(inbox::forget_before(tx.db, Week(week.0.saturating_sub(limits::INBOX_KEY_WEEKS)))?)
 }
 
-/// Fresh one-time key packages, and a last resort where the service has none yet.
+/// Whether our key package of last resort is to be replaced.
+pub(crate) fn card_is_due(tx: &Tx<'_>) -> Result<bool> {
+    let made = me::load(tx.db)?.ok_or(DbError::Damaged)?.card_day;
+    Ok(tx.now.day().0.abs_diff(made.0) >= CARD_DAYS)
+}
+
+/// The service has our new key package of last resort; our other devices are told of it.
+pub(crate) fn card_left(tx: &mut Tx<'_>, own: &Own, key_package: &Bytes) -> Result<()> {
+    me::set_card_day(tx.db, tx.now.day())?;
+    sync::tell(tx, own, sync::Kind::Card(Card { key_package: key_package.clone() }))
+}
+
+/// Fresh one-time key packages, and a last resort where it is time for one.
 pub(crate) fn key_packages(tx: &mut Tx<'_>, own: &Own, last_resort: bool) -> Result<PutKeyPackagesRequest> {
     let expiry_day = tx.now.day() + KEY_PACKAGE_DAYS;
     let store = MlsStore(tx.db);
     let me = own.me(&store, tx.rng);
     let make = |last_resort| {
-        let mls = create_key_package(&me, last_resort)?;
+        let mls = create_key_package(&me, own.suite, last_resort)?;
         Ok::<_, ClientError>(KeyPackage::sign(&own.device_key, own.account, own.device, expiry_day, last_resort, mls))
     };
     let one_time = (0..KEY_PACKAGES).map(|_| make(false)).collect::<Result<_>>()?;

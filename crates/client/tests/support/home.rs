@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::timeout};
 use undertone_circuit::Dialer;
-use undertone_client::{ChatSummary, ClientError, Clock, Config, Engine, Message, Pace, Sent};
+use undertone_client::{ChatSummary, ClientError, Clock, Config, Engine, Message, Pace, Rungs, Sent};
 
 use super::{Service, StoryClock};
 
@@ -19,11 +19,12 @@ pub struct Setup {
     pub pace: Pace,
     pub clock: Arc<dyn Clock>,
     pub dialer: Arc<dyn Dialer>,
+    pub rungs: Rungs,
 }
 
 impl Setup {
     pub fn at(service: &Service) -> Self {
-        Self { pace: Pace::eager(), clock: Arc::new(StoryClock::new()), dialer: service.dialer() }
+        Self { pace: Pace::eager(), clock: Arc::new(StoryClock::new()), dialer: service.dialer(), rungs: Rungs::of_this_release() }
     }
 
     pub fn open(&self, folder: &TempDir) -> Result<Engine, ClientError> {
@@ -34,6 +35,8 @@ impl Setup {
             pace: self.pace.clone(),
             clock: self.clock.clone(),
             dialer_for: Arc::new(move |_| dialer.clone()),
+            rng: Box::new(rand::make_rng::<rand::rngs::StdRng>()),
+            rungs: self.rungs.clone(),
         })
     }
 }

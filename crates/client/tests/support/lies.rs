@@ -15,12 +15,14 @@ use undertone_wire::{
 
 type Lie = Arc<dyn Fn(&[u8], Bytes) -> Result<Bytes, Fault> + Send + Sync>;
 type PushLie = Arc<dyn Fn(&mut LogPush) -> bool + Send + Sync>;
+type Garble = Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>;
 
 /// Lies that a service tells at present, by method.
 #[derive(Default)]
 pub struct Lies {
     replies: Mutex<HashMap<(Kind, u32), Lie>>,
     pushes: Mutex<Option<PushLie>>,
+    garble: Mutex<Option<Garble>>,
 }
 
 impl Lies {
@@ -43,8 +45,14 @@ impl Lies {
         *self.pushes.lock().unwrap() = Some(Arc::new(lie));
     }
 
+    /// From now on changes the bytes of every reply.
+    pub fn garble(&self, garble: impl Fn(Bytes) -> Bytes + Send + Sync + 'static) {
+        *self.garble.lock().unwrap() = Some(Arc::new(garble));
+    }
+
     /// From now on tells the truth.
     pub fn stop(&self) {
+        self.garble.lock().unwrap().take();
         self.replies.lock().unwrap().clear();
         self.pushes.lock().unwrap().take();
     }
@@ -67,7 +75,9 @@ impl<S: Service, H: Dispatch<S>> Dispatch<S> for Liar<H> {
             Kind::Channel => OpenPushes::new(Arc::new(Through { pushes: pushes.typed(), lies: self.lies.clone() }), 1),
             _ => pushes,
         };
+        let garble = self.lies.garble.lock().unwrap().clone();
         match (self.honest.dispatch(now, method, body.clone(), pushes).await?, lie) {
+            (Answer::Reply(reply), None) => Ok(Answer::Reply(garble.map_or(reply.clone(), |garble| garble(reply)))),
             (Answer::Reply(reply), Some(lie)) => lie(&body, reply).map(Answer::Reply),
             (answer, _) => Ok(answer),
         }

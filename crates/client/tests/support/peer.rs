@@ -10,7 +10,7 @@ use undertone_credentials::{
     Device, DeviceKey, DeviceList, IdentityKey, InboxKey, KeyPackage, RecoveryKey, authenticate, register,
 };
 use undertone_e2ee::{
-    E2eeError, InboxSecret, KeyValue, KeyValueError, Me, create_key_package, open, read_letter, seal, write_letter,
+    E2eeError, InboxSecret, KeyValue, KeyValueError, Me, Suite, create_key_package, open, read_letter, seal, write_letter,
 };
 use undertone_wire::{
     AccountId, Day, Message as _, MessageId,
@@ -83,7 +83,7 @@ impl Peer {
 
     /// An inbox key and a key package.
     pub fn published(&self) -> Published {
-        let mls = self.act(|me| create_key_package(me, false)).unwrap();
+        let mls = self.act(|me| create_key_package(me, Suite::PostQuantum, false)).unwrap();
         Published {
             inbox_key: InboxKey::sign(&self.identity, self.account(), self.inbox.week(), &self.inbox.public()),
             key_packages: vec![self.key_package(mls)],
@@ -171,7 +171,9 @@ impl Peer {
         let circuit = self.connect::<Account>().await;
         let signature = authenticate(&circuit.handshake_hash(), self.account(), 1, &self.device);
         let signature = Bytes::copy_from_slice(&signature);
-        circuit.call(AuthenticateRequest { account: self.account().into(), device: 1, signature }).await.unwrap();
+        let account = self.account().into();
+        let request = AuthenticateRequest { account, device: 1, signature, ..AuthenticateRequest::default() };
+        circuit.call(request).await.unwrap();
         let page = circuit.call(ReadInboxRequest { after: 0, limit: limits::PAGE_ENTRIES_MAX }).await.unwrap();
         let read = |entry: &InboxEntry| {
             let opened = open(std::slice::from_ref(&self.inbox), self.account(), &entry.sealed).unwrap();

@@ -10,7 +10,7 @@ use tokio::{
 use undertone_circuit::{Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, accept, memory};
 use undertone_client::Clock as _;
 use undertone_credentials::HeadKey;
-use undertone_service::{AccountPlane, ChannelPlane, Registration, VisitorSession};
+use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey, VisitorSession};
 use undertone_store::memory::MemoryAccounts;
 use undertone_wire::{
     circuit::Parameters,
@@ -60,7 +60,7 @@ impl Service {
         accounts: Arc<AccountPlane<MemoryAccounts>>,
         channels: Ledger,
     ) -> Self {
-        let channels = Arc::new(ChannelPlane::new(channels, HeadKey::from_seed(&head_key)));
+        let channels = Arc::new(channel_plane(channels, &head_key));
         Self::of(keys, head_key, accounts, channels)
     }
 
@@ -131,7 +131,7 @@ impl Service {
     /// Starts again over other channels.
     pub async fn restart_over(&mut self, channels: Ledger) {
         self.go_away().await;
-        self.channels = Arc::new(ChannelPlane::new(channels, HeadKey::from_seed(&self.head_key)));
+        self.channels = Arc::new(channel_plane(channels, &self.head_key));
         self.listen();
     }
 
@@ -183,6 +183,11 @@ impl Planes {
             }
         }
     }
+}
+
+fn channel_plane(channels: Ledger, head_key: &[u8; 32]) -> ChannelPlane<Ledger> {
+    let tickets = TicketKey::generate(&mut rand::make_rng::<StdRng>());
+    ChannelPlane::new(channels, HeadKey::from_seed(head_key), tickets)
 }
 
 /// Dials whatever door there is at that moment.

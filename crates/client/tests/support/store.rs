@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use undertone_store::{
-    Append, AppendOutcome, ChannelCounts, Channels, NewChannel, StoreError, StoredChannel, memory::MemoryChannels,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, StoreError, StoredChannel, memory::MemoryChannels,
 };
 use undertone_wire::{ChannelId, Day, channel::Entry};
 
@@ -61,6 +61,14 @@ impl Channels for Ledger {
 
     async fn channel(&self, channel: ChannelId) -> Result<Option<StoredChannel>, StoreError> {
         self.0.channels.channel(channel).await
+    }
+
+    async fn ended_generation(
+        &self,
+        channel: ChannelId,
+        generation: u32,
+    ) -> Result<Option<EndedGeneration>, StoreError> {
+        self.0.channels.ended_generation(channel, generation).await
     }
 
     async fn append(&self, append: Append) -> Result<AppendOutcome, StoreError> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use undertone_circuit::Circuit;
 use undertone_credentials::{open_read, open_write};
-use undertone_e2ee::{Chat, E2eeError, Generation, Lists, Me, Place, Received};
+use undertone_e2ee::{Arriving, Chat, E2eeError, Generation, Lists, Me, Place, Plan, Received, Suite};
 use undertone_wire::{
     ChannelId, Day, Message as _, Position,
     channel::{
@@ -49,7 +49,7 @@ impl<'a> Talk<'a> {
         };
         let head = peer.visit(request).await.ok().and_then(|reply| reply.head).unwrap_or_default();
         let peers: Vec<_> = with.key_packages.iter().map(|package| (&with.list, package)).collect();
-        let made = peer.act(|me| Ok(Chat::create(me, channel, &peers)?.1)).unwrap().unwrap();
+        let made = peer.act(|me| Ok(Chat::create(me, channel, Suite::PostQuantum, &peers)?.1)).unwrap().unwrap();
         let invitation = Invitation {
             welcome: made.welcome,
             tree: made.tree,
@@ -79,7 +79,7 @@ impl<'a> Talk<'a> {
         let invitation = letter.invitation.unwrap();
         let channel = ChannelId::try_from(&letter.channel[..]).unwrap();
         let lists = Lists::from_iter([&peer.list, &sender]);
-        peer.act(|me| Chat::join(me, channel, &invitation.welcome, &invitation.tree, &lists).map(drop)).unwrap();
+        peer.act(|me| Chat::join(me, channel, 0, &invitation.welcome, &invitation.tree, &lists).map(drop)).unwrap();
         let generation = Generation::from_secret(invitation.generation_secret[..].try_into().unwrap());
         let with = peer.contact(sender.account()).await;
         let mut talk =
@@ -94,7 +94,7 @@ impl<'a> Talk<'a> {
             channel: self.channel.into(),
             invitation: Some(self.invitation.clone()),
             contents: contents.iter().map(encoded).collect(),
-            first_index: 0,
+            ..Letter::default()
         }
     }
 
@@ -140,8 +140,9 @@ impl<'a> Talk<'a> {
         let content = self.generation.unwrap(&place, &entry.body).ok()?;
         let lists = Lists::from_iter([&self.peer.list, &self.with.list]);
         let received = self.peer.act(|me| {
-            let mut chat = Chat::load(me, self.channel)?.ok_or(E2eeError::Private)?;
-            chat.receive(me, entry.kind(), &content, &lists)
+            let mut chat = Chat::load(me, self.channel, 0)?.ok_or(E2eeError::Private)?;
+            let arriving = Arriving { kind: entry.kind(), installs: &entry.installs, content: &content };
+            chat.receive(me, &arriving, &lists)
         });
         let Ok(Received::Message { content, .. }) = received else { return None };
         match Content::decode(&content[..]).unwrap().kind {
@@ -163,7 +164,8 @@ impl<'a> Talk<'a> {
 
     /// A commit, as it goes under the wrap. It waits for its place.
     pub fn committed(&self, seen: &Seen) -> Bytes {
-        self.act(|me, chat| chat.self_update(me, seen))
+        let lists = Lists::from_iter([&self.peer.list, &self.with.list]);
+        self.act(|me, chat| Ok(chat.commit(me, &Plan::default(), &lists, seen)?.entry))
     }
 
     /// Takes a commit of his own back.
@@ -172,7 +174,7 @@ impl<'a> Talk<'a> {
     }
 
     fn act<T>(&self, act: impl FnOnce(&Me<'_>, &mut Chat) -> Result<T, E2eeError>) -> T {
-        self.peer.act(|me| act(me, &mut Chat::load(me, self.channel)?.unwrap())).unwrap()
+        self.peer.act(|me| act(me, &mut Chat::load(me, self.channel, 0)?.unwrap())).unwrap()
     }
 
     /// Appends a body where the log stands.
@@ -190,6 +192,7 @@ impl<'a> Talk<'a> {
             expiry_day: expiry_day(kind).0,
             body,
             idempotency_id: self.peer.random::<16>().to_vec().into(),
+            installs: Bytes::new(),
         };
         let request = AppendRequest { channel: self.channel.into(), entries: vec![entry] };
         let reply: AppendReply = self.circuit().await.call(request).await.unwrap();

@@ -1,10 +1,13 @@
 //! What is proven on a circuit or in a message: who registers, authenticates, opens a channel, signed a head, wrote a
-//! letter. What proves presence is signed over the circuit's handshake hash, so it is worth nothing on another.
+//! letter, restarted a chat. What proves presence is signed over the circuit's handshake hash, so it is worth nothing on
+//! another.
 
 mod device;
 mod head;
 mod letter;
 mod opening;
+mod recover;
+mod restart;
 
 pub use device::{
     AuthenticatedDevice, RegisterSignatures, authenticate, register, verify_authenticate, verify_register,
@@ -12,3 +15,5 @@ pub use device::{
 pub use head::{VerifiedHead, verify_head, verify_seen};
 pub use letter::{sign_letter, verify_letter};
 pub use opening::{ReadOpening, WriteOpening, open_read, open_write, verify_open_read, verify_open_write};
+pub use recover::{ProvenRecovery, recover, verify_recover};
+pub use restart::{Restart, sign_restart, verify_restart};

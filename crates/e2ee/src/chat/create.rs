@@ -1,14 +1,12 @@
 //! Beginning a chat.
 
 use bytes::Bytes;
-use openmls::prelude::{
-    KeyPackage as MlsKeyPackage, MlsGroup, NewGroupError, OpenMlsProvider as _, tls_codec::Serialize as _,
-};
+use openmls::prelude::{KeyPackage as MlsKeyPackage, MlsGroup, NewGroupError, OpenMlsProvider as _};
 use undertone_credentials::{DeviceList, KeyPackage};
 use undertone_wire::ChannelId;
 
-use super::{Chat, group_id};
-use crate::{E2eeError, Me, config, key_package};
+use super::{Chat, change::tls, group_id};
+use crate::{E2eeError, Me, Suite, config, key_package};
 
 /// What the invited need to join, besides the channel and its generation's secret.
 pub struct Invitation {
@@ -20,8 +18,8 @@ pub struct Invitation {
 
 impl Chat {
     /// Begins a chat in a channel, with the given devices as its other members: each by its account's newest list and
-    /// a key package that was verified against it and whose age the caller has judged. Without any it is a note to
-    /// oneself, and there is nobody to invite.
+    /// a key package that was verified against it and whose age the caller has judged. Without any there is nobody to
+    /// invite.
     ///
     /// # Errors
     /// [`E2eeError::Exists`]; [`E2eeError::Unsupported`] when a device cannot do what a chat of ours needs; a flaw of a
@@ -29,17 +27,28 @@ impl Chat {
     pub fn create(
         me: &Me<'_>,
         channel: ChannelId,
+        suite: Suite,
+        peers: &[(&DeviceList, &KeyPackage)],
+    ) -> Result<(Self, Option<Invitation>), E2eeError> {
+        Self::begin(me, channel, 0, suite, peers)
+    }
+
+    pub(super) fn begin(
+        me: &Me<'_>,
+        channel: ChannelId,
+        group: u32,
+        suite: Suite,
         peers: &[(&DeviceList, &KeyPackage)],
     ) -> Result<(Self, Option<Invitation>), E2eeError> {
         let packages = peers
             .iter()
-            .map(|(list, package)| key_package::check(&me.provider, list, package))
+            .map(|(list, package)| key_package::check(&me.provider, suite, list, package))
             .collect::<Result<Vec<_>, _>>()?;
         let mut group = MlsGroup::new_with_group_id(
             &me.provider,
             &me.signer,
-            &config::create(channel)?,
-            group_id(channel),
+            &config::create(channel, suite)?,
+            group_id(channel, group),
             me.credential(),
         )
         .map_err(|error| {
@@ -69,8 +78,5 @@ pub(super) fn add(me: &Me<'_>, group: &mut MlsGroup, packages: Vec<MlsKeyPackage
         .into_messages();
     group.merge_pending_commit(&me.provider).map_err(|_| internal())?;
     let welcome = welcome.ok_or(E2eeError::Internal)?;
-    Ok(Invitation {
-        welcome: welcome.tls_serialize_detached().map_err(|_| E2eeError::Internal)?.into(),
-        tree: group.export_ratchet_tree().tls_serialize_detached().map_err(|_| E2eeError::Internal)?.into(),
-    })
+    Ok(Invitation { welcome: tls(&welcome)?, tree: tls(&group.export_ratchet_tree())? })
 }

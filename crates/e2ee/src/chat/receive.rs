@@ -8,14 +8,30 @@ use openmls::prelude::{
     ProcessedMessageContent, ProtocolMessage, PublicGroup, PublicMessageIn, Sender, StageCommitError, ValidationError,
     tls_codec::Deserialize as _,
 };
+use openmls_traits::storage::StorageProvider as _;
 use undertone_wire::{
     Message as _,
     channel::EntryKind,
     content::{EntryContent, Seen},
 };
 
-use super::{Chat, commit::fork_tag, verify};
+use super::{
+    Chat,
+    change::{Change, Parts},
+    verify::{self, Committer},
+};
 use crate::{E2eeError, Flaw, KeyValueError, Lists, Me, Member};
+
+/// An entry of the log, once its wrap is open.
+#[derive(Clone, Copy)]
+pub struct Arriving<'a> {
+    /// What it is, in clear.
+    pub kind: EntryKind,
+    /// The keys that it installs, in clear; empty if none.
+    pub installs: &'a [u8],
+    /// `content.EntryContent`, encoded.
+    pub content: &'a [u8],
+}
 
 /// What an entry brought.
 #[non_exhaustive]
@@ -30,12 +46,14 @@ pub enum Received {
         seen: Seen,
     },
     /// A commit, which has been merged: a new epoch has begun, and a pending commit of one's own is gone. It may be the
-    /// own pending one itself.
+    /// own pending one itself. Or a restart, whose group was joined.
     Commit {
         /// Whose keys it renewed.
         sender: Member,
         /// What he had seen of the log. The signature in it is yet to be checked.
         seen: Seen,
+        /// What it has changed.
+        change: Change,
     },
     /// A message that says it is this device's own, which MLS cannot decrypt again. Nothing authenticates it: the outbox
     /// knows its own by their bytes.
@@ -43,7 +61,7 @@ pub enum Received {
 }
 
 impl Chat {
-    /// Receives the content of the next entry, once its wrap is open.
+    /// Receives the next entry: a message, or a commit, one's own pending one as well.
     ///
     /// `lists` are the newest of the chat's accounts that the log has brought up to here.
     ///
@@ -51,17 +69,15 @@ impl Chat {
     /// [`E2eeError::Invalid`]: all skip the entry. [`E2eeError::Private`]: this device alone cannot follow.
     /// [`E2eeError::Unsupported`]: a later release made it; the chat stands still until the update.
     /// [`E2eeError::Storage`].
-    pub fn receive(
-        &mut self,
-        me: &Me<'_>,
-        kind: EntryKind,
-        content: &[u8],
-        lists: &Lists<'_>,
-    ) -> Result<Received, E2eeError> {
-        let content = EntryContent::decode(content).map_err(|_| Flaw::Malformed)?;
+    pub fn receive(&mut self, me: &Me<'_>, entry: &Arriving<'_>, lists: &Lists<'_>) -> Result<Received, E2eeError> {
+        self.check_member()?;
+        let content = EntryContent::decode(entry.content).map_err(|_| Flaw::Malformed)?;
+        if content.restart.is_some() {
+            return Err(Flaw::Kind.into());
+        }
         let message = MlsMessageIn::tls_deserialize_exact(&content.mls[..]).map_err(|_| Flaw::Malformed)?;
         let message = message.try_into_protocol_message().map_err(|_| Flaw::Kind)?;
-        match (kind, message) {
+        match (entry.kind, message) {
             (EntryKind::Message, ProtocolMessage::PrivateMessage(message))
                 if message.content_type() == ContentType::Application =>
             {
@@ -70,7 +86,12 @@ impl Chat {
             (EntryKind::Commit, ProtocolMessage::PublicMessage(message))
                 if message.content_type() == ContentType::Commit =>
             {
-                self.receive_commit(me, *message, &content.fork_tag, lists)
+                let parts = Parts {
+                    fork_tag: &content.fork_tag,
+                    device_lists: &content.device_lists,
+                    installs: entry.installs,
+                };
+                self.receive_commit(me, *message, &parts, lists)
             }
             (EntryKind::Change, _) => Err(E2eeError::Unsupported),
             _ => Err(Flaw::Kind.into()),
@@ -100,42 +121,46 @@ impl Chat {
         &mut self,
         me: &Me<'_>,
         message: PublicMessageIn,
-        tag: &[u8],
+        parts: &Parts<'_>,
         lists: &Lists<'_>,
     ) -> Result<Received, E2eeError> {
         let committer = match message.sender() {
-            Sender::Member(leaf) => *leaf,
-            Sender::NewMemberCommit => return Err(E2eeError::Unsupported),
+            Sender::Member(leaf) => Committer::Member(*leaf),
+            Sender::NewMemberCommit => Committer::Outside,
             _ => return Err(Flaw::Kind.into()),
         };
         let processed = match self.group.process_message(&me.provider, message.clone()) {
             Ok(processed) => processed,
             Err(error) if may_be_private(&error) => {
-                return Err(me.blame(self.unfollowed(me, message, committer, lists)));
+                return Err(me.blame(self.unfollowed(me, message, committer, parts, lists)));
             }
             Err(error) => return Err(me.blame(flaw(&error))),
         };
         let seen = seen(&processed)?;
-        let crypto = me.provider.crypto();
-        match processed.into_content() {
+        let (sender, change) = match processed.into_content() {
             ProcessedMessageContent::StagedCommitMessage(commit) => {
-                let sender = verify::commit(&self.group, &commit, committer, self.channel, lists)?;
-                if fork_tag(crypto, &commit)? != tag {
-                    return Err(Flaw::Fork.into());
-                }
+                let judged = self.judge(me, &commit, committer, parts, lists)?;
+                let former = (self.group.epoch(), self.group.own_leaf_index());
                 self.group.merge_staged_commit(&me.provider, *commit).map_err(|_| me.blame(E2eeError::Internal))?;
-                Ok(Received::Commit { sender, seen })
+                if judged.1.gone {
+                    self.forget(me)?;
+                    let (epoch, leaf) = former;
+                    me.provider
+                        .storage()
+                        .delete_encryption_epoch_key_pairs(self.group.group_id(), &epoch, leaf.u32())
+                        .map_err(|_| E2eeError::Storage)?;
+                }
+                judged
             }
             ProcessedMessageContent::OwnPendingCommit => {
                 let pending = self.group.pending_commit().ok_or(E2eeError::Internal)?;
-                if fork_tag(crypto, pending)? != tag {
-                    return Err(Flaw::Fork.into());
-                }
-                self.merge_pending(me)?;
-                Ok(Received::Commit { sender: me.member, seen })
+                let judged = self.judge(me, pending, committer, parts, lists)?;
+                self.group.merge_pending_commit(&me.provider).map_err(|_| me.blame(E2eeError::Internal))?;
+                judged
             }
-            _ => Err(Flaw::Kind.into()),
-        }
+            _ => return Err(Flaw::Kind.into()),
+        };
+        Ok(Received::Commit { sender, seen, change })
     }
 
     /// What to say of a commit that this device's secrets cannot follow: a flaw, if the others find one.
@@ -143,7 +168,8 @@ impl Chat {
         &self,
         me: &Me<'_>,
         message: PublicMessageIn,
-        committer: LeafNodeIndex,
+        committer: Committer,
+        parts: &Parts<'_>,
         lists: &Lists<'_>,
     ) -> E2eeError {
         let judge = || {
@@ -154,7 +180,9 @@ impl Chat {
             seen(&processed)?;
             match processed.into_content() {
                 ProcessedMessageContent::StagedCommitMessage(commit) => {
-                    verify::commit(&self.group, &commit, committer, self.channel, lists)
+                    let newer = lists.newer(parts.device_lists)?;
+                    let (lists, begins) = (lists.with(&newer), !parts.installs.is_empty());
+                    verify::commit(&self.group, &commit, committer, self.channel, &lists, begins)
                 }
                 _ => Err(Flaw::Kind.into()),
             }

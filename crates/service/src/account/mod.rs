@@ -1,13 +1,14 @@
-//! The account plane: accounts, their devices, key packages and inboxes.
+//! The account plane: accounts, their devices, key packages, inboxes and vaults.
 //!
-//! An account circuit speaks for one device, once it has proven so. What the plane keeps it could publish: days, counts,
-//! opaque keys and sealed letters.
+//! An account circuit speaks for one device, or for the recovery key, once it has proven so. What the plane keeps it could publish: days, counts,
+//! opaque keys, sealed letters and vaults.
 
 mod contact;
 mod invite;
 mod objects;
 mod registration;
 mod session;
+mod speaker;
 
 use std::sync::Arc;
 

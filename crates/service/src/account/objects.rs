@@ -1,7 +1,7 @@
 //! Signed objects, checked before they are stored.
 
 use undertone_credentials::{DeviceList, InboxKey, KeyPackage};
-use undertone_store::{ListVersion, NewKeyPackages};
+use undertone_store::{ListVersion, ListedDevice, NewKeyPackages, NewList};
 use undertone_wire::{
     Day,
     account::PutKeyPackagesRequest,
@@ -11,10 +11,18 @@ use undertone_wire::{
 
 use crate::{fault, request::ensure};
 
-/// The version by which the store orders lists.
-pub fn version(list: &DeviceList) -> ListVersion {
+/// A list as the store takes it.
+pub fn list(list: &DeviceList) -> NewList {
     let order = list.order();
-    ListVersion { identity_number: order.identity_number, counter: order.counter }
+    NewList {
+        version: ListVersion { identity_number: order.identity_number, counter: order.counter },
+        encoded: list.encoded().clone(),
+        devices: list
+            .devices()
+            .iter()
+            .map(|device| ListedDevice { number: device.number, key: *device.key.as_bytes() })
+            .collect(),
+    }
 }
 
 /// An inbox key for this week, clocks being what they are: one for a week far ahead could never be replaced.

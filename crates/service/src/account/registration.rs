@@ -43,8 +43,8 @@ impl<A: Accounts> AccountPlane<A> {
         let key_packages = request.key_packages.unwrap_or_default();
         let new = NewAccount {
             account: list.account(),
-            list_version: objects::version(&list),
-            device_list: request.device_list,
+            recovery_key: *list.recovery().as_bytes(),
+            list: objects::list(&list),
             inbox_week: inbox_key.week(),
             inbox_key: request.inbox_key,
             device: device.device(),

@@ -1,59 +1,46 @@
-//! One account circuit: silent until it has proven which device it speaks for.
+//! One account circuit: silent until it has proven whom it speaks for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use undertone_credentials::{AuthenticatedDevice, DeviceList, verify_authenticate};
-use undertone_store::Accounts;
+use undertone_credentials::{AuthenticatedDevice, DeviceList, verify_authenticate, verify_recover};
+use undertone_store::{Accounts, Vault, Visit};
 use undertone_wire::{
     HandshakeHash, Now,
     account::{
-        AccountHandler, AuthenticateReply, AuthenticateRequest, ClearInboxReply, ClearInboxRequest, PutDeviceListReply,
-        PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest, PutKeyPackagesReply, PutKeyPackagesRequest,
-        ReadInboxReply, ReadInboxRequest, RegisterReply, RegisterRequest,
+        AccountHandler, AuthenticateReply, AuthenticateRequest, ClearInboxReply, ClearInboxRequest, DeleteAccountReply,
+        DeleteAccountRequest, PutDeviceListReply, PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest,
+        PutKeyPackagesReply, PutKeyPackagesRequest, PutVaultReply, PutVaultRequest, ReadInboxReply, ReadInboxRequest,
+        ReadVaultReply, ReadVaultRequest, RecoverReply, RecoverRequest, RegisterReply, RegisterRequest,
     },
     circuit::{Code, Fault},
     limits::{KEY_PACKAGES_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
+    padding,
 };
 
-use super::{AccountPlane, objects};
-use crate::{fault, request::parse};
+use super::{AccountPlane, objects, speaker::Speaker};
+use crate::{
+    fault,
+    request::{ensure, parse},
+};
 
 /// Answers one account circuit.
 pub struct AccountSession<A> {
     plane: Arc<AccountPlane<A>>,
     circuit: HandshakeHash,
-    /// Set once: a circuit never changes whom it speaks for.
-    device: OnceLock<AuthenticatedDevice>,
+    speaker: Speaker,
 }
 
 impl<A: Accounts> AccountSession<A> {
     pub(super) fn new(plane: Arc<AccountPlane<A>>, circuit: HandshakeHash) -> Self {
-        Self { plane, circuit, device: OnceLock::new() }
+        Self { plane, circuit, speaker: Speaker::default() }
     }
 
     /// The device that this circuit speaks for, and its account's list, on which it must still have its place.
     async fn current(&self) -> Result<(&AuthenticatedDevice, DeviceList), Fault> {
-        let device = self.device.get().ok_or(Code::Unauthenticated)?;
+        let device = self.speaker.device()?;
         match self.plane.account(device.account()).await? {
             Some((_, list)) if device.is_on(&list) => Ok((device, list)),
             _ => Err(Code::Unauthenticated.into()),
-        }
-    }
-
-    /// Fails when the circuit speaks for another device already.
-    fn ensure_free_for(&self, device: &AuthenticatedDevice) -> Result<(), Fault> {
-        match self.device.get() {
-            Some(other) if other.account() != device.account() || other.device() != device.device() => {
-                Err(Code::Forbidden.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn speak_for(&self, device: AuthenticatedDevice) -> Result<(), Fault> {
-        match self.device.set(device) {
-            Ok(()) => Ok(()),
-            Err(device) => self.ensure_free_for(&device),
         }
     }
 }
@@ -61,20 +48,24 @@ impl<A: Accounts> AccountSession<A> {
 impl<A: Accounts> AccountHandler for AccountSession<A> {
     async fn register(&self, now: Now, request: RegisterRequest) -> Result<RegisterReply, Fault> {
         let (device, new) = self.plane.check_registration(now, &self.circuit, request)?;
-        self.ensure_free_for(&device)?;
+        self.speaker.ensure_free_for(&device)?;
         self.plane.create(new, now).await?;
-        self.speak_for(device)?;
+        self.speaker.speak_for(device)?;
         Ok(RegisterReply {})
     }
 
     async fn authenticate(&self, now: Now, request: AuthenticateRequest) -> Result<AuthenticateReply, Fault> {
         let account = parse(&request.account)?;
+        let visit = visit(&request)?;
         let (stored, list) = self.plane.account(account).await?.ok_or(Code::Unauthenticated)?;
         let device =
             verify_authenticate(&self.circuit, &list, request.device, &request.signature).map_err(fault::proof)?;
-        self.speak_for(device)?;
+        self.speaker.ensure_free_for(&device)?;
         let store = &self.plane.store;
-        store.seen(account, now.day()).await.map_err(fault::store)?;
+        if !store.seen(account, request.device, visit, now.day()).await.map_err(fault::store)? {
+            return Err(Code::Conflict.into());
+        }
+        self.speaker.speak_for(device)?;
         Ok(AuthenticateReply {
             key_packages_left: store.key_packages_left(account, request.device).await.map_err(fault::store)?,
             inbox_key_week: stored.inbox_week.0,
@@ -82,15 +73,29 @@ impl<A: Accounts> AccountHandler for AccountSession<A> {
         })
     }
 
+    async fn recover(&self, _: Now, request: RecoverRequest) -> Result<RecoverReply, Fault> {
+        let proof = verify_recover(&self.circuit, &request.recovery_key, &request.signature).map_err(fault::proof)?;
+        let store = &self.plane.store;
+        let account = store.recoverable(*proof.key().as_bytes()).await.map_err(fault::store)?.ok_or(Code::NotFound)?;
+        let (stored, list) = self.plane.account(account).await?.ok_or(Code::NotFound)?;
+        if !proof.is_of(&list) {
+            return Err(fault::unusable());
+        }
+        let Vault { revision, sealed } = store.vault(account).await.map_err(fault::store)?;
+        self.speaker.recover(account, proof)?;
+        Ok(RecoverReply { device_list: stored.device_list, vault_revision: revision, vault: sealed })
+    }
+
     async fn put_device_list(&self, _: Now, request: PutDeviceListRequest) -> Result<PutDeviceListReply, Fault> {
-        let (device, _) = self.current().await?;
+        let account = match self.speaker.recovering() {
+            Some(account) => account,
+            None => self.current().await?.0.account(),
+        };
         let list = DeviceList::verify(&request.device_list).map_err(fault::object)?;
-        if list.account() != device.account() {
+        if list.account() != account {
             return Err(Code::Forbidden.into());
         }
-        let version = objects::version(&list);
-        let put = self.plane.store.put_device_list(device.account(), version, request.device_list).await;
-        if !put.map_err(fault::store)? {
+        if !self.plane.store.put_device_list(account, objects::list(&list)).await.map_err(fault::store)? {
             return Err(Code::Conflict.into());
         }
         Ok(PutDeviceListReply {})
@@ -99,7 +104,9 @@ impl<A: Accounts> AccountHandler for AccountSession<A> {
     async fn put_inbox_key(&self, now: Now, request: PutInboxKeyRequest) -> Result<PutInboxKeyReply, Fault> {
         let (device, list) = self.current().await?;
         let key = objects::inbox_key(&list, &request.inbox_key, now.day())?;
-        let put = self.plane.store.put_inbox_key(device.account(), key.week(), request.inbox_key).await;
+        let identity_number = list.order().identity_number;
+        let store = &self.plane.store;
+        let put = store.put_inbox_key(device.account(), identity_number, key.week(), request.inbox_key).await;
         if !put.map_err(fault::store)? {
             return Err(Code::Conflict.into());
         }
@@ -124,7 +131,44 @@ impl<A: Accounts> AccountHandler for AccountSession<A> {
 
     async fn clear_inbox(&self, _: Now, request: ClearInboxRequest) -> Result<ClearInboxReply, Fault> {
         let (device, _) = self.current().await?;
-        self.plane.store.clear_inbox(device.account(), request.up_to).await.map_err(fault::store)?;
+        let cleared = self.plane.store.clear_inbox(device.account(), device.device(), request.up_to).await;
+        cleared.map_err(fault::store)?;
         Ok(ClearInboxReply {})
     }
+
+    async fn read_vault(&self, _: Now, _: ReadVaultRequest) -> Result<ReadVaultReply, Fault> {
+        let (device, _) = self.current().await?;
+        let Vault { revision, sealed } = self.plane.store.vault(device.account()).await.map_err(fault::store)?;
+        Ok(ReadVaultReply { revision, sealed })
+    }
+
+    async fn put_vault(&self, _: Now, request: PutVaultRequest) -> Result<PutVaultReply, Fault> {
+        let (device, _) = self.current().await?;
+        let PutVaultRequest { revision, sealed } = request;
+        ensure(padding::VAULT.contains(&sealed.len()))?;
+        let put = self.plane.store.put_vault(device.account(), Vault { revision, sealed }).await;
+        if !put.map_err(fault::store)? {
+            return Err(Code::Conflict.into());
+        }
+        Ok(PutVaultReply {})
+    }
+
+    async fn delete_account(&self, _: Now, _: DeleteAccountRequest) -> Result<DeleteAccountReply, Fault> {
+        let device = self.speaker.device()?;
+        match self.plane.account(device.account()).await? {
+            Some((_, list)) if !device.is_on(&list) => return Err(Code::Unauthenticated.into()),
+            Some(_) => self.plane.store.delete(device.account()).await.map_err(fault::store)?,
+            // It was deleted, and its answer got lost.
+            None => {}
+        }
+        Ok(DeleteAccountReply {})
+    }
+}
+
+/// What a device says of its visits, if it does.
+fn visit(request: &AuthenticateRequest) -> Result<Option<Visit>, Fault> {
+    let AuthenticateRequest { last_visit, visit, .. } = request;
+    let said = |bytes: &[u8]| if bytes.is_empty() { Ok(None) } else { parse(bytes).map(Some) };
+    let last = said(last_visit)?;
+    Ok(said(visit)?.map(|next| Visit { last, next }))
 }

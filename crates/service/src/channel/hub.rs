@@ -5,25 +5,29 @@
 //! channel brings it to its end and has it published first. After an append of which the store itself cannot tell, the
 //! next to come reads where the log stands. Until somebody comes, followers may lack that entry: they find it by its
 //! absence as soon as the next one, or a head, arrives, and read.
+//!
+//! A generation ends with an entry that installs the keys of the next. Who has opened it is pushed that entry and nothing
+//! after it, reads up to it, and appends no more.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     pin::Pin,
     sync::{Arc, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use undertone_credentials::HeadKey;
-use undertone_store::{Append, AppendOutcome, Channels, StoreError, StoredChannel};
+use undertone_store::{Append, AppendOutcome, Channels, EndedGeneration, StoreError, StoredChannel};
 use undertone_wire::{
-    ChannelId, Day, HandshakeHash, Now,
+    ChannelId, Day, HandshakeHash, Now, Position,
+    chain::Chain,
     channel::{Entry, Head, LogPush, ReadReply},
     circuit::{Code, Fault},
     limits::{CHANNEL_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
     rpc::{Encoded, Pushes},
 };
 
-use super::{allowance::Allowance, new_entries::NewEntries};
+use super::{allowance::Allowance, new_entries::NewEntries, opening::Keys};
 use crate::fault;
 
 /// What all hubs stand on.
@@ -62,24 +66,47 @@ struct Known {
     /// Of `stored`, signed once for all who ask.
     head: Head,
     allowance: Allowance,
-    /// One for each circuit.
-    followers: HashMap<HandshakeHash, Arc<Pushes<LogPush>>>,
+    /// One for each circuit; all under the current generation.
+    followers: BTreeMap<HandshakeHash, Arc<Pushes<LogPush>>>,
 }
 
 impl<C: Channels> Hub<C> {
     pub fn new(backing: Arc<Backing<C>>, channel: ChannelId, stored: StoredChannel) -> Self {
         let known = Known {
             stored,
-            head: signed_head(&backing.head_key, channel, &stored),
+            head: signed_head(&backing.head_key, channel, &Stand::of(&stored)),
             allowance: Allowance::whole(),
-            followers: HashMap::new(),
+            followers: BTreeMap::new(),
         };
         Self { backing, channel, order: tokio::sync::Mutex::default(), known: known.into() }
     }
 
-    /// The channel as far as we have heard: its current keys.
-    pub fn stored(&self) -> StoredChannel {
-        self.known().stored
+    /// The current generation as far as we have heard.
+    pub fn generation(&self) -> u32 {
+        self.known().stored.generation
+    }
+
+    /// The keys that open a generation. None: there is no such generation yet.
+    pub async fn keys(&self, generation: u32) -> Result<Option<Keys>, Fault> {
+        // Whoever began a generation and has not heard so may ask with its keys.
+        self.head().await?;
+        let StoredChannel { generation: current, read_key, write_key, .. } = self.known().stored;
+        if generation == current {
+            return Ok(Some(Keys { read: read_key, write: Some(write_key) }));
+        }
+        Ok(self.ended(generation).await?.map(|ended| Keys { read: ended.read_key, write: None }))
+    }
+
+    /// Where the log stands for those who have opened a generation, and the entry that ended it; 0 if it is the current
+    /// one.
+    pub async fn head_under(&self, generation: u32) -> Result<(Head, u64), Fault> {
+        let head = self.head().await?;
+        if generation == head.generation {
+            return Ok((head, 0));
+        }
+        let ended = self.ended(generation).await?.ok_or_else(fault::unusable)?;
+        let stand = Stand::at_the_end(&ended, generation);
+        Ok((signed_head(&self.backing.head_key, self.channel, &stand), ended.seq))
     }
 
     /// Where the log stands. An append that is under way just now may or may not be in it.
@@ -91,8 +118,8 @@ impl<C: Channels> Hub<C> {
         Ok(self.known().head.clone())
     }
 
-    /// Appends, and pushes what was appended. Commits are taken as far as the channel's allowance goes.
-    pub async fn append(&self, now: Now, entries: NewEntries) -> Result<AppendOutcome, Fault> {
+    /// Appends under a generation, and pushes what was appended. Commits are taken as far as the channel's allowance goes.
+    pub async fn append(&self, now: Now, generation: u32, entries: NewEntries) -> Result<AppendOutcome, Fault> {
         let mut order = self.order.lock().await;
         self.settle(&mut order).await?;
         let commits = entries.commits();
@@ -101,8 +128,12 @@ impl<C: Channels> Hub<C> {
             let wait_ms = u32::try_from(wait_ms).unwrap_or(u32::MAX);
             return Err(Fault::from(Code::Exhausted).retry_after_ms(wait_ms));
         }
-        let append =
-            Append { channel: self.channel, entries: entries.clone().into_inner(), bytes_max: CHANNEL_BYTES_MAX };
+        let append = Append {
+            channel: self.channel,
+            generation,
+            entries: entries.clone().into_inner(),
+            bytes_max: CHANNEL_BYTES_MAX,
+        };
         let backing = self.backing.clone();
         let outcome = Box::pin(async move { backing.store.append(append).await });
         let under_way = order.under_way.insert(UnderWay { now, entries, outcome });
@@ -111,27 +142,35 @@ impl<C: Channels> Hub<C> {
         outcome.map_err(fault::store)
     }
 
-    /// A page of the log, and a head that is not behind it. None: the channel is gone.
-    pub async fn read(&self, after: u64, limit: u32, today: Day) -> Result<Option<ReadReply>, Fault> {
+    /// A page of the log as far as a generation may read, and a head that is not behind it. None: the channel is gone.
+    pub async fn read(&self, generation: u32, after: u64, limit: u32, today: Day) -> Result<Option<ReadReply>, Fault> {
         let limit = limit.min(PAGE_ENTRIES_MAX);
         let page = self.backing.store.read_after(self.channel, after, limit, PAGE_BYTES_MAX, today).await;
-        let Some(entries) = page.map_err(fault::store)? else {
+        let Some(mut entries) = page.map_err(fault::store)? else {
             return Ok(None);
         };
-        let mut head = self.head().await?;
-        if entries.last().is_some_and(|last| last.seq > head.seq) {
+        let (mut head, mut until) = self.head_under(generation).await?;
+        if until == 0 && entries.last().is_some_and(|last| last.seq > head.seq) {
             // The store has finished an append whose caller has not heard of it yet.
             let mut order = self.order.lock().await;
             order.in_doubt = true;
             self.settle(&mut order).await?;
-            head = self.known().head.clone();
+            drop(order);
+            (head, until) = self.head_under(generation).await?;
         }
+        entries.retain(|entry| until == 0 || entry.seq <= until);
         Ok(Some(ReadReply { entries, head: Some(head) }))
     }
 
-    /// Pushes from now on what is appended; once for each circuit, so that a later call replaces an earlier one.
-    pub fn follow(&self, circuit: HandshakeHash, pushes: Arc<Pushes<LogPush>>) {
-        self.known().followers.insert(circuit, pushes);
+    /// Pushes from now on what is appended; once for each circuit, so that a later call replaces an earlier one. False if
+    /// the generation is not the current one.
+    pub fn follow(&self, circuit: HandshakeHash, generation: u32, pushes: Arc<Pushes<LogPush>>) -> bool {
+        let mut known = self.known();
+        let current = known.stored.generation == generation;
+        if current {
+            known.followers.insert(circuit, pushes);
+        }
+        current
     }
 
     /// Ends [`Self::follow`].
@@ -152,7 +191,9 @@ impl<C: Channels> Hub<C> {
         }
         if order.in_doubt {
             if let Some(stored) = self.backing.store.channel(self.channel).await.map_err(fault::store)? {
-                self.advance(stored, Vec::new());
+                let generation = self.generation();
+                let ended = if stored.generation == generation { None } else { self.ended(generation).await? };
+                self.advance(stored, Vec::new(), ended);
             }
             order.in_doubt = false;
         }
@@ -165,12 +206,13 @@ impl<C: Channels> Hub<C> {
             return;
         };
         match outcome {
-            Ok(AppendOutcome::Appended { first_seq, channel, fresh: true }) => {
+            Ok(AppendOutcome::Appended { first_seq, channel, fresh: true, ended }) => {
                 self.known().allowance.spend(now, entries.commits());
-                self.advance(*channel, entries.into_log(*first_seq));
+                self.advance(*channel, entries.into_log(*first_seq), *ended);
             }
             Ok(AppendOutcome::Appended { channel, .. } | AppendOutcome::Stale(channel)) => {
-                self.advance(*channel, Vec::new());
+                // Nothing new, or what we have not heard of.
+                order.in_doubt |= channel.seq > self.known().stored.seq;
             }
             Ok(AppendOutcome::Conflict | AppendOutcome::NotFound | AppendOutcome::Full)
             | Err(StoreError::NotApplied) => {}
@@ -179,20 +221,30 @@ impl<C: Channels> Hub<C> {
     }
 
     /// Moves on to where the log stands and tells the followers: with the entries, or, where we do not have them, with
-    /// the head alone, upon which they read. Who listens no more is forgotten.
-    fn advance(&self, stored: StoredChannel, entries: Vec<Entry>) {
+    /// the head alone, upon which they read. With a generation its followers go; before that, those who listen no more.
+    fn advance(&self, stored: StoredChannel, mut entries: Vec<Entry>, ended: Option<EndedGeneration>) {
         let mut known = self.known();
         if stored.seq <= known.stored.seq {
             return;
         }
-        known.stored = stored;
-        known.head = signed_head(&self.backing.head_key, self.channel, &stored);
+        let before = std::mem::replace(&mut known.stored, stored);
+        known.head = signed_head(&self.backing.head_key, self.channel, &Stand::of(&stored));
         if known.followers.is_empty() {
             return;
         }
-        let push = LogPush { channel: self.channel.into(), entries, head: Some(known.head.clone()) };
-        let push = Encoded::new(&push);
-        known.followers.retain(|_, pushes| pushes.send(&push));
+        let head = match &ended {
+            Some(ended) => {
+                entries.retain(|entry| entry.seq <= ended.seq);
+                signed_head(&self.backing.head_key, self.channel, &Stand::at_the_end(ended, before.generation))
+            }
+            None => known.head.clone(),
+        };
+        let push = Encoded::new(&LogPush { channel: self.channel.into(), entries, head: Some(head) });
+        known.followers.retain(|_, pushes| pushes.send(&push) && ended.is_none());
+    }
+
+    async fn ended(&self, generation: u32) -> Result<Option<EndedGeneration>, Fault> {
+        self.backing.store.ended_generation(self.channel, generation).await.map_err(fault::store)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -200,14 +252,35 @@ impl<C: Channels> Hub<C> {
     }
 }
 
-fn signed_head(key: &HeadKey, channel: ChannelId, stored: &StoredChannel) -> Head {
+/// Where a log stands, or stood.
+struct Stand {
+    seq: u64,
+    chain: Chain,
+    position: Position,
+    generation: u32,
+}
+
+impl Stand {
+    fn of(stored: &StoredChannel) -> Self {
+        let StoredChannel { seq, chain, position, generation, .. } = *stored;
+        Self { seq, chain, position, generation }
+    }
+
+    /// With the entry that ended a generation, and so began the next.
+    fn at_the_end(ended: &EndedGeneration, generation: u32) -> Self {
+        let EndedGeneration { seq, chain, position, .. } = *ended;
+        Self { seq, chain, position, generation: generation + 1 }
+    }
+}
+
+fn signed_head(key: &HeadKey, channel: ChannelId, stand: &Stand) -> Head {
     Head {
         channel: channel.into(),
-        seq: stored.seq,
-        chain: Bytes::copy_from_slice(stored.chain.as_bytes()),
-        incarnation: stored.position.incarnation,
-        epoch: stored.position.epoch,
-        generation: stored.generation,
-        signature: Bytes::copy_from_slice(&key.sign_head(channel, stored.seq, &stored.chain)),
+        seq: stand.seq,
+        chain: Bytes::copy_from_slice(stand.chain.as_bytes()),
+        incarnation: stand.position.incarnation,
+        epoch: stand.position.epoch,
+        generation: stand.generation,
+        signature: Bytes::copy_from_slice(&key.sign_head(channel, stand.seq, &stand.chain)),
     }
 }

@@ -8,7 +8,9 @@ mod hub;
 mod hubs;
 mod new_entries;
 mod opening;
+mod rights;
 mod session;
+mod ticket;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use self::{
 use crate::{fault, request::parse};
 
 pub use session::ChannelSession;
+pub use ticket::TicketKey;
 
 /// Version of the public parameters, counted up whenever one of them changes.
 const PARAMETERS_VERSION: u32 = 1;
@@ -37,13 +40,14 @@ const PARAMETERS_VERSION: u32 = 1;
 pub struct ChannelPlane<C> {
     backing: Arc<Backing<C>>,
     hubs: Hubs<C>,
+    tickets: TicketKey,
 }
 
 impl<C: Channels> ChannelPlane<C> {
-    /// The plane, with the key that signs heads. There may be only one plane over a store at a time: hubs hear only of
-    /// what is appended through them.
-    pub fn new(store: C, head_key: HeadKey) -> Self {
-        Self { backing: Arc::new(Backing { store, head_key }), hubs: Hubs::new() }
+    /// The plane, with the key that signs heads, and the one of tickets. There may be only one plane over a store at a
+    /// time: hubs hear only of what is appended through them.
+    pub fn new(store: C, head_key: HeadKey, tickets: TicketKey) -> Self {
+        Self { backing: Arc::new(Backing { store, head_key }), hubs: Hubs::new(), tickets }
     }
 
     /// What answers one channel circuit.

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use undertone_store::NewEntry;
+use undertone_credentials::PublicKey;
+use undertone_store::{GenerationKeys, NewEntry};
 use undertone_wire::{
     Day, IdempotencyId, Position, channel,
     channel::EntryKind,
@@ -27,12 +28,14 @@ impl NewEntries {
         ensure(entries.commits() <= COMMIT_BURST)?;
         let ids: HashSet<_> = entries.0.iter().map(|entry| entry.id).collect();
         ensure(ids.len() == entries.0.len())?;
+        // What follows belongs to the next generation, whose write key nobody has proven yet.
+        ensure(entries.0.iter().rev().skip(1).all(|entry| entry.installs.is_none()))?;
         Ok(entries)
     }
 
-    /// How many of them are commits.
+    /// How many of them move the position.
     pub fn commits(&self) -> u32 {
-        self.0.iter().filter(|entry| entry.kind == EntryKind::Commit).map(|_| 1).sum()
+        self.0.iter().filter(|entry| is_commit(entry.kind)).map(|_| 1).sum()
     }
 
     /// As the store takes them.
@@ -51,6 +54,7 @@ impl NewEntries {
                 epoch: entry.position.epoch,
                 expiry_day: entry.expiry_day.0,
                 body: entry.body,
+                installs: entry.installs.as_ref().map(GenerationKeys::to_bytes).unwrap_or_default(),
                 ..channel::Entry::default()
             })
             .collect()
@@ -61,7 +65,7 @@ fn check(entry: channel::NewEntry, today: Day) -> Result<NewEntry, Fault> {
     let kind = EntryKind::try_from(entry.kind).map_err(|_| Code::Unsupported)?;
     let days_max = match kind {
         EntryKind::Message => MESSAGE_DAYS_MAX,
-        EntryKind::Commit => COMMIT_DAYS,
+        EntryKind::Commit | EntryKind::Restart => COMMIT_DAYS,
         EntryKind::Change | EntryKind::Unspecified => return Err(Code::Unsupported.into()),
     };
     ensure(padding::ENTRY.contains(&entry.body.len()))?;
@@ -70,13 +74,33 @@ fn check(entry: channel::NewEntry, today: Day) -> Result<NewEntry, Fault> {
         position: Position { incarnation: entry.incarnation, epoch: entry.epoch },
         expiry_day: expiry_day(entry.expiry_day, today, days_max)?,
         body: entry.body,
+        installs: installs(kind, &entry.installs)?,
         id: parse::<IdempotencyId>(&entry.idempotency_id)?,
     })
+}
+
+/// Restarts are commits of another group.
+fn is_commit(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::Commit | EntryKind::Restart)
+}
+
+/// Keys that nobody could hold would close the channel for good.
+fn installs(kind: EntryKind, bytes: &[u8]) -> Result<Option<GenerationKeys>, Fault> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    ensure(is_commit(kind))?;
+    let keys: GenerationKeys = parse(bytes)?;
+    for key in [&keys.read, &keys.write] {
+        parse::<PublicKey>(key)?;
+    }
+    Ok(Some(keys))
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use undertone_credentials::ReadKey;
 
     use super::*;
 
@@ -90,6 +114,7 @@ mod tests {
             expiry_day: TODAY.0 + MESSAGE_DAYS_MAX,
             body: vec![id; 256].into(),
             idempotency_id: vec![id; 16].into(),
+            installs: Bytes::new(),
         }
     }
 
@@ -104,7 +129,8 @@ mod tests {
         assert_eq!(refused(|_| ()), None);
         assert_eq!(refused(|entry| entry.body = vec![0; 65_536].into()), None);
         assert_eq!(refused(|entry| entry.kind = EntryKind::Commit.into()), None);
-        for kind in [0, 3, 4, -1, i32::MAX] {
+        assert_eq!(refused(|entry| entry.kind = EntryKind::Restart.into()), None);
+        for kind in [0, 3, 5, -1, i32::MAX] {
             assert_eq!(refused(|entry| entry.kind = kind), Some("UNSUPPORTED"));
         }
         for length in [0, 255, 257, 65_535, 65_537, 131_072] {
@@ -112,6 +138,25 @@ mod tests {
         }
         for length in [0, 15, 17] {
             assert_eq!(refused(|entry| entry.idempotency_id = vec![0; length].into()), Some("MALFORMED"));
+        }
+    }
+
+    #[test]
+    fn keys_come_with_commits_and_are_keys() {
+        let key = |seed| *ReadKey::from_seed(&[seed; 32]).public().as_bytes();
+        let good = [key(1), key(2)].concat();
+        let installing = |kind: EntryKind, installs: &[u8]| {
+            refused(|entry| {
+                entry.kind = kind.into();
+                entry.installs = Bytes::copy_from_slice(installs);
+            })
+        };
+        assert_eq!(installing(EntryKind::Commit, &good), None);
+        assert_eq!(installing(EntryKind::Restart, &good), None);
+        assert_eq!(installing(EntryKind::Message, &good), Some("MALFORMED"));
+        let not_keys = [&good[..63], &good[..32], &[&good[..], &[0]].concat(), &[0; 64], &[key(1), [0; 32]].concat()];
+        for wrong in not_keys {
+            assert_eq!(installing(EntryKind::Commit, wrong), Some("MALFORMED"));
         }
     }
 
@@ -126,6 +171,7 @@ mod tests {
         };
         assert!(lives(EntryKind::Message, 31) && !lives(EntryKind::Message, 32));
         assert!(lives(EntryKind::Commit, 91) && !lives(EntryKind::Commit, 92));
+        assert!(lives(EntryKind::Restart, 91) && !lives(EntryKind::Restart, 92));
         assert_eq!(refused(|entry| entry.expiry_day = TODAY.0 - 1), None);
         assert_eq!(refused(|entry| entry.expiry_day = TODAY.0 - 2), Some("MALFORMED"));
     }
@@ -144,5 +190,14 @@ mod tests {
         let commit = |id| channel::NewEntry { kind: EntryKind::Commit.into(), ..entry(id) };
         assert_eq!(check((0..32).map(commit).collect()), None);
         assert_eq!(check((0..33).map(commit).collect()), malformed);
+        let installing = |id| channel::NewEntry {
+            installs: [*ReadKey::from_seed(&[1; 32]).public().as_bytes(); 2].concat().into(),
+            ..commit(id)
+        };
+        assert_eq!(check(vec![entry(1), commit(2), installing(3)]), None);
+        assert_eq!(check(vec![installing(1), entry(2)]), malformed);
+        assert_eq!(check(vec![installing(1), installing(2)]), malformed);
+        let restart = |id| channel::NewEntry { kind: EntryKind::Restart.into(), ..entry(id) };
+        assert_eq!(check((0..32).map(commit).chain([restart(32)]).collect()), malformed);
     }
 }

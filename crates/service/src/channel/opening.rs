@@ -1,12 +1,12 @@
 //! Openings: a circuit proves that it holds a channel's keys.
 //!
-//! A stranger learns nothing: an unknown channel, a wrong signature and an old generation get the same answer after the
-//! same signature checks.
+//! A stranger learns nothing: an unknown channel, a wrong signature and a generation that never was get the same answer
+//! after the same signature checks.
 
-use undertone_credentials::{PublicKey, ReadOpening, SIGNATURE_LEN, WriteOpening, verify_open_read, verify_open_write};
-use undertone_store::StoredChannel;
+use undertone_credentials::{PublicKey, SIGNATURE_LEN, verify_open_read, verify_open_write};
 use undertone_wire::{ChannelId, HandshakeHash, channel::Opening, circuit::Fault};
 
+use super::rights::Rights;
 use crate::request::{ensure, parse};
 
 /// An opening whose form is right.
@@ -15,11 +15,11 @@ pub struct Claim {
     opening: Opening,
 }
 
-/// What a circuit may do in a channel.
-#[derive(Clone, Copy)]
-pub struct Rights {
-    pub read: ReadOpening,
-    pub write: Option<WriteOpening>,
+/// The keys that open a generation.
+pub struct Keys {
+    pub read: [u8; 32],
+    /// None for a generation that is over: nobody writes under it any more.
+    pub write: Option<[u8; 32]>,
 }
 
 impl Claim {
@@ -30,22 +30,26 @@ impl Claim {
         Ok(Self { channel: parse(&opening.channel)?, opening })
     }
 
-    /// Checks its signatures with the keys of the channel, or with `decoy` where there is no such channel. All that was
-    /// claimed must hold.
-    pub fn verify(&self, circuit: &HandshakeHash, stored: Option<&StoredChannel>, decoy: &PublicKey) -> Option<Rights> {
+    /// The generation that it is for.
+    pub fn generation(&self) -> u32 {
+        self.opening.generation
+    }
+
+    /// Checks its signatures with the keys of the generation, or with `decoy` where there is no such. All that was claimed
+    /// must hold; but whoever means to write under a generation that is over could not know so, and may read.
+    pub fn verify(&self, circuit: &HandshakeHash, keys: Option<&Keys>, decoy: &PublicKey) -> Option<Rights> {
         let Opening { generation, read_signature, write_signature, .. } = &self.opening;
         let key = |bytes: Option<&[u8; 32]>| PublicKey::try_from(bytes.unwrap_or(decoy.as_bytes())).unwrap_or(*decoy);
-        let read_key = key(stored.map(|stored| &stored.read_key));
-        let write_key = key(stored.map(|stored| &stored.write_key));
+        let read_key = key(keys.map(|keys| &keys.read));
+        let write_key = key(keys.and_then(|keys| keys.write.as_ref()));
 
         let read = verify_open_read(circuit, self.channel, *generation, &read_key, read_signature);
         let write = (!write_signature.is_empty())
             .then(|| verify_open_write(circuit, self.channel, *generation, &write_key, write_signature));
 
-        let current = stored.is_some_and(|stored| stored.generation == *generation);
-        match (current, read, write) {
-            (true, Ok(read), None) => Some(Rights { read, write: None }),
-            (true, Ok(read), Some(Ok(write))) => Some(Rights { read, write: Some(write) }),
+        match (keys?.write, read, write) {
+            (None, Ok(_), _) | (Some(_), Ok(_), None) => Some(Rights::proven(*generation, false)),
+            (Some(_), Ok(_), Some(Ok(_))) => Some(Rights::proven(*generation, true)),
             _ => None,
         }
     }

@@ -7,24 +7,20 @@ use std::{
     task::Poll,
 };
 
+use bytes::Bytes;
 use undertone_store::{AppendOutcome, Channels};
 use undertone_wire::{
     ChannelId, HandshakeHash, Now,
     channel::{
         AppendReply, AppendRequest, Appended, ChannelHandler, FollowRequest, LogPush, OpenReply, OpenRequest, Opened,
-        ReadReply, ReadRequest, append_reply, opened,
+        ReadReply, ReadRequest, ResumeRequest, append_reply, opened,
     },
     circuit::{Code, Fault},
     limits::OPENINGS_MAX,
     rpc::Pushes,
 };
 
-use super::{
-    ChannelPlane,
-    hub::Hub,
-    new_entries::NewEntries,
-    opening::{Claim, Rights},
-};
+use super::{ChannelPlane, hub::Hub, new_entries::NewEntries, opening::Claim, rights::Rights};
 use crate::{
     fault,
     request::{ensure, parse},
@@ -53,35 +49,59 @@ impl<C: Channels> ChannelSession<C> {
         Self { plane, circuit, channels: Mutex::default() }
     }
 
-    async fn open_one(&self, claim: &Claim) -> Result<opened::Result, Fault> {
+    async fn open_one(&self, now: Now, claim: &Claim) -> Result<Opened, Fault> {
         let hub = self.plane.hub(claim.channel).await?;
-        let stored = hub.as_ref().map(|hub| hub.stored());
+        let keys = match &hub {
+            Some(hub) => hub.keys(claim.generation()).await?,
+            None => None,
+        };
         let decoy = self.plane.backing.head_key.public();
-        let rights = claim.verify(&self.circuit, stored.as_ref(), &decoy);
+        let rights = claim.verify(&self.circuit, keys.as_ref(), &decoy);
         let (Some(hub), Some(rights)) = (hub, rights) else {
             return Ok(refused(Code::NotFound));
         };
-        let head = hub.head().await?;
-        let mut channels = self.channels();
-        if channels.len() >= CIRCUIT_CHANNELS_MAX && !channels.contains_key(&claim.channel) {
+        let (head, until) = hub.head_under(rights.generation()).await?;
+        let Some(rights) = self.admit(claim.channel, hub, rights) else {
             return Ok(refused(Code::Exhausted));
-        }
-        // What was proven stays proven: to open for reading takes no right to write away.
-        let write = rights.write.or(channels.get(&claim.channel).and_then(|before| before.rights.write));
-        channels.insert(claim.channel, Open { hub, rights: Rights { write, ..rights } });
-        Ok(opened::Result::Head(head))
+        };
+        let ticket = if until == 0 { self.plane.tickets.give(now, claim.channel, rights) } else { Bytes::new() };
+        Ok(Opened { result: Some(opened::Result::Head(head)), until, ticket })
     }
 
-    /// A channel that was opened here, under its current generation.
-    fn opened(&self, channel: &ChannelId) -> Result<(Arc<Hub<C>>, Rights), Fault> {
-        let (hub, rights) = match self.channels().get(channel) {
-            Some(open) => (open.hub.clone(), open.rights),
-            None => return Err(Code::Unauthenticated.into()),
+    async fn resume_one(&self, now: Now, ticket: &[u8]) -> Result<Opened, Fault> {
+        let Some((channel, rights)) = self.plane.tickets.take(now, ticket) else {
+            return Ok(refused(Code::NotFound));
         };
-        if rights.read.generation() != hub.stored().generation {
-            return Err(Code::Unauthenticated.into());
+        let Some(hub) = self.plane.hub(channel).await? else {
+            return Ok(refused(Code::NotFound));
+        };
+        let head = hub.head().await?;
+        if head.generation != rights.generation() {
+            return Ok(refused(Code::NotFound));
         }
-        Ok((hub, rights))
+        Ok(match self.admit(channel, hub, rights) {
+            Some(_) => Opened { result: Some(opened::Result::Head(head)), ..Opened::default() },
+            None => refused(Code::Exhausted),
+        })
+    }
+
+    /// Lets this circuit reach a channel, and gives the rights that it has there now. None: it reaches too many already.
+    fn admit(&self, channel: ChannelId, hub: Arc<Hub<C>>, rights: Rights) -> Option<Rights> {
+        let mut channels = self.channels();
+        let before = channels.get(&channel).map(|open| open.rights);
+        if before.is_none() && channels.len() >= CIRCUIT_CHANNELS_MAX {
+            return None;
+        }
+        let rights = before.map_or(rights, |before| rights.and(before));
+        channels.insert(channel, Open { hub, rights });
+        Some(rights)
+    }
+
+    /// A channel that was opened here, under whatever generation.
+    fn opened(&self, channel: &ChannelId) -> Result<(Arc<Hub<C>>, Rights), Fault> {
+        let channels = self.channels();
+        let Open { hub, rights } = channels.get(channel).ok_or(Code::Unauthenticated)?;
+        Ok((hub.clone(), *rights))
     }
 
     /// The channel is gone from the store.
@@ -98,13 +118,13 @@ impl<C: Channels> ChannelSession<C> {
 }
 
 impl<C: Channels> ChannelHandler for ChannelSession<C> {
-    async fn open(&self, _: Now, request: OpenRequest) -> Result<OpenReply, Fault> {
+    async fn open(&self, now: Now, request: OpenRequest) -> Result<OpenReply, Fault> {
         ensure(request.openings.len() <= OPENINGS_MAX)?;
         let claims = request.openings.into_iter().map(Claim::check).collect::<Result<Vec<_>, _>>()?;
         let mut opened = Vec::with_capacity(claims.len());
         for turn in claims.chunks(OPENINGS_A_TURN) {
             for claim in turn {
-                opened.push(Opened { result: Some(self.open_one(claim).await?) });
+                opened.push(self.open_one(now, claim).await?);
             }
             let_others_run().await;
         }
@@ -115,14 +135,20 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
         let channel = parse(&request.channel)?;
         let entries = NewEntries::check(request.entries, now.day())?;
         let (hub, rights) = self.opened(&channel)?;
-        if rights.write.is_none() {
-            return Err(Code::Forbidden.into());
+        if !rights.write() {
+            let current = rights.generation() == hub.generation();
+            return Err(if current { Code::Forbidden } else { Code::Unauthenticated }.into());
         }
-        let result = match hub.append(now, entries).await? {
+        let result = match hub.append(now, rights.generation(), entries).await? {
             AppendOutcome::Appended { first_seq, .. } => {
-                append_reply::Result::Appended(Appended { first_seq, head: Some(hub.head().await?) })
+                let (head, _) = hub.head_under(rights.generation()).await?;
+                append_reply::Result::Appended(Appended { first_seq, head: Some(head) })
             }
-            AppendOutcome::Stale(_) => append_reply::Result::Stale(hub.head().await?),
+            // What had been appended before its generation ended was found again. Nothing else is taken.
+            AppendOutcome::Stale(channel) if channel.generation != rights.generation() => {
+                return Err(Code::Unauthenticated.into());
+            }
+            AppendOutcome::Stale(_) => append_reply::Result::Stale(hub.head_under(rights.generation()).await?.0),
             AppendOutcome::Conflict => append_reply::Result::Conflict(true),
             AppendOutcome::NotFound => return Err(self.gone(&channel, &hub)),
             AppendOutcome::Full => return Err(fault::full()),
@@ -132,19 +158,31 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
 
     async fn read(&self, now: Now, request: ReadRequest) -> Result<ReadReply, Fault> {
         let channel = parse(&request.channel)?;
-        let (hub, _) = self.opened(&channel)?;
-        hub.read(request.after, request.limit, now.day()).await?.ok_or_else(|| self.gone(&channel, &hub))
+        let (hub, rights) = self.opened(&channel)?;
+        let page = hub.read(rights.generation(), request.after, request.limit, now.day()).await?;
+        page.ok_or_else(|| self.gone(&channel, &hub))
     }
 
     async fn follow(&self, _: Now, request: FollowRequest, pushes: Pushes<LogPush>) -> Result<(), Fault> {
         ensure(request.channels.len() <= OPENINGS_MAX)?;
         let channels = request.channels.iter().map(|bytes| parse(bytes)).collect::<Result<Vec<ChannelId>, _>>()?;
         let hubs = channels.iter().map(|channel| self.opened(channel)).collect::<Result<Vec<_>, _>>()?;
+        // All or none, but for a generation that ends in this moment.
+        ensure_current(hubs.iter().all(|(hub, rights)| rights.generation() == hub.generation()))?;
         let pushes = Arc::new(pushes);
-        for (hub, _) in hubs {
-            hub.follow(self.circuit, pushes.clone());
+        for (hub, rights) in hubs {
+            ensure_current(hub.follow(self.circuit, rights.generation(), pushes.clone()))?;
         }
         Ok(())
+    }
+
+    async fn resume(&self, now: Now, request: ResumeRequest) -> Result<OpenReply, Fault> {
+        ensure(request.tickets.len() <= OPENINGS_MAX)?;
+        let mut opened = Vec::with_capacity(request.tickets.len());
+        for ticket in request.tickets {
+            opened.push(self.resume_one(now, &ticket).await?);
+        }
+        Ok(OpenReply { opened })
     }
 }
 
@@ -156,8 +194,13 @@ impl<C: Channels> Drop for ChannelSession<C> {
     }
 }
 
-fn refused(code: Code) -> opened::Result {
-    opened::Result::Refused(i32::from(code).unsigned_abs())
+fn refused(code: Code) -> Opened {
+    let result = Some(opened::Result::Refused(i32::from(code).unsigned_abs()));
+    Opened { result, ..Opened::default() }
+}
+
+fn ensure_current(current: bool) -> Result<(), Fault> {
+    if current { Ok(()) } else { Err(Code::Unauthenticated.into()) }
 }
 
 /// Lets the executor take up other tasks before this one goes on.

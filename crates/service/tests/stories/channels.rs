@@ -146,10 +146,8 @@ async fn heads_survive_a_restart() {
     let mut world = World::open();
     let keys = world.channel(1).await;
     world.opened(&[&keys]).await.append(NOW, keys.append(vec![message(1)])).await.unwrap();
-    let head_key = undertone_credentials::HeadKey::from_seed(&[99; 32]);
-    let restarted = undertone_service::ChannelPlane::new(world.channel_store.clone(), head_key);
-    assert!(restarted.parameters().head_key[..] == world.head_key.as_bytes()[..]);
-    world.channels = restarted.into();
+    world.restart();
+    assert!(world.channels.parameters().head_key[..] == world.head_key.as_bytes()[..]);
     let page = read(&world.opened(&[&keys]).await, &keys, 0, 10).await;
     assert!(page.entries.len() == 1 && page.head.unwrap().seq == 1);
 }

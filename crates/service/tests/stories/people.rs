@@ -9,13 +9,15 @@ use bytes::Bytes;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use undertone_credentials::{
     Device, DeviceKey, DeviceList, HeadKey, INBOX_KEY_LEN, IdentityKey, InboxKey, KeyPackage, PublicKey, ReadKey,
-    RecoveryKey, WriteKey, authenticate, open_read, open_write, register,
+    RecoveryKey, WriteKey, authenticate, open_read, open_write, recover, register,
 };
-use undertone_service::{AccountPlane, AccountSession, ChannelPlane, ChannelSession, Registration, VisitorSession};
+use undertone_service::{
+    AccountPlane, AccountSession, ChannelPlane, ChannelSession, Registration, TicketKey, VisitorSession,
+};
 use undertone_store::memory::{MemoryAccounts, MemoryChannels};
 use undertone_wire::{
     AccountId, ChannelId, Day, HandshakeHash, Message, Now,
-    account::{AccountHandler, AuthenticateRequest, PutKeyPackagesRequest, RegisterRequest},
+    account::{AccountHandler, AuthenticateRequest, PutKeyPackagesRequest, RecoverRequest, RegisterRequest},
     channel::{
         AppendReply, AppendRequest, ChannelHandler, EntryKind, Head, LogPush, NewEntry, OpenRequest, Opening,
         append_reply, opened,
@@ -46,11 +48,10 @@ pub struct World {
 impl World {
     pub fn new(registration: Registration) -> Self {
         let (account_store, channel_store) = (Accounts::default(), Channels::default());
-        let head_key = HeadKey::from_seed(&[99; 32]);
         Self {
-            head_key: head_key.public(),
+            head_key: HeadKey::from_seed(&[99; 32]).public(),
             accounts: Arc::new(AccountPlane::new(account_store.clone(), registration)),
-            channels: Arc::new(ChannelPlane::new(channel_store.clone(), head_key)),
+            channels: Arc::new(channel_plane(&channel_store, 1)),
             account_store,
             channel_store,
             circuits: AtomicU64::new(1),
@@ -59,6 +60,11 @@ impl World {
 
     pub fn open() -> Self {
         Self::new(Registration::Open)
+    }
+
+    /// Forgets what is in memory alone.
+    pub fn restart(&mut self) {
+        self.channels = Arc::new(channel_plane(&self.channel_store, 2));
     }
 
     fn circuit(&self) -> HandshakeHash {
@@ -106,6 +112,12 @@ impl World {
     }
 }
 
+/// With tickets of its own at each start.
+fn channel_plane(store: &Channels, start: u8) -> ChannelPlane<Channels> {
+    let tickets = TicketKey::generate(&mut ChaCha20Rng::from_seed([start; 32]));
+    ChannelPlane::new(store.clone(), HeadKey::from_seed(&[99; 32]), tickets)
+}
+
 pub fn code<T>(result: Result<T, Fault>) -> &'static str {
     match result {
         Ok(_) => "OK",
@@ -151,8 +163,19 @@ impl Person {
     }
 
     pub fn authentication(&self, circuit: &HandshakeHash) -> AuthenticateRequest {
-        let signature = authenticate(circuit, self.account(), 1, &self.device);
-        AuthenticateRequest { account: self.account().into(), device: 1, signature: Bytes::copy_from_slice(&signature) }
+        self.authentication_of(circuit, 1, &self.device)
+    }
+
+    pub fn authentication_of(&self, circuit: &HandshakeHash, device: u32, key: &DeviceKey) -> AuthenticateRequest {
+        let signature = Bytes::copy_from_slice(&authenticate(circuit, self.account(), device, key));
+        AuthenticateRequest { account: self.account().into(), device, signature, ..AuthenticateRequest::default() }
+    }
+
+    pub fn recovery(&self, circuit: &HandshakeHash) -> RecoverRequest {
+        RecoverRequest {
+            recovery_key: Bytes::copy_from_slice(self.recovery.public().as_bytes()),
+            signature: Bytes::copy_from_slice(&recover(circuit, &self.recovery)),
+        }
     }
 
     pub fn inbox_key(&self, day: Day) -> Bytes {
@@ -173,6 +196,7 @@ impl Person {
 /// Whoever has these has the channel.
 pub struct Keys {
     pub channel: ChannelId,
+    pub generation: u32,
     pub read: ReadKey,
     pub write: WriteKey,
 }
@@ -181,9 +205,20 @@ impl Keys {
     pub fn new(seed: u8) -> Self {
         Self {
             channel: ChannelId::new([seed; 16]),
+            generation: 0,
             read: ReadKey::from_seed(&[seed; 32]),
             write: WriteKey::from_seed(&[seed.wrapping_add(100); 32]),
         }
+    }
+
+    /// Those of the channel's next generation.
+    pub fn next(&self, seed: u8) -> Self {
+        Self { channel: self.channel, generation: self.generation + 1, ..Self::new(seed) }
+    }
+
+    /// As the entry that begins their generation carries them.
+    pub fn installs(&self) -> Bytes {
+        [*self.read.public().as_bytes(), *self.write.public().as_bytes()].concat().into()
     }
 
     pub fn creation(&self) -> CreateChannelRequest {
@@ -195,11 +230,11 @@ impl Keys {
     }
 
     pub fn opening(&self, circuit: &HandshakeHash, to_write: bool) -> Opening {
-        let write = open_write(circuit, self.channel, 0, &self.write);
+        let write = open_write(circuit, self.channel, self.generation, &self.write);
         Opening {
             channel: self.channel.into(),
-            generation: 0,
-            read_signature: Bytes::copy_from_slice(&open_read(circuit, self.channel, 0, &self.read)),
+            generation: self.generation,
+            read_signature: Bytes::copy_from_slice(&open_read(circuit, self.channel, self.generation, &self.read)),
             write_signature: if to_write { Bytes::copy_from_slice(&write) } else { Bytes::new() },
         }
     }
@@ -218,7 +253,13 @@ pub fn entry(kind: EntryKind, epoch: u64, number: u8) -> NewEntry {
         expiry_day: TODAY.0 + 30,
         body: vec![number; 256].into(),
         idempotency_id: vec![number; 16].into(),
+        installs: Bytes::new(),
     }
+}
+
+/// A commit that begins the generation of these keys.
+pub fn installing(keys: &Keys, epoch: u64, number: u8) -> NewEntry {
+    NewEntry { installs: keys.installs(), ..entry(EntryKind::Commit, epoch, number) }
 }
 
 pub fn message(number: u8) -> NewEntry {

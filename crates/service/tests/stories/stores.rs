@@ -8,8 +8,9 @@ use std::sync::{
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use undertone_store::{
-    AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery, InboxPage,
-    Invite, ListVersion, NewAccount, NewChannel, NewKeyPackages, StoreError, StoredAccount, StoredChannel,
+    AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery,
+    EndedGeneration, InboxPage, Invite, NewAccount, NewChannel, NewKeyPackages, NewList, StoreError, StoredAccount,
+    StoredChannel, Vault, Visit,
     memory::{MemoryAccounts, MemoryChannels},
 };
 use undertone_wire::{AccountId, ChannelId, Day, IdempotencyId, Week, channel::Entry};
@@ -100,9 +101,10 @@ macro_rules! scripted {
 scripted!(Accounts for MemoryAccounts {
     change fn create(new: NewAccount, today: Day) -> Creation;
     look fn account(account: AccountId) -> Option<StoredAccount>;
-    change fn seen(account: AccountId, today: Day) -> ();
-    change fn put_device_list(account: AccountId, version: ListVersion, device_list: Bytes) -> bool;
-    change fn put_inbox_key(account: AccountId, week: Week, inbox_key: Bytes) -> bool;
+    look fn recoverable(recovery_key: [u8; 32]) -> Option<AccountId>;
+    change fn seen(account: AccountId, device: u32, visit: Option<Visit>, today: Day) -> bool;
+    change fn put_device_list(account: AccountId, list: NewList) -> bool;
+    change fn put_inbox_key(account: AccountId, identity_number: u32, week: Week, inbox_key: Bytes) -> bool;
     change fn put_key_packages(account: AccountId, device: u32, new: NewKeyPackages, one_time_max: u32) -> u32;
     look fn key_packages_left(account: AccountId, device: u32) -> u32;
     change fn take_contact(account: AccountId) -> Option<Contact>;
@@ -110,7 +112,10 @@ scripted!(Accounts for MemoryAccounts {
         account: AccountId, id: IdempotencyId, sealed: Bytes, expiry_day: Day, entries_max: u64
     ) -> Delivery;
     look fn read_inbox(account: AccountId, after: u64, limit: u32, bytes_max: usize) -> InboxPage;
-    change fn clear_inbox(account: AccountId, up_to: u64) -> ();
+    change fn clear_inbox(account: AccountId, device: u32, up_to: u64) -> ();
+    look fn vault(account: AccountId) -> Vault;
+    change fn put_vault(account: AccountId, vault: Vault) -> bool;
+    change fn delete(account: AccountId) -> ();
     change fn add_invite(invite: Invite) -> ();
     change fn expire(today: Day) -> ();
     look fn counts() -> AccountCounts;
@@ -119,6 +124,7 @@ scripted!(Accounts for MemoryAccounts {
 scripted!(Channels for MemoryChannels {
     change fn create(new: NewChannel, today: Day) -> bool;
     look fn channel(channel: ChannelId) -> Option<StoredChannel>;
+    look fn ended_generation(channel: ChannelId, generation: u32) -> Option<EndedGeneration>;
     change fn append(append: Append) -> AppendOutcome;
     look fn read_after(channel: ChannelId, after: u64, limit: u32, bytes_max: usize, today: Day) -> Option<Vec<Entry>>;
     change fn expire(today: Day, unused_days: u32) -> ();

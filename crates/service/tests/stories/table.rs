@@ -5,18 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use undertone_credentials::{Device, DeviceKey};
 use undertone_wire::{
-    Now,
+    HandshakeHash, Now,
     account::{
-        Account, AccountHandler, ClearInboxRequest, PutDeviceListRequest, PutInboxKeyRequest, PutKeyPackagesRequest,
-        ReadInboxRequest,
+        Account, AccountHandler, ClearInboxRequest, DeleteAccountRequest, PutDeviceListRequest, PutInboxKeyRequest,
+        PutKeyPackagesRequest, PutVaultRequest, ReadInboxRequest, ReadVaultRequest,
     },
-    channel::{Channel, ChannelHandler, FollowRequest, OpenRequest, ReadRequest},
+    channel::{Channel, ChannelHandler, FollowRequest, OpenRequest, ReadRequest, ResumeRequest},
     circuit::Fault,
     rpc::{Answer, Dispatch, Method, OpenPushes, Service},
     visitor::{DeliverRequest, FetchContactRequest, Visitor},
 };
 
-use crate::people::{Keys, Listener, NOW, Person, TODAY, World, code, message};
+use crate::people::{Keys, Listener, NOW, Person, TODAY, World, code, installing, message};
 
 async fn ask<M: Method>(session: &impl Dispatch<M::Service>, request: M) -> &'static str {
     code(dispatch(session, NOW, M::NUMBER, request.encode_to_vec().into()).await)
@@ -34,26 +34,31 @@ pub async fn dispatch<S: Service>(
 #[tokio::test]
 async fn account_circuits() {
     const METHODS: usize = Account::METHODS.len();
-    // Register, Authenticate, PutDeviceList, PutInboxKey, PutKeyPackages, ReadInbox, ClearInbox.
-    let table: [(&str, [&str; METHODS]); 4] = [
+    const NOBODY: &str = "UNAUTHENTICATED";
+    // Register, Authenticate, PutDeviceList, PutInboxKey, PutKeyPackages, ReadInbox, ClearInbox, ReadVault, PutVault,
+    // Recover, DeleteAccount.
+    let table: [(&str, [&str; METHODS]); 6] = [
+        ("silent", ["OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY]),
+        ("authenticated", ["OK"; METHODS]),
+        ("recovering", ["OK", "OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY]),
         (
-            "silent",
-            ["OK", "OK", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED"],
-        ),
-        ("authenticated", ["OK", "OK", "OK", "OK", "OK", "OK", "OK"]),
-        ("another's", ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "OK", "OK"]),
-        (
-            "removed",
+            "another's",
             [
-                "CONFLICT",
-                "UNAUTHENTICATED",
-                "UNAUTHENTICATED",
-                "UNAUTHENTICATED",
-                "UNAUTHENTICATED",
-                "UNAUTHENTICATED",
-                "UNAUTHENTICATED",
+                "FORBIDDEN",
+                "FORBIDDEN",
+                "FORBIDDEN",
+                "FORBIDDEN",
+                "FORBIDDEN",
+                "OK",
+                "OK",
+                "OK",
+                "OK",
+                "FORBIDDEN",
+                "OK",
             ],
         ),
+        ("removed", ["CONFLICT", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY]),
+        ("deleted", ["OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "NOT_FOUND", "OK"]),
     ];
     for (state, expected) in table {
         for (index, expected) in expected.into_iter().enumerate() {
@@ -62,6 +67,7 @@ async fn account_circuits() {
             let (circuit, session) = world.account_circuit();
             match state {
                 "authenticated" => drop(session.authenticate(NOW, ana.authentication(&circuit)).await.unwrap()),
+                "recovering" => drop(session.recover(NOW, ana.recovery(&circuit)).await.unwrap()),
                 "another's" => {
                     let (bo, _) = world.registered(2).await;
                     session.authenticate(NOW, bo.authentication(&circuit)).await.unwrap();
@@ -72,33 +78,50 @@ async fn account_circuits() {
                     let device_list = ana.next_list(vec![other]).encoded().clone();
                     session.put_device_list(NOW, PutDeviceListRequest { device_list }).await.unwrap();
                 }
+                "deleted" => {
+                    session.authenticate(NOW, ana.authentication(&circuit)).await.unwrap();
+                    session.delete_account(NOW, DeleteAccountRequest {}).await.unwrap();
+                }
                 _ => {}
             }
-            let next = ana.next_list(ana.list.devices().to_vec()).encoded().clone();
-            let packages =
-                PutKeyPackagesRequest { one_time: vec![ana.key_package(5, false)], last_resort: Bytes::new() };
-            let got = match index {
-                0 => ask(&session, ana.registration(&circuit)).await,
-                1 => ask(&session, ana.authentication(&circuit)).await,
-                2 => ask(&session, PutDeviceListRequest { device_list: next }).await,
-                3 => ask(&session, PutInboxKeyRequest { inbox_key: ana.inbox_key(TODAY) }).await,
-                4 => ask(&session, packages).await,
-                5 => ask(&session, ReadInboxRequest { after: 0, limit: 9 }).await,
-                _ => ask(&session, ClearInboxRequest { up_to: 1 }).await,
-            };
+            let got = ask_account(&session, &ana, &circuit, index).await;
             assert_eq!(got, expected, "{} on a circuit that is {state}", Account::METHODS[index]);
         }
+    }
+}
+
+async fn ask_account(
+    session: &impl Dispatch<Account>,
+    ana: &Person,
+    circuit: &HandshakeHash,
+    index: usize,
+) -> &'static str {
+    let next = ana.next_list(ana.list.devices().to_vec()).encoded().clone();
+    let packages = PutKeyPackagesRequest { one_time: vec![ana.key_package(5, false)], last_resort: Bytes::new() };
+    match index {
+        0 => ask(session, ana.registration(circuit)).await,
+        1 => ask(session, ana.authentication(circuit)).await,
+        2 => ask(session, PutDeviceListRequest { device_list: next }).await,
+        3 => ask(session, PutInboxKeyRequest { inbox_key: ana.inbox_key(TODAY) }).await,
+        4 => ask(session, packages).await,
+        5 => ask(session, ReadInboxRequest { after: 0, limit: 9 }).await,
+        6 => ask(session, ClearInboxRequest { up_to: 1 }).await,
+        7 => ask(session, ReadVaultRequest {}).await,
+        8 => ask(session, PutVaultRequest { revision: 1, sealed: vec![1; 8 << 10].into() }).await,
+        9 => ask(session, ana.recovery(circuit)).await,
+        _ => ask(session, DeleteAccountRequest {}).await,
     }
 }
 
 #[tokio::test]
 async fn channel_circuits() {
     const METHODS: usize = Channel::METHODS.len();
-    // Open, Append, Read, Follow.
-    let table: [(&str, [&str; METHODS]); 3] = [
-        ("closed", ["OK", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED"]),
-        ("open to read", ["OK", "FORBIDDEN", "OK", "OK"]),
-        ("open to write", ["OK", "OK", "OK", "OK"]),
+    // Open, Append, Read, Follow, Resume.
+    let table: [(&str, [&str; METHODS]); 4] = [
+        ("closed", ["OK", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "OK"]),
+        ("open to read", ["OK", "FORBIDDEN", "OK", "OK", "OK"]),
+        ("open to write", ["OK", "OK", "OK", "OK", "OK"]),
+        ("open under a generation that is over", ["OK", "UNAUTHENTICATED", "OK", "UNAUTHENTICATED", "OK"]),
     ];
     for (state, expected) in table {
         for (index, expected) in expected.into_iter().enumerate() {
@@ -106,15 +129,19 @@ async fn channel_circuits() {
             let keys = world.channel(1).await;
             let (circuit, session) = world.channel_circuit();
             if state != "closed" {
-                let opening = keys.opening(&circuit, state == "open to write");
+                let opening = keys.opening(&circuit, state != "open to read");
                 session.open(NOW, OpenRequest { openings: vec![opening] }).await.unwrap();
+            }
+            if state.ends_with("over") {
+                session.append(NOW, keys.append(vec![installing(&keys.next(2), 0, 9)])).await.unwrap();
             }
             let channel: Bytes = keys.channel.into();
             let got = match index {
                 0 => ask(&session, OpenRequest { openings: vec![keys.opening(&circuit, true)] }).await,
                 1 => ask(&session, keys.append(vec![message(1)])).await,
                 2 => ask(&session, ReadRequest { channel, after: 0, limit: 9 }).await,
-                _ => ask(&session, FollowRequest { channels: vec![channel] }).await,
+                3 => ask(&session, FollowRequest { channels: vec![channel] }).await,
+                _ => ask(&session, ResumeRequest { tickets: vec![Bytes::from_static(b"none")] }).await,
             };
             assert_eq!(got, expected, "{} where the channel is {state}", Channel::METHODS[index]);
         }

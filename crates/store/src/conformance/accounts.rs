@@ -5,8 +5,8 @@ use undertone_wire::{AccountId, Day, Week};
 
 use super::{Engine, TODAY, at_once};
 use crate::{
-    AccountCounts, Accounts, Creation, Delivery, Invite, InviteHash, ListVersion, NewAccount, NewKeyPackages,
-    StoredAccount,
+    AccountCounts, Accounts, Creation, Delivery, Invite, InviteHash, ListVersion, ListedDevice, NewAccount,
+    NewKeyPackages, NewList, StoredAccount,
 };
 
 pub(super) const ALICE: AccountId = AccountId::new([1; 16]);
@@ -15,11 +15,20 @@ pub(super) const BOB: AccountId = AccountId::new([2; 16]);
 const FIRST: ListVersion = ListVersion { identity_number: 0, counter: 1 };
 const INVITE: InviteHash = InviteHash([7; 32]);
 
+/// The list after `counter` others, with these devices, whose keys follow from their numbers.
+pub(super) fn list(identity_number: u32, counter: u64, encoded: &'static [u8], devices: &[u32]) -> NewList {
+    NewList {
+        version: ListVersion { identity_number, counter },
+        encoded: Bytes::from_static(encoded),
+        devices: devices.iter().map(|number| ListedDevice { number: *number, key: [*number as u8; 32] }).collect(),
+    }
+}
+
 pub(super) fn registration(account: AccountId) -> NewAccount {
     NewAccount {
         account,
-        list_version: FIRST,
-        device_list: Bytes::from_static(b"list"),
+        recovery_key: [account.as_bytes()[0]; 32],
+        list: list(0, 1, b"list", &[1]),
         inbox_week: TODAY.week(),
         inbox_key: Bytes::from_static(b"inbox key"),
         device: 1,
@@ -57,7 +66,7 @@ pub async fn an_account_is_created_once<A: Accounts>(accounts: Engine<A>) {
     };
     assert!(stored(&accounts, ALICE).await == expected);
     assert_eq!(accounts.create(registration(ALICE), TODAY + 1).await.unwrap(), Creation::Created);
-    let other = NewAccount { device_list: Bytes::from_static(b"other"), ..registration(ALICE) };
+    let other = NewAccount { list: list(0, 1, b"other", &[1]), ..registration(ALICE) };
     assert_eq!(accounts.create(other, TODAY).await.unwrap(), Creation::Taken);
     assert!(stored(&accounts, ALICE).await == expected);
 }
@@ -66,7 +75,7 @@ pub async fn an_invite_makes_as_many_accounts_as_it_says<A: Accounts>(accounts: 
     invite(&accounts, 2, TODAY).await;
     assert_eq!(accounts.create(invited(ALICE), TODAY).await.unwrap(), Creation::Created);
     assert_eq!(accounts.create(invited(ALICE), TODAY).await.unwrap(), Creation::Created, "a retry uses none up");
-    let other = NewAccount { device_list: Bytes::from_static(b"other"), ..invited(ALICE) };
+    let other = NewAccount { list: list(0, 1, b"other", &[1]), ..invited(ALICE) };
     assert_eq!(accounts.create(other, TODAY).await.unwrap(), Creation::Taken, "nor does a refusal");
     assert_eq!(accounts.create(invited(BOB), TODAY).await.unwrap(), Creation::Created);
     let third = AccountId::new([3; 16]);
@@ -115,11 +124,11 @@ pub async fn invites_expire<A: Accounts>(accounts: Engine<A>) {
 pub async fn the_day_last_seen_moves_forward_only<A: Accounts>(accounts: Engine<A>) {
     register(&accounts, ALICE).await;
     for (today, last_seen) in [(TODAY, TODAY), (TODAY + 3, TODAY + 3), (TODAY + 2, TODAY + 3)] {
-        accounts.seen(ALICE, today).await.unwrap();
+        assert!(accounts.seen(ALICE, 1, None, today).await.unwrap());
         let account = stored(&accounts, ALICE).await;
         assert_eq!((account.created, account.last_seen), (TODAY, last_seen));
     }
-    accounts.seen(BOB, TODAY).await.unwrap();
+    assert!(accounts.seen(BOB, 1, None, TODAY).await.unwrap());
     assert!(accounts.account(BOB).await.unwrap().is_none());
 }
 
@@ -136,24 +145,22 @@ pub async fn device_lists_only_move_up<A: Accounts>(accounts: Engine<A>) {
         (1, 0, b"older", false),
         (1, 1, b"newer", false),
     ];
-    for (step, (identity_number, counter, list, taken)) in steps.into_iter().enumerate() {
-        let version = ListVersion { identity_number, counter };
-        let list = Bytes::from_static(list);
-        assert_eq!(accounts.put_device_list(ALICE, version, list.clone()).await.unwrap(), taken, "step {step}");
+    for (step, (identity_number, counter, encoded, taken)) in steps.into_iter().enumerate() {
+        let list = list(identity_number, counter, encoded, &[1]);
+        assert_eq!(accounts.put_device_list(ALICE, list.clone()).await.unwrap(), taken, "step {step}");
         let now = stored(&accounts, ALICE).await;
-        assert_eq!(now.list_version == version && now.device_list == list, taken, "step {step}");
+        assert_eq!(now.list_version == list.version && now.device_list == list.encoded, taken, "step {step}");
     }
     let contact = accounts.take_contact(ALICE).await.unwrap().unwrap();
     assert!(contact.device_list == Bytes::from_static(b"next identity"));
-    assert!(!accounts.put_device_list(BOB, FIRST, Bytes::new()).await.unwrap());
+    assert!(!accounts.put_device_list(BOB, list(0, 1, b"list", &[1])).await.unwrap());
 }
 
 pub async fn counters_have_all_their_bits<A: Accounts>(accounts: Engine<A>) {
     register(&accounts, ALICE).await;
-    let list = Bytes::from_static(b"list");
     for (counter, taken) in [(u64::MAX - 1, true), (u64::MAX, true), (u64::MAX - 1, false), (2, false)] {
-        let version = ListVersion { identity_number: u32::MAX, counter };
-        assert_eq!(accounts.put_device_list(ALICE, version, list.clone()).await.unwrap(), taken);
+        let list = list(u32::MAX, counter, b"list", &[1]);
+        assert_eq!(accounts.put_device_list(ALICE, list).await.unwrap(), taken);
     }
     assert_eq!(stored(&accounts, ALICE).await.list_version.counter, u64::MAX);
 }
@@ -165,12 +172,31 @@ pub async fn inbox_keys_do_not_go_back_a_week<A: Accounts>(accounts: Engine<A>) 
         [(week, b"again", true), (week - 1, b"older", false), (week + 2, b"newer", true), (week + 1, b"old", false)];
     for (step, (week, key, taken)) in steps.into_iter().enumerate() {
         let key = Bytes::from_static(key);
-        assert_eq!(accounts.put_inbox_key(ALICE, Week(week), key.clone()).await.unwrap(), taken, "step {step}");
+        assert_eq!(accounts.put_inbox_key(ALICE, 0, Week(week), key.clone()).await.unwrap(), taken, "step {step}");
         assert_eq!(stored(&accounts, ALICE).await.inbox_week == Week(week), taken, "step {step}");
         let contact = accounts.take_contact(ALICE).await.unwrap().unwrap();
         assert_eq!(contact.inbox_key == key, taken, "step {step}");
     }
-    assert!(!accounts.put_inbox_key(BOB, Week(week), Bytes::new()).await.unwrap());
+    assert!(!accounts.put_inbox_key(BOB, 0, Week(week), Bytes::new()).await.unwrap());
+}
+
+pub async fn a_new_identity_makes_room_for_its_inbox_key<A: Accounts>(accounts: Engine<A>) {
+    register(&accounts, ALICE).await;
+    let Week(week) = TODAY.week();
+    let put = async |identity_number, week, key| {
+        accounts.put_inbox_key(ALICE, identity_number, Week(week), Bytes::from_static(key)).await.unwrap()
+    };
+    assert!(put(0, week + 1, b"first").await);
+    assert!(!put(1, week + 1, b"of no identity yet").await);
+    assert!(accounts.put_device_list(ALICE, list(0, 2, b"second", &[1])).await.unwrap());
+    assert_eq!(stored(&accounts, ALICE).await.inbox_week, Week(week + 1));
+    assert!(accounts.put_device_list(ALICE, list(1, 0, b"third", &[1])).await.unwrap());
+    assert_eq!(stored(&accounts, ALICE).await.inbox_week, Week(0));
+    assert!(!put(0, week + 1, b"of the former identity").await);
+    assert!(accounts.take_contact(ALICE).await.unwrap().unwrap().inbox_key == Bytes::from_static(b"first"));
+    assert!(put(1, week, b"second").await);
+    assert_eq!(stored(&accounts, ALICE).await.inbox_week, Week(week));
+    assert!(accounts.take_contact(ALICE).await.unwrap().unwrap().inbox_key == Bytes::from_static(b"second"));
 }
 
 pub async fn accounts_are_counted<A: Accounts>(accounts: Engine<A>) {
@@ -186,7 +212,7 @@ pub async fn accounts_are_counted<A: Accounts>(accounts: Engine<A>) {
     let counts = AccountCounts { accounts: 2, key_packages: 2, inbox_entries: 1 };
     assert_eq!(accounts.counts().await.unwrap(), counts);
     accounts.take_contact(ALICE).await.unwrap();
-    accounts.clear_inbox(BOB, 1).await.unwrap();
+    accounts.clear_inbox(BOB, 1, 1).await.unwrap();
     let counts = AccountCounts { accounts: 2, key_packages: 1, inbox_entries: 0 };
     assert_eq!(accounts.counts().await.unwrap(), counts);
 }

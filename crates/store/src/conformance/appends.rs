@@ -54,7 +54,7 @@ pub async fn a_batch_stands_whole_or_not_at_all<C: Channels>(channels: Engine<C>
     create(&channels).await;
     let before = head(&channels).await;
     assert!(append(&channels, [message(0, 1), message(0, 2), message(9, 3)]).await == AppendOutcome::Stale(before));
-    let full = Append { channel: CHANNEL, entries: vec![message(0, 1), message(0, 2)], bytes_max: 511 };
+    let full = Append { channel: CHANNEL, generation: 0, entries: vec![message(0, 1), message(0, 2)], bytes_max: 511 };
     assert!(channels.append(full).await.unwrap() == AppendOutcome::Full);
     assert!(append(&channels, [message(0, 1), message(0, 1)]).await == AppendOutcome::Conflict);
     assert!(head(&channels).await == before);
@@ -66,7 +66,9 @@ pub async fn a_batch_stands_whole_or_not_at_all<C: Channels>(channels: Engine<C>
 pub async fn nothing_to_append_changes_nothing<C: Channels>(channels: Engine<C>) {
     create(&channels).await;
     let channel = head(&channels).await;
-    assert!(append(&channels, []).await == AppendOutcome::Appended { first_seq: 1, channel, fresh: false });
+    assert!(
+        append(&channels, []).await == AppendOutcome::Appended { first_seq: 1, channel, fresh: false, ended: None }
+    );
     channels.expire(TODAY + 8, 7).await.unwrap();
     assert!(channels.channel(CHANNEL).await.unwrap().is_none(), "it is still unused");
 }
@@ -75,7 +77,7 @@ pub async fn an_entry_without_a_body_is_not_applied<C: Channels>(channels: Engin
     create(&channels).await;
     let before = head(&channels).await;
     let entries = vec![message(0, 1), NewEntry { body: Bytes::new(), ..message(0, 2) }];
-    let append = Append { channel: CHANNEL, entries, bytes_max: PLENTY };
+    let append = Append { channel: CHANNEL, generation: 0, entries, bytes_max: PLENTY };
     assert!(channels.append(append).await == Err(StoreError::NotApplied));
     assert!(head(&channels).await == before);
 }
@@ -84,11 +86,11 @@ pub async fn a_retry_returns_the_first_result_whatever_came_after<C: Channels>(c
     create(&channels).await;
     let first = [message(0, 1), commit(0, 2), message(1, 3)];
     let channel = fresh(&channels, first.clone()).await.1;
-    let again = |channel| AppendOutcome::Appended { first_seq: 1, channel, fresh: false };
+    let again = |channel| AppendOutcome::Appended { first_seq: 1, channel, fresh: false, ended: None };
     assert!(append(&channels, first.clone()).await == again(channel));
     let channel = fresh(&channels, [message(1, 4), commit(1, 5)]).await.1;
     assert!(append(&channels, first.clone()).await == again(channel), "position comes after idempotency");
-    let full = Append { channel: CHANNEL, entries: first.to_vec(), bytes_max: 0 };
+    let full = Append { channel: CHANNEL, generation: 0, entries: first.to_vec(), bytes_max: 0 };
     assert!(channels.append(full).await.unwrap() == again(channel), "and so do bytes");
     assert!(head(&channels).await == channel);
 }
@@ -149,7 +151,7 @@ pub async fn ids_are_forgotten_with_their_partition<C: Channels>(channels: Engin
 pub async fn a_channel_holds_so_many_bytes<C: Channels>(channels: Engine<C>) {
     create(&channels).await;
     let append = async |entries: Vec<NewEntry>, bytes_max| {
-        channels.append(Append { channel: CHANNEL, entries, bytes_max }).await.unwrap()
+        channels.append(Append { channel: CHANNEL, generation: 0, entries, bytes_max }).await.unwrap()
     };
     let appended = |outcome| matches!(outcome, AppendOutcome::Appended { fresh: true, .. });
     assert!(append(vec![message(0, 1)], 255).await == AppendOutcome::Full);
@@ -165,7 +167,10 @@ pub async fn expiry_makes_room<C: Channels>(channels: Engine<C>) {
     fresh(&channels, [expiring(TODAY, message(0, 1)), expiring(TODAY, message(0, 2)), message(0, 3)]).await;
     fresh(&channels, [expiring(TODAY + 1, message(0, 4)), expiring(Day(0), message(0, 5))]).await;
     let append = async |id, bytes_max| {
-        channels.append(Append { channel: CHANNEL, entries: vec![message(0, id)], bytes_max }).await.unwrap()
+        channels
+            .append(Append { channel: CHANNEL, generation: 0, entries: vec![message(0, id)], bytes_max })
+            .await
+            .unwrap()
     };
     channels.expire(TODAY + 1, 7).await.unwrap();
     assert!(append(6, 4 * 256 - 1).await == AppendOutcome::Full);
@@ -199,7 +204,7 @@ pub async fn one_of_many_commits_wins<C: Channels>(channels: Engine<C>) {
     let head = head(&channels).await;
     assert_eq!((head.seq, head.position), (1, at(1)));
     let stale = outcomes.iter().filter(|outcome| **outcome == AppendOutcome::Stale(head)).count();
-    let won = AppendOutcome::Appended { first_seq: 1, channel: head, fresh: true };
+    let won = AppendOutcome::Appended { first_seq: 1, channel: head, fresh: true, ended: None };
     assert_eq!((outcomes.iter().filter(|outcome| **outcome == won).count(), stale), (1, 31));
 }
 
@@ -207,7 +212,7 @@ pub async fn the_same_bytes_at_once_stand_once<C: Channels>(channels: Engine<C>)
     create(&channels).await;
     let outcomes = at_once(32, |_| {
         let channels = channels.clone();
-        let append = Append { channel: CHANNEL, entries: vec![message(0, 1)], bytes_max: PLENTY };
+        let append = Append { channel: CHANNEL, generation: 0, entries: vec![message(0, 1)], bytes_max: PLENTY };
         async move { channels.append(append).await.unwrap() }
     });
     let fresh = outcomes.await.into_iter().map(|outcome| match outcome {

@@ -28,6 +28,7 @@ pub(super) fn entry(kind: EntryKind, epoch: u64, id: u8) -> NewEntry {
         position: at(epoch),
         expiry_day: TODAY + 30,
         body: Bytes::from(vec![id; 256]),
+        installs: None,
         id: IdempotencyId::new([id; 16]),
     }
 }
@@ -45,7 +46,16 @@ pub(super) async fn append_to<C: Channels>(
     channel: ChannelId,
     entries: impl Into<Vec<NewEntry>>,
 ) -> AppendOutcome {
-    channels.append(Append { channel, entries: entries.into(), bytes_max: PLENTY }).await.unwrap()
+    append_under(channels, channel, 0, entries).await
+}
+
+pub(super) async fn append_under<C: Channels>(
+    channels: &Engine<C>,
+    channel: ChannelId,
+    generation: u32,
+    entries: impl Into<Vec<NewEntry>>,
+) -> AppendOutcome {
+    channels.append(Append { channel, generation, entries: entries.into(), bytes_max: PLENTY }).await.unwrap()
 }
 
 pub(super) async fn append<C: Channels>(channels: &Engine<C>, entries: impl Into<Vec<NewEntry>>) -> AppendOutcome {
@@ -58,7 +68,7 @@ pub(super) async fn fresh<C: Channels>(
     entries: impl Into<Vec<NewEntry>>,
 ) -> (u64, StoredChannel) {
     match append(channels, entries).await {
-        AppendOutcome::Appended { first_seq, channel, fresh: true } => (first_seq, channel),
+        AppendOutcome::Appended { first_seq, channel, fresh: true, ended: None } => (first_seq, channel),
         _ => panic!("not appended"),
     }
 }

@@ -58,7 +58,7 @@ pub async fn a_letter_again_is_delivered_once<A: Accounts>(accounts: Engine<A>) 
     deliver(&accounts, 1).await;
     assert_eq!(deliver_on(&accounts, ALICE, 1, TODAY + 30, 1).await, Delivery::Delivered, "even if the inbox is full");
     assert_eq!(inbox(&accounts).await, [(1, 1)]);
-    accounts.clear_inbox(ALICE, 1).await.unwrap();
+    accounts.clear_inbox(ALICE, 1, 1).await.unwrap();
     assert_eq!(deliver(&accounts, 1).await, Delivery::Delivered, "even if it was read and cleared");
     assert_eq!(inbox(&accounts).await, []);
     assert_eq!(stored(&accounts, ALICE).await.inbox_seq, 1);
@@ -87,7 +87,7 @@ pub async fn a_full_inbox_takes_no_more_until_it_is_cleared<A: Accounts>(account
     assert_eq!(deliver(3).await, Delivery::Full);
     assert_eq!(deliver_on(&accounts, BOB, 3, TODAY, 2).await, Delivery::Delivered, "each inbox has its own limit");
     assert_eq!(inbox(&accounts).await, [(1, 1), (2, 2)]);
-    accounts.clear_inbox(ALICE, 1).await.unwrap();
+    accounts.clear_inbox(ALICE, 1, 1).await.unwrap();
     assert_eq!(deliver(3).await, Delivery::Delivered);
     assert_eq!(deliver(4).await, Delivery::Full);
     assert_eq!(inbox(&accounts).await, [(2, 2), (3, 3)]);
@@ -98,13 +98,14 @@ pub async fn what_is_cleared_is_gone_and_its_numbers_too<A: Accounts>(accounts: 
     for (id, day) in [(1, TODAY), (2, TODAY + 1), (3, TODAY)] {
         deliver_on(&accounts, ALICE, id, day, PLENTY).await;
     }
-    accounts.clear_inbox(ALICE, 2).await.unwrap();
-    accounts.clear_inbox(ALICE, 0).await.unwrap();
+    accounts.clear_inbox(ALICE, 1, 2).await.unwrap();
+    accounts.clear_inbox(ALICE, 1, 0).await.unwrap();
     assert_eq!(inbox(&accounts).await, [(3, 3)]);
-    accounts.clear_inbox(ALICE, u64::MAX).await.unwrap();
+    accounts.clear_inbox(ALICE, 1, u64::MAX).await.unwrap();
     assert_eq!(inbox(&accounts).await, []);
     deliver(&accounts, 4).await;
-    assert_eq!(inbox(&accounts).await, [(4, 4)]);
+    accounts.clear_inbox(ALICE, 1, 0).await.unwrap();
+    assert_eq!(inbox(&accounts).await, [(4, 4)], "nobody has read what was still to come");
 }
 
 pub async fn letters_expire_with_their_day<A: Accounts>(accounts: Engine<A>) {
@@ -112,7 +113,7 @@ pub async fn letters_expire_with_their_day<A: Accounts>(accounts: Engine<A>) {
     for (id, day) in [(1, TODAY), (2, Day(0)), (3, TODAY + 1), (4, TODAY)] {
         assert_eq!(deliver_on(&accounts, ALICE, id, day, 4).await, Delivery::Delivered);
     }
-    accounts.clear_inbox(ALICE, 1).await.unwrap();
+    accounts.clear_inbox(ALICE, 1, 1).await.unwrap();
     accounts.expire(TODAY).await.unwrap();
     assert_eq!(inbox(&accounts).await, [(2, 2), (3, 3), (4, 4)], "the last day still counts");
     accounts.expire(TODAY + 1).await.unwrap();
@@ -139,6 +140,6 @@ pub async fn concurrent_letters_get_numbers_without_a_gap<A: Accounts>(accounts:
 pub async fn nobody_has_no_inbox<A: Accounts>(accounts: Engine<A>) {
     assert_eq!(deliver(&accounts, 1).await, Delivery::NotFound);
     assert_eq!(inbox(&accounts).await, []);
-    accounts.clear_inbox(ALICE, 1).await.unwrap();
+    accounts.clear_inbox(ALICE, 1, 1).await.unwrap();
     assert!(accounts.account(ALICE).await.unwrap().is_none());
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Engine, TODAY,
-    accounts::{ALICE, BOB, register, registration},
+    accounts::{ALICE, BOB, list, register, registration},
     at_once,
 };
 use crate::{Accounts, Creation, HANDED_OUT_KEPT, NewAccount, NewKeyPackages};
@@ -35,7 +35,7 @@ async fn take<A: Accounts>(accounts: &Engine<A>) -> Vec<Bytes> {
 
 pub async fn one_of_each_device_in_order_then_the_last_resort<A: Accounts>(accounts: Engine<A>) {
     let key_packages = NewKeyPackages { one_time: vec![package("b"), package("a")], last_resort: Some(package("z")) };
-    let new = NewAccount { device: 7, key_packages, ..registration(ALICE) };
+    let new = NewAccount { list: list(0, 1, b"list", &[7, 9, 3]), device: 7, key_packages, ..registration(ALICE) };
     assert_eq!(accounts.create(new, TODAY).await.unwrap(), Creation::Created);
     assert_eq!(put(&accounts, 3, one_time(["c"])).await, 1);
     assert_eq!(put(&accounts, 7, one_time(["d"])).await, 3);
@@ -76,9 +76,11 @@ pub async fn what_is_beyond_the_limit_is_left_out<A: Accounts>(accounts: Engine<
 
 pub async fn the_same_bytes_are_kept_once<A: Accounts>(accounts: Engine<A>) {
     register(&accounts, ALICE).await;
+    assert!(accounts.put_device_list(ALICE, list(0, 2, b"two", &[1, 2])).await.unwrap());
     assert_eq!(put(&accounts, 1, one_time([1, 2, 1])).await, 2);
     assert_eq!(put(&accounts, 1, one_time([1, 2, 3])).await, 3);
     assert_eq!(put(&accounts, 2, one_time([1])).await, 1, "another device's are its own");
+    assert_eq!(put(&accounts, 3, one_time([1])).await, 0, "who is not listed has none");
 }
 
 pub async fn what_was_handed_out_is_not_taken_again<A: Accounts>(accounts: Engine<A>) {

@@ -14,8 +14,11 @@
 pub mod accounts;
 pub mod appends;
 pub mod channels;
+pub mod devices;
+pub mod generations;
 pub mod inboxes;
 pub mod key_packages;
+pub mod vaults;
 
 use std::sync::Arc;
 
@@ -53,7 +56,22 @@ macro_rules! accounts_conformance {
             accounts::device_lists_only_move_up
             accounts::counters_have_all_their_bits
             accounts::inbox_keys_do_not_go_back_a_week
+            accounts::a_new_identity_makes_room_for_its_inbox_key
             accounts::accounts_are_counted
+            devices::a_device_says_what_it_said_the_last_time
+            devices::a_copy_is_not_seen
+            devices::of_many_copies_one_comes_first
+            devices::a_letter_goes_when_all_devices_have_read_it
+            devices::a_new_device_has_read_nothing
+            devices::with_a_device_goes_what_is_kept_for_it
+            devices::the_same_number_with_another_key_is_another_device
+            devices::a_list_again_or_refused_changes_no_device
+            vaults::a_vault_is_replaced_by_the_next_revision
+            vaults::nobody_has_no_vault
+            vaults::one_of_many_vaults_wins
+            vaults::an_account_is_found_by_its_recovery_key
+            vaults::a_recovery_key_has_one_account
+            vaults::what_is_deleted_leaves_nothing
             key_packages::one_of_each_device_in_order_then_the_last_resort
             key_packages::a_last_resort_stays_until_it_is_replaced
             key_packages::what_is_beyond_the_limit_is_left_out
@@ -105,6 +123,14 @@ macro_rules! channels_conformance {
             appends::concurrent_appends_get_numbers_without_a_gap
             appends::one_of_many_commits_wins
             appends::the_same_bytes_at_once_stand_once
+            generations::a_commit_that_installs_keys_begins_the_next_generation
+            generations::each_ended_generation_keeps_its_read_key_and_its_end
+            generations::only_the_current_generation_appends
+            generations::a_retry_is_found_whatever_generation_it_is
+            generations::keys_belong_to_what_an_id_stands_for
+            generations::keys_stay_when_the_body_has_expired
+            generations::a_restart_begins_the_next_incarnation
+            generations::one_of_many_generations_wins
         }
     };
 }
@@ -134,8 +160,11 @@ mod tests {
             ("accounts", include_str!("accounts.rs")),
             ("appends", include_str!("appends.rs")),
             ("channels", include_str!("channels.rs")),
+            ("devices", include_str!("devices.rs")),
+            ("generations", include_str!("generations.rs")),
             ("inboxes", include_str!("inboxes.rs")),
             ("key_packages", include_str!("key_packages.rs")),
+            ("vaults", include_str!("vaults.rs")),
         ] {
             let cases = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('<').next());
             for case in cases {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque, btree_map::Entry},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
@@ -10,13 +10,13 @@ use undertone_wire::{AccountId, Day, IdempotencyId, Week, account::InboxEntry};
 
 use super::lock;
 use crate::{
-    AccountCounts, Accounts, Contact, Creation, Delivery, HANDED_OUT_KEPT, InboxPage, Invite, InviteHash, ListVersion,
-    NewAccount, NewKeyPackages, StoreError, StoredAccount, entry::expired, page::Page,
+    AccountCounts, Accounts, Contact, Creation, Delivery, HANDED_OUT_KEPT, InboxPage, Invite, InviteHash, ListedDevice,
+    NewAccount, NewKeyPackages, NewList, StoreError, StoredAccount, Vault, Visit, entry::expired, page::Page,
 };
 
-/// Accounts with their key packages and inboxes, and invites, in memory.
-#[derive(Default)]
-pub struct MemoryAccounts(Mutex<State>);
+/// Accounts with their key packages and inboxes, and invites, in memory. Clones are the same accounts.
+#[derive(Clone, Default)]
+pub struct MemoryAccounts(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -26,9 +26,20 @@ struct State {
 
 struct Account {
     stored: StoredAccount,
+    recovery_key: [u8; 32],
     inbox_key: Bytes,
-    devices: BTreeMap<u32, Packages>,
+    devices: BTreeMap<u32, Device>,
     inbox: Vec<Letter>,
+    vault: Vault,
+}
+
+/// A listed device.
+struct Device {
+    key: [u8; 32],
+    packages: Packages,
+    /// It has read the inbox up to and with this entry.
+    read_up_to: u64,
+    visit: Option<[u8; 16]>,
 }
 
 /// Key packages of one device.
@@ -51,12 +62,13 @@ struct Letter {
 impl Accounts for MemoryAccounts {
     async fn create(&self, new: NewAccount, today: Day) -> Result<Creation, StoreError> {
         let State { accounts, invites } = &mut *lock(&self.0);
+        let recoverable = accounts.values().any(|account| account.recovery_key == new.recovery_key);
         let place = match accounts.entry(new.account) {
-            Entry::Occupied(account) if account.get().stored.device_list == new.device_list => {
+            Entry::Occupied(account) if account.get().stored.device_list == new.list.encoded => {
                 return Ok(Creation::Created);
             }
-            Entry::Occupied(_) => return Ok(Creation::Taken),
-            Entry::Vacant(place) => place,
+            Entry::Vacant(place) if !recoverable => place,
+            _ => return Ok(Creation::Taken),
         };
         if let Some(hash) = new.invite {
             match invites.get_mut(&hash) {
@@ -64,20 +76,24 @@ impl Accounts for MemoryAccounts {
                 _ => return Ok(Creation::InviteRefused),
             }
         }
-        let mut packages = Packages::default();
-        packages.put(new.key_packages, u32::MAX);
+        let mut devices: BTreeMap<_, _> = new.list.devices.into_iter().map(Device::listed).collect();
+        if let Some(device) = devices.get_mut(&new.device) {
+            device.packages.put(new.key_packages, u32::MAX);
+        }
         place.insert(Account {
             stored: StoredAccount {
-                list_version: new.list_version,
-                device_list: new.device_list,
+                list_version: new.list.version,
+                device_list: new.list.encoded,
                 inbox_week: new.inbox_week,
                 created: today,
                 last_seen: today,
                 inbox_seq: 0,
             },
+            recovery_key: new.recovery_key,
             inbox_key: new.inbox_key,
-            devices: BTreeMap::from([(new.device, packages)]),
+            devices,
             inbox: Vec::new(),
+            vault: Vault::default(),
         });
         Ok(Creation::Created)
     }
@@ -86,33 +102,68 @@ impl Accounts for MemoryAccounts {
         Ok(lock(&self.0).accounts.get(&account).map(|account| account.stored.clone()))
     }
 
-    async fn seen(&self, account: AccountId, today: Day) -> Result<(), StoreError> {
-        if let Some(account) = lock(&self.0).accounts.get_mut(&account) {
-            account.stored.last_seen = account.stored.last_seen.max(today);
-        }
-        Ok(())
+    async fn recoverable(&self, recovery_key: [u8; 32]) -> Result<Option<AccountId>, StoreError> {
+        let state = lock(&self.0);
+        let mut accounts = state.accounts.iter();
+        Ok(accounts.find(|(_, account)| account.recovery_key == recovery_key).map(|(id, _)| *id))
     }
 
-    async fn put_device_list(
+    async fn seen(
         &self,
         account: AccountId,
-        version: ListVersion,
-        device_list: Bytes,
+        device: u32,
+        visit: Option<Visit>,
+        today: Day,
     ) -> Result<bool, StoreError> {
         let mut state = lock(&self.0);
-        let Some(Account { stored, .. }) = state.accounts.get_mut(&account) else {
-            return Ok(false);
-        };
-        if version > stored.list_version {
-            (stored.list_version, stored.device_list) = (version, device_list);
+        let Some(account) = state.accounts.get_mut(&account) else {
             return Ok(true);
+        };
+        if let (Some(device), Some(visit)) = (account.devices.get_mut(&device), visit) {
+            if !visit.follows(device.visit) {
+                return Ok(false);
+            }
+            device.visit = Some(visit.next);
         }
-        Ok(version == stored.list_version && device_list == stored.device_list)
+        account.stored.last_seen = account.stored.last_seen.max(today);
+        Ok(true)
     }
 
-    async fn put_inbox_key(&self, account: AccountId, week: Week, inbox_key: Bytes) -> Result<bool, StoreError> {
+    async fn put_device_list(&self, account: AccountId, list: NewList) -> Result<bool, StoreError> {
         let mut state = lock(&self.0);
-        let account = state.accounts.get_mut(&account).filter(|account| week >= account.stored.inbox_week);
+        let Some(account) = state.accounts.get_mut(&account) else {
+            return Ok(false);
+        };
+        let stored = &mut account.stored;
+        if list.version <= stored.list_version {
+            return Ok(list.version == stored.list_version && list.encoded == stored.device_list);
+        }
+        if list.version.identity_number > stored.list_version.identity_number {
+            stored.inbox_week = Week(0);
+        }
+        (stored.list_version, stored.device_list) = (list.version, list.encoded);
+        account.devices.retain(|number, device| {
+            list.devices.iter().any(|listed| listed.number == *number && listed.key == device.key)
+        });
+        for listed in list.devices {
+            let (number, device) = Device::listed(listed);
+            account.devices.entry(number).or_insert(device);
+        }
+        account.clear_inbox();
+        Ok(true)
+    }
+
+    async fn put_inbox_key(
+        &self,
+        account: AccountId,
+        identity_number: u32,
+        week: Week,
+        inbox_key: Bytes,
+    ) -> Result<bool, StoreError> {
+        let mut state = lock(&self.0);
+        let account = state.accounts.get_mut(&account).filter(|Account { stored, .. }| {
+            identity_number == stored.list_version.identity_number && week >= stored.inbox_week
+        });
         Ok(account.map(|account| (account.stored.inbox_week, account.inbox_key) = (week, inbox_key)).is_some())
     }
 
@@ -124,25 +175,24 @@ impl Accounts for MemoryAccounts {
         one_time_max: u32,
     ) -> Result<u32, StoreError> {
         let mut state = lock(&self.0);
-        let Some(account) = state.accounts.get_mut(&account) else {
+        let Some(device) = state.accounts.get_mut(&account).and_then(|account| account.devices.get_mut(&device)) else {
             return Ok(0);
         };
-        let packages = account.devices.entry(device).or_default();
-        packages.put(new, one_time_max);
-        Ok(packages.left())
+        device.packages.put(new, one_time_max);
+        Ok(device.packages.left())
     }
 
     async fn key_packages_left(&self, account: AccountId, device: u32) -> Result<u32, StoreError> {
         let state = lock(&self.0);
-        let packages = state.accounts.get(&account).and_then(|account| account.devices.get(&device));
-        Ok(packages.map_or(0, Packages::left))
+        let device = state.accounts.get(&account).and_then(|account| account.devices.get(&device));
+        Ok(device.map_or(0, |device| device.packages.left()))
     }
 
     async fn take_contact(&self, account: AccountId) -> Result<Option<Contact>, StoreError> {
         Ok(lock(&self.0).accounts.get_mut(&account).map(|account| Contact {
             device_list: account.stored.device_list.clone(),
             inbox_key: account.inbox_key.clone(),
-            key_packages: account.devices.values_mut().filter_map(Packages::take).collect(),
+            key_packages: account.devices.values_mut().filter_map(|device| device.packages.take()).collect(),
         }))
     }
 
@@ -189,10 +239,37 @@ impl Accounts for MemoryAccounts {
         Ok(InboxPage { entries, more: letters.peek().is_some() })
     }
 
-    async fn clear_inbox(&self, account: AccountId, up_to: u64) -> Result<(), StoreError> {
-        if let Some(account) = lock(&self.0).accounts.get_mut(&account) {
-            account.inbox.iter_mut().filter(|letter| letter.seq <= up_to).for_each(|letter| letter.cleared = true);
+    async fn clear_inbox(&self, account: AccountId, device: u32, up_to: u64) -> Result<(), StoreError> {
+        let mut state = lock(&self.0);
+        let Some(account) = state.accounts.get_mut(&account) else {
+            return Ok(());
+        };
+        if let Some(device) = account.devices.get_mut(&device) {
+            // What is still to come was not read, whatever he says.
+            device.read_up_to = device.read_up_to.max(up_to.min(account.stored.inbox_seq));
         }
+        account.clear_inbox();
+        Ok(())
+    }
+
+    async fn vault(&self, account: AccountId) -> Result<Vault, StoreError> {
+        Ok(lock(&self.0).accounts.get(&account).map(|account| account.vault.clone()).unwrap_or_default())
+    }
+
+    async fn put_vault(&self, account: AccountId, vault: Vault) -> Result<bool, StoreError> {
+        let mut state = lock(&self.0);
+        let Some(account) = state.accounts.get_mut(&account) else {
+            return Ok(false);
+        };
+        if vault.revision == account.vault.revision + 1 {
+            account.vault = vault;
+            return Ok(true);
+        }
+        Ok(vault == account.vault)
+    }
+
+    async fn delete(&self, account: AccountId) -> Result<(), StoreError> {
+        lock(&self.0).accounts.remove(&account);
         Ok(())
     }
 
@@ -212,10 +289,10 @@ impl Accounts for MemoryAccounts {
 
     async fn counts(&self) -> Result<AccountCounts, StoreError> {
         let State { accounts, .. } = &*lock(&self.0);
-        let packages = accounts.values().flat_map(|account| account.devices.values());
+        let devices = accounts.values().flat_map(|account| account.devices.values());
         Ok(AccountCounts {
             accounts: accounts.len() as u64,
-            key_packages: packages.map(|packages| packages.waiting.len() as u64).sum(),
+            key_packages: devices.map(|device| u64::from(device.packages.left())).sum(),
             inbox_entries: accounts.values().map(|account| account.waiting().count() as u64).sum(),
         })
     }
@@ -224,6 +301,19 @@ impl Accounts for MemoryAccounts {
 impl Account {
     fn waiting(&self) -> impl Iterator<Item = &Letter> {
         self.inbox.iter().filter(|letter| !letter.cleared)
+    }
+
+    /// Forgets what all devices have read.
+    fn clear_inbox(&mut self) {
+        let read_up_to = self.devices.values().map(|device| device.read_up_to).min().unwrap_or(0);
+        self.inbox.iter_mut().filter(|letter| letter.seq <= read_up_to).for_each(|letter| letter.cleared = true);
+    }
+}
+
+impl Device {
+    fn listed(device: ListedDevice) -> (u32, Self) {
+        let ListedDevice { number, key } = device;
+        (number, Self { key, packages: Packages::default(), read_up_to: 0, visit: None })
     }
 }
 

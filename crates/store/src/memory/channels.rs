@@ -1,38 +1,54 @@
 //! The channel plane in memory.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use undertone_wire::{ChannelId, Day, IdempotencyId, channel::Entry};
 
 use super::lock;
 use crate::{
-    Append, AppendOutcome, ChannelCounts, Channels, NewChannel, NewEntry, StoreError, StoredChannel,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, NewEntry, StoreError, StoredChannel,
     append::{Plan, Prepared, Used},
     entry::{StoredEntry, expired},
     page::Page,
 };
 
-/// Channels and their logs, in memory.
-#[derive(Default)]
-pub struct MemoryChannels(Mutex<BTreeMap<ChannelId, Log>>);
+/// Channels and their logs, in memory. Clones are the same channels.
+#[derive(Clone, Default)]
+pub struct MemoryChannels(Arc<Mutex<BTreeMap<ChannelId, Log>>>);
 
+#[derive(Clone)]
 struct Log {
     channel: StoredChannel,
     created: Day,
+    /// Generations that are over.
+    ended: BTreeMap<u32, EndedGeneration>,
     /// The entry with number n stands at n - 1.
     entries: Vec<Kept>,
 }
 
+#[derive(Clone)]
 struct Kept {
     entry: StoredEntry,
     /// What goes with the partition of its day.
     live: Option<Live>,
 }
 
+#[derive(Clone)]
 struct Live {
     id: IdempotencyId,
     body: Bytes,
+}
+
+impl MemoryChannels {
+    /// All channels as they are now; what is done to these from now on is not done to those.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(lock(&self.0).clone())))
+    }
 }
 
 impl Channels for MemoryChannels {
@@ -41,6 +57,7 @@ impl Channels for MemoryChannels {
         let log = logs.entry(new.channel).or_insert_with(|| Log {
             channel: StoredChannel::new(&new),
             created: today,
+            ended: BTreeMap::new(),
             entries: Vec::new(),
         });
         Ok(log.channel.has_keys_of(&new))
@@ -50,6 +67,14 @@ impl Channels for MemoryChannels {
         Ok(lock(&self.0).get(&channel).map(|log| log.channel))
     }
 
+    async fn ended_generation(
+        &self,
+        channel: ChannelId,
+        generation: u32,
+    ) -> Result<Option<EndedGeneration>, StoreError> {
+        Ok(lock(&self.0).get(&channel).and_then(|log| log.ended.get(&generation).copied()))
+    }
+
     async fn append(&self, append: Append) -> Result<AppendOutcome, StoreError> {
         let prepared = Prepared::new(append)?;
         let mut logs = lock(&self.0);
@@ -57,14 +82,16 @@ impl Channels for MemoryChannels {
             return Ok(AppendOutcome::NotFound);
         };
         let used: Vec<_> = prepared.append.entries.iter().map(|entry| log.used(entry)).collect();
-        let after = match prepared.plan(log.channel, log.bytes(), &used) {
-            Plan::Write(after) => after,
+        let moved = match prepared.plan(log.channel, log.bytes(), &used) {
+            Plan::Write(moved) => moved,
             Plan::Answer(outcome) => return Ok(outcome),
         };
         let first_seq = log.channel.seq + 1;
         log.entries.extend(prepared.numbered(first_seq).map(|(new, entry)| Kept::new(new, entry)));
-        log.channel = after;
-        Ok(AppendOutcome::Appended { first_seq, channel: after, fresh: true })
+        let outcome = moved.outcome(first_seq);
+        log.channel = moved.channel;
+        log.ended.extend(moved.ended);
+        Ok(outcome)
     }
 
     async fn read_after(

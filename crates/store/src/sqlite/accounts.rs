@@ -7,61 +7,71 @@ use rusqlite::{Connection, OptionalExtension as _};
 use undertone_wire::{AccountId, Day, IdempotencyId, Week};
 
 use super::{
+    devices,
     engine::Engine,
     inbox, key_packages,
     open::{OpenError, Plane},
-    partition,
+    partition::{self, Partition},
+    recovery, vault,
 };
 use crate::{
     AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, ListVersion, NewAccount,
-    NewKeyPackages, StoreError, StoredAccount,
+    NewKeyPackages, NewList, StoreError, StoredAccount, Vault, Visit,
 };
 
 static PLANE: Plane = Plane {
     name: "accounts",
     // "UnAc"
     application_id: 0x556e_4163,
-    // Wide columns stand last, so that the others are read without their pages. A null package was handed out.
-    schema: "
-        CREATE TABLE accounts (
-            account BLOB PRIMARY KEY,
-            created INTEGER NOT NULL,
-            last_seen INTEGER NOT NULL,
-            identity_number INTEGER NOT NULL,
-            list_counter INTEGER NOT NULL,
-            inbox_week INTEGER NOT NULL,
-            inbox_seq INTEGER NOT NULL,
-            device_list BLOB NOT NULL,
-            inbox_key BLOB NOT NULL
-        ) WITHOUT ROWID, STRICT;
-        CREATE TABLE key_packages (
-            account BLOB NOT NULL,
-            device INTEGER NOT NULL,
-            number INTEGER NOT NULL,
-            hash BLOB NOT NULL,
-            package BLOB,
-            PRIMARY KEY (account, device, number)
-        ) WITHOUT ROWID, STRICT;
-        CREATE UNIQUE INDEX key_packages_hash ON key_packages (account, device, hash);
-        CREATE TABLE last_resorts (
-            account BLOB NOT NULL,
-            device INTEGER NOT NULL,
-            package BLOB NOT NULL,
-            PRIMARY KEY (account, device)
-        ) WITHOUT ROWID, STRICT;
-        CREATE TABLE inbox (
-            account BLOB NOT NULL,
-            seq INTEGER NOT NULL,
-            expiry_day INTEGER NOT NULL,
-            body_key INTEGER NOT NULL,
-            PRIMARY KEY (account, seq)
-        ) WITHOUT ROWID, STRICT;
-        CREATE TABLE invites (
-            hash BLOB PRIMARY KEY,
-            uses INTEGER NOT NULL,
-            expiry_day INTEGER NOT NULL
-        ) WITHOUT ROWID, STRICT;",
+    schema: &[ACCOUNTS, devices::SCHEMA, recovery::SCHEMA, vault::SCHEMA],
+    upgrades: &[|db| {
+        for tables in [devices::SCHEMA, recovery::SCHEMA, vault::SCHEMA] {
+            db.execute_batch(tables)?;
+        }
+        devices::fill(db)
+    }],
 };
+
+/// Wide columns stand last, so that the others are read without their pages. A null package was handed out.
+const ACCOUNTS: &str = "
+    CREATE TABLE accounts (
+        account BLOB PRIMARY KEY,
+        created INTEGER NOT NULL,
+        last_seen INTEGER NOT NULL,
+        identity_number INTEGER NOT NULL,
+        list_counter INTEGER NOT NULL,
+        inbox_week INTEGER NOT NULL,
+        inbox_seq INTEGER NOT NULL,
+        device_list BLOB NOT NULL,
+        inbox_key BLOB NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE key_packages (
+        account BLOB NOT NULL,
+        device INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        package BLOB,
+        PRIMARY KEY (account, device, number)
+    ) WITHOUT ROWID, STRICT;
+    CREATE UNIQUE INDEX key_packages_hash ON key_packages (account, device, hash);
+    CREATE TABLE last_resorts (
+        account BLOB NOT NULL,
+        device INTEGER NOT NULL,
+        package BLOB NOT NULL,
+        PRIMARY KEY (account, device)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE inbox (
+        account BLOB NOT NULL,
+        seq INTEGER NOT NULL,
+        expiry_day INTEGER NOT NULL,
+        body_key INTEGER NOT NULL,
+        PRIMARY KEY (account, seq)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE invites (
+        hash BLOB PRIMARY KEY,
+        uses INTEGER NOT NULL,
+        expiry_day INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;";
 
 /// Accounts with their key packages and inboxes, and invites, in one SQLite file.
 pub struct SqliteAccounts {
@@ -87,30 +97,47 @@ impl Accounts for SqliteAccounts {
         self.engine.read(move |db| load(db, account)).await
     }
 
-    async fn seen(&self, account: AccountId, today: Day) -> Result<(), StoreError> {
+    async fn recoverable(&self, recovery_key: [u8; 32]) -> Result<Option<AccountId>, StoreError> {
+        self.engine.read(move |db| recovery::find(db, &recovery_key)).await
+    }
+
+    async fn seen(
+        &self,
+        account: AccountId,
+        device: u32,
+        visit: Option<Visit>,
+        today: Day,
+    ) -> Result<bool, StoreError> {
         let seen = move |db: &Connection| {
+            if let Some(visit) = &visit
+                && !devices::visit(db, account, device, visit)?
+            {
+                return Ok(false);
+            }
             db.prepare_cached("UPDATE accounts SET last_seen = ?2 WHERE account = ?1 AND last_seen < ?2")?
-                .execute((account.as_bytes(), today.0))
-                .map(drop)
+                .execute((account.as_bytes(), today.0))?;
+            Ok(true)
         };
         self.engine.change(seen).await
     }
 
-    async fn put_device_list(
-        &self,
-        account: AccountId,
-        version: ListVersion,
-        device_list: Bytes,
-    ) -> Result<bool, StoreError> {
-        self.engine.change(move |db| put_device_list(db, account, version, &device_list)).await
+    async fn put_device_list(&self, account: AccountId, list: NewList) -> Result<bool, StoreError> {
+        self.engine.change(move |db| put_device_list(db, account, &list)).await
     }
 
-    async fn put_inbox_key(&self, account: AccountId, week: Week, inbox_key: Bytes) -> Result<bool, StoreError> {
+    async fn put_inbox_key(
+        &self,
+        account: AccountId,
+        identity_number: u32,
+        week: Week,
+        inbox_key: Bytes,
+    ) -> Result<bool, StoreError> {
         let put = move |db: &Connection| {
             db.prepare_cached(
-                "UPDATE accounts SET inbox_week = ?2, inbox_key = ?3 WHERE account = ?1 AND inbox_week <= ?2",
+                "UPDATE accounts SET inbox_week = ?3, inbox_key = ?4
+                WHERE account = ?1 AND identity_number = ?2 AND inbox_week <= ?3",
             )?
-            .execute((account.as_bytes(), week.0, &inbox_key[..]))
+            .execute((account.as_bytes(), identity_number, week.0, &inbox_key[..]))
         };
         Ok(self.engine.change(put).await? == 1)
     }
@@ -122,9 +149,9 @@ impl Accounts for SqliteAccounts {
         new: NewKeyPackages,
         one_time_max: u32,
     ) -> Result<u32, StoreError> {
-        let put = move |db: &Connection| match load(db, account)? {
-            Some(_) => key_packages::put(db, account, device, &new, one_time_max),
-            None => Ok(0),
+        let put = move |db: &Connection| match devices::is_listed(db, account, device)? {
+            true => key_packages::put(db, account, device, &new, one_time_max),
+            false => Ok(0),
         };
         self.engine.change(put).await
     }
@@ -159,8 +186,24 @@ impl Accounts for SqliteAccounts {
         self.engine.read(move |db| inbox::read(db, account, after, limit, bytes_max)).await
     }
 
-    async fn clear_inbox(&self, account: AccountId, up_to: u64) -> Result<(), StoreError> {
-        self.engine.change(move |db| inbox::clear(db, account, up_to)).await
+    async fn clear_inbox(&self, account: AccountId, device: u32, up_to: u64) -> Result<(), StoreError> {
+        let clear = move |db: &Connection| {
+            devices::read_up_to(db, account, device, up_to)?;
+            inbox::clear(db, account)
+        };
+        self.engine.change(clear).await
+    }
+
+    async fn vault(&self, account: AccountId) -> Result<Vault, StoreError> {
+        self.engine.read(move |db| vault::load(db, account)).await
+    }
+
+    async fn put_vault(&self, account: AccountId, vault: Vault) -> Result<bool, StoreError> {
+        self.engine.change(move |db| Ok(load(db, account)?.is_some() && vault::put(db, account, &vault)?)).await
+    }
+
+    async fn delete(&self, account: AccountId) -> Result<(), StoreError> {
+        self.engine.change(move |db| delete(db, account)).await
     }
 
     async fn add_invite(&self, invite: Invite) -> Result<(), StoreError> {
@@ -189,7 +232,10 @@ impl Accounts for SqliteAccounts {
 
 fn create(db: &Connection, new: &NewAccount, today: Day) -> rusqlite::Result<Creation> {
     if let Some(account) = load(db, new.account)? {
-        return Ok(if account.device_list == new.device_list { Creation::Created } else { Creation::Taken });
+        return Ok(if account.device_list == new.list.encoded { Creation::Created } else { Creation::Taken });
+    }
+    if recovery::find(db, &new.recovery_key)?.is_some() {
+        return Ok(Creation::Taken);
     }
     if let Some(InviteHash(hash)) = new.invite {
         let used = db
@@ -199,7 +245,7 @@ fn create(db: &Connection, new: &NewAccount, today: Day) -> rusqlite::Result<Cre
             return Ok(Creation::InviteRefused);
         }
     }
-    let ListVersion { identity_number, counter } = new.list_version;
+    let ListVersion { identity_number, counter } = new.list.version;
     db.prepare_cached(
         "INSERT INTO accounts
             (account, created, last_seen, identity_number, list_counter, inbox_week, inbox_seq, device_list, inbox_key)
@@ -211,9 +257,11 @@ fn create(db: &Connection, new: &NewAccount, today: Day) -> rusqlite::Result<Cre
         identity_number,
         counter.cast_signed(),
         new.inbox_week.0,
-        &new.device_list[..],
+        &new.list.encoded[..],
         &new.inbox_key[..],
     ))?;
+    recovery::insert(db, &new.recovery_key, new.account)?;
+    devices::replace(db, new.account, &new.list.devices)?;
     key_packages::put(db, new.account, new.device, &new.key_packages, u32::MAX)?;
     Ok(Creation::Created)
 }
@@ -237,23 +285,41 @@ fn load(db: &Connection, account: AccountId) -> rusqlite::Result<Option<StoredAc
     .optional()
 }
 
-fn put_device_list(
-    db: &Connection,
-    account: AccountId,
-    version: ListVersion,
-    device_list: &Bytes,
-) -> rusqlite::Result<bool> {
+fn put_device_list(db: &Connection, account: AccountId, list: &NewList) -> rusqlite::Result<bool> {
     let Some(stored) = load(db, account)? else {
         return Ok(false);
     };
-    if version <= stored.list_version {
-        return Ok(version == stored.list_version && *device_list == stored.device_list);
+    let NewList { version, encoded, devices } = list;
+    if *version <= stored.list_version {
+        return Ok(*version == stored.list_version && *encoded == stored.device_list);
     }
+    let week = if version.identity_number > stored.list_version.identity_number { Week(0) } else { stored.inbox_week };
     db.prepare_cached(
-        "UPDATE accounts SET identity_number = ?2, list_counter = ?3, device_list = ?4 WHERE account = ?1",
+        "UPDATE accounts SET identity_number = ?2, list_counter = ?3, inbox_week = ?4, device_list = ?5
+        WHERE account = ?1",
     )?
-    .execute((account.as_bytes(), version.identity_number, version.counter.cast_signed(), &device_list[..]))?;
+    .execute((
+        account.as_bytes(),
+        version.identity_number,
+        version.counter.cast_signed(),
+        week.0,
+        &encoded[..],
+    ))?;
+    devices::replace(db, account, devices)?;
+    inbox::clear(db, account)?;
     Ok(true)
+}
+
+/// Tables and, in the partitions of all days, the letters with their idempotency ids.
+fn delete(db: &Connection, account: AccountId) -> rusqlite::Result<()> {
+    inbox::forget(db, account, u64::MAX)?;
+    for partition in Partition::all(db)? {
+        partition.forget_log(account.as_bytes())?;
+    }
+    for table in ["accounts", "key_packages", "last_resorts", "devices", "recoveries", "vaults"] {
+        db.prepare_cached(&format!("DELETE FROM {table} WHERE account = ?1"))?.execute([account.as_bytes()])?;
+    }
+    Ok(())
 }
 
 fn take_contact(db: &Connection, account: AccountId) -> rusqlite::Result<Option<Contact>> {

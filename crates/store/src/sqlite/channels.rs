@@ -6,14 +6,14 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use undertone_wire::{ChannelId, Day, Position, channel::Entry};
 
 use super::{
-    blob,
+    blob, blob_or_null,
     engine::Engine,
-    integer,
+    generations, integer,
     open::{OpenError, Plane},
     partition::{self, BodyKey, LogId, Partition},
 };
 use crate::{
-    Append, AppendOutcome, ChannelCounts, Channels, NewChannel, StoreError, StoredChannel,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, StoreError, StoredChannel,
     append::{Plan, Prepared},
     entry::{StoredEntry, expired},
     page::Page,
@@ -23,33 +23,41 @@ static PLANE: Plane = Plane {
     name: "channels",
     // "UnCh"
     application_id: 0x556e_4368,
-    // `unused_since` is known only until the first append; `bytes` are those of the bodies in all partitions.
-    schema: "
-        CREATE TABLE channels (
-            channel BLOB PRIMARY KEY,
-            seq INTEGER NOT NULL,
-            chain BLOB NOT NULL,
-            incarnation INTEGER NOT NULL,
-            epoch INTEGER NOT NULL,
-            generation INTEGER NOT NULL,
-            read_key BLOB NOT NULL,
-            write_key BLOB NOT NULL,
-            bytes INTEGER NOT NULL,
-            unused_since INTEGER
-        ) WITHOUT ROWID, STRICT;
-        CREATE INDEX channels_unused ON channels (unused_since) WHERE unused_since IS NOT NULL;
-        CREATE TABLE entries (
-            channel BLOB NOT NULL,
-            seq INTEGER NOT NULL,
-            kind INTEGER NOT NULL,
-            incarnation INTEGER NOT NULL,
-            epoch INTEGER NOT NULL,
-            expiry_day INTEGER NOT NULL,
-            digest BLOB NOT NULL,
-            body_key INTEGER NOT NULL,
-            PRIMARY KEY (channel, seq)
-        ) WITHOUT ROWID, STRICT;",
+    schema: &[CHANNELS, generations::SCHEMA],
+    upgrades: &[|db| {
+        db.execute_batch("ALTER TABLE entries ADD COLUMN installs BLOB")?;
+        Ok(db.execute_batch(generations::SCHEMA)?)
+    }],
 };
+
+/// `unused_since` is known only until the first append; `bytes` are those of the bodies in all partitions. `installs` is
+/// of the entries that begin a generation: its read key and its write key.
+const CHANNELS: &str = "
+    CREATE TABLE channels (
+        channel BLOB PRIMARY KEY,
+        seq INTEGER NOT NULL,
+        chain BLOB NOT NULL,
+        incarnation INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        read_key BLOB NOT NULL,
+        write_key BLOB NOT NULL,
+        bytes INTEGER NOT NULL,
+        unused_since INTEGER
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX channels_unused ON channels (unused_since) WHERE unused_since IS NOT NULL;
+    CREATE TABLE entries (
+        channel BLOB NOT NULL,
+        seq INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        incarnation INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        expiry_day INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        body_key INTEGER NOT NULL,
+        installs BLOB,
+        PRIMARY KEY (channel, seq)
+    ) WITHOUT ROWID, STRICT;";
 
 /// Channels and their logs, in one SQLite file.
 pub struct SqliteChannels {
@@ -73,6 +81,14 @@ impl Channels for SqliteChannels {
 
     async fn channel(&self, channel: ChannelId) -> Result<Option<StoredChannel>, StoreError> {
         self.engine.read(move |db| Ok(load(db, channel)?.map(|(channel, _)| channel))).await
+    }
+
+    async fn ended_generation(
+        &self,
+        channel: ChannelId,
+        generation: u32,
+    ) -> Result<Option<EndedGeneration>, StoreError> {
+        self.engine.read(move |db| generations::ended(db, channel, generation)).await
     }
 
     async fn append(&self, append: Append) -> Result<AppendOutcome, StoreError> {
@@ -164,8 +180,8 @@ fn append(db: &Connection, prepared: &Prepared) -> rusqlite::Result<AppendOutcom
         let partition = Partition::find(db, entry.expiry_day)?;
         used.push(partition.map(|partition| partition.used(log, &entry.id)).transpose()?.flatten());
     }
-    let after = match prepared.plan(channel, bytes_held, &used) {
-        Plan::Write(after) => after,
+    let moved = match prepared.plan(channel, bytes_held, &used) {
+        Plan::Write(moved) => moved,
         Plan::Answer(outcome) => return Ok(outcome),
     };
     let first_seq = channel.seq + 1;
@@ -174,8 +190,13 @@ fn append(db: &Connection, prepared: &Prepared) -> rusqlite::Result<AppendOutcom
         let body_key = partition.insert(log, entry.seq, &new.id, entry.digest.as_bytes(), &new.body)?;
         insert(db, log, &entry, body_key)?;
     }
+    for (generation, ended) in &moved.ended {
+        generations::end(db, log, *generation, ended)?;
+    }
+    let after = moved.channel;
     db.prepare_cached(
-        "UPDATE channels SET seq = ?2, chain = ?3, incarnation = ?4, epoch = ?5, bytes = bytes + ?6, unused_since = NULL
+        "UPDATE channels SET seq = ?2, chain = ?3, incarnation = ?4, epoch = ?5, generation = ?6, read_key = ?7,
+            write_key = ?8, bytes = bytes + ?9, unused_since = NULL
         WHERE channel = ?1",
     )?
     .execute((
@@ -184,15 +205,18 @@ fn append(db: &Connection, prepared: &Prepared) -> rusqlite::Result<AppendOutcom
         after.chain.as_bytes(),
         after.position.incarnation,
         integer(after.position.epoch),
+        after.generation,
+        after.read_key,
+        after.write_key,
         integer(prepared.bytes()),
     ))?;
-    Ok(AppendOutcome::Appended { first_seq, channel: after, fresh: true })
+    Ok(moved.outcome(first_seq))
 }
 
 fn insert(db: &Connection, log: &LogId, entry: &StoredEntry, body_key: BodyKey) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT INTO entries (channel, seq, kind, incarnation, epoch, expiry_day, digest, body_key)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO entries (channel, seq, kind, incarnation, epoch, expiry_day, digest, body_key, installs)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute((
         log,
@@ -203,6 +227,7 @@ fn insert(db: &Connection, log: &LogId, entry: &StoredEntry, body_key: BodyKey) 
         entry.expiry_day.0,
         entry.digest.as_bytes(),
         body_key,
+        entry.installs.map(|keys| keys.to_bytes().to_vec()),
     ))
     .map(drop)
 }
@@ -219,7 +244,7 @@ fn read_after(
         return Ok(None);
     }
     let mut select = db.prepare_cached(
-        "SELECT seq, kind, incarnation, epoch, expiry_day, digest, body_key FROM entries
+        "SELECT seq, kind, incarnation, epoch, expiry_day, digest, body_key, installs FROM entries
         WHERE channel = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
     let mut entries = Vec::new();
@@ -245,6 +270,7 @@ fn stored_entry(row: &Row<'_>) -> rusqlite::Result<(StoredEntry, BodyKey)> {
         position: Position { incarnation: row.get(2)?, epoch: row.get::<_, i64>(3)?.cast_unsigned() },
         expiry_day: Day(row.get(4)?),
         digest: blob(row, 5)?,
+        installs: blob_or_null(row, 7)?,
     };
     Ok((entry, row.get(6)?))
 }

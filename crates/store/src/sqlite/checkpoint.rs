@@ -93,7 +93,8 @@ mod tests {
     static PLANE: Plane = Plane {
         name: "notes",
         application_id: 1,
-        schema: "CREATE TABLE notes (number INTEGER PRIMARY KEY, text BLOB) STRICT;",
+        schema: &["CREATE TABLE notes (number INTEGER PRIMARY KEY, text BLOB) STRICT;"],
+        upgrades: &[],
     };
 
     /// As under constant writes, where the thread's checkpoints never reach the end of the log: here it does none at

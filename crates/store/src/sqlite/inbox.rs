@@ -1,11 +1,11 @@
-//! Inboxes: logs without epochs, whose entries are forgotten once they are read.
+//! Inboxes: logs without epochs, whose entries are forgotten once all devices have read them.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 use undertone_wire::{AccountId, Day, IdempotencyId, account::InboxEntry};
 
-use super::{integer, partition::Partition};
+use super::{devices, integer, partition::Partition};
 use crate::{Delivery, InboxPage, page::Page};
 
 /// An entry on its way into an inbox.
@@ -89,7 +89,13 @@ pub(super) fn read(
     Ok(InboxPage { entries, more: false })
 }
 
-pub(super) fn clear(db: &Connection, account: AccountId, up_to: u64) -> rusqlite::Result<()> {
+/// Forgets what all listed devices have read.
+pub(super) fn clear(db: &Connection, account: AccountId) -> rusqlite::Result<()> {
+    forget(db, account, devices::all_read_up_to(db, account)?)
+}
+
+/// Forgets letters up to and with `up_to`, but not their idempotency ids.
+pub(super) fn forget(db: &Connection, account: AccountId, up_to: u64) -> rusqlite::Result<()> {
     let place = (account.as_bytes(), integer(up_to));
     let mut select = db.prepare_cached("SELECT expiry_day, body_key FROM inbox WHERE account = ?1 AND seq <= ?2")?;
     let mut rows = select.query(place)?;

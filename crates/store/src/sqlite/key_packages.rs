@@ -36,6 +36,15 @@ pub(super) fn put(
     Ok(left)
 }
 
+/// Forgets all of a device.
+pub(super) fn forget(db: &Connection, account: AccountId, device: u32) -> rusqlite::Result<()> {
+    for table in ["key_packages", "last_resorts"] {
+        db.prepare_cached(&format!("DELETE FROM {table} WHERE account = ?1 AND device = ?2"))?
+            .execute((account.as_bytes(), device))?;
+    }
+    Ok(())
+}
+
 pub(super) fn left(db: &Connection, account: AccountId, device: u32) -> rusqlite::Result<u32> {
     db.prepare_cached("SELECT count(*) FROM key_packages WHERE account = ?1 AND device = ?2 AND package IS NOT NULL")?
         .query_row((account.as_bytes(), device), |row| row.get(0))

@@ -13,23 +13,30 @@
 //! - `engine`: hands changes to the writer and reads to the readers.
 //! - `writer`, `checkpoint`: the group commit, and how the write-ahead log stays short.
 //! - `partition`: the part of every log that is forgotten with its day.
-//! - `accounts` with `inbox` and `key_packages`, and `channels`: the domain.
+//! - `accounts` with `devices`, `inbox`, `key_packages`, `recovery` and `vault`, `channels` with `generations`: the domain.
 //! - `inspect`: what stands in the files, for the operator.
 
 mod accounts;
 mod channels;
 mod checkpoint;
+mod devices;
 mod engine;
+mod generations;
 mod inbox;
 mod inspect;
 mod key_packages;
 mod open;
 mod partition;
+mod recovery;
 #[cfg(test)]
 mod tests;
+mod vault;
 mod writer;
 
-use rusqlite::{Connection, Row, types::Type};
+use rusqlite::{
+    Connection, Row,
+    types::{Type, ValueRef},
+};
 use undertone_wire::WrongLength;
 
 pub use accounts::SqliteAccounts;
@@ -44,6 +51,17 @@ where
 {
     let failed = |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error));
     T::try_from(row.get_ref(column)?.as_blob()?).map_err(failed)
+}
+
+/// The same of a column that may be NULL.
+fn blob_or_null<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
+where
+    T: for<'a> TryFrom<&'a [u8], Error = WrongLength>,
+{
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => blob(row, column).map(Some),
+    }
 }
 
 /// A sequence number as SQLite's signed integer. Numbers that were counted up from 1 always fit; one from outside that

@@ -13,11 +13,21 @@ pub(super) struct Plane {
     /// `PRAGMA application_id`: tells this plane's file from the other's, and from everybody else's.
     pub(super) application_id: i32,
     /// Its tables, besides the partitions.
-    pub(super) schema: &'static str,
+    pub(super) schema: &'static [&'static str],
+    /// How files of former releases get these tables: the first from version 1 to 2, and so on.
+    pub(super) upgrades: &'static [Upgrade],
 }
 
-/// `PRAGMA user_version` of the files that this release writes.
-const SCHEMA_VERSION: i32 = 1;
+/// Brings a file from one version to the next, in a transaction that is not its own.
+pub(super) type Upgrade = fn(&Connection) -> Result<(), OpenError>;
+
+impl Plane {
+    /// `PRAGMA user_version` of the files that this release writes.
+    fn version(&self) -> i32 {
+        i32::try_from(self.upgrades.len()).unwrap_or(i32::MAX - 1) + 1
+    }
+}
+
 /// SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode when two connections write and checkpoint.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long a statement waits for a lock that somebody else's process holds, a backup tool for example.
@@ -116,7 +126,7 @@ fn connect(path: &Path, flags: OpenFlags, cache_kib: i32) -> Result<Connection, 
     Ok(db)
 }
 
-/// Tells our file from all others, and gives an empty one its tables.
+/// Tells our file from all others, gives an empty one its tables, and brings an older one up to date.
 fn accept(db: &mut Connection, plane: &Plane) -> Result<(), OpenError> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let number = |pragma| tx.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
@@ -124,19 +134,26 @@ fn accept(db: &mut Connection, plane: &Plane) -> Result<(), OpenError> {
     let version = number("user_version")?;
     let empty = tx.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
     if empty && (application_id, version) == (0, 0) {
-        tx.execute_batch(plane.schema)?;
-        tx.execute_batch(partition::SCHEMA)?;
+        for tables in plane.schema.iter().chain([&partition::SCHEMA]) {
+            tx.execute_batch(tables)?;
+        }
         tx.pragma_update(None, "application_id", plane.application_id)?;
-        tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     } else if application_id != plane.application_id {
         return Err(OpenError::WrongFile { plane: plane.name });
-    } else if version > SCHEMA_VERSION {
-        return Err(OpenError::Newer { found: version, known: SCHEMA_VERSION });
-    } else if version < SCHEMA_VERSION {
-        // No release wrote such a file.
-        return Err(OpenError::Damaged);
+    } else if version != plane.version() {
+        upgrade(&tx, plane, version)?;
+    } else {
+        return Ok(());
     }
+    tx.pragma_update(None, "user_version", plane.version())?;
     Ok(tx.commit()?)
+}
+
+fn upgrade(db: &Connection, plane: &Plane, version: i32) -> Result<(), OpenError> {
+    // No release wrote a version 0.
+    let done = usize::try_from(version).ok().and_then(|version| version.checked_sub(1)).ok_or(OpenError::Damaged)?;
+    let newer = OpenError::Newer { found: version, known: plane.version() };
+    plane.upgrades.get(done..).ok_or(newer)?.iter().try_for_each(|upgrade| upgrade(db))
 }
 
 impl From<rusqlite::Error> for OpenError {

@@ -109,6 +109,11 @@ impl<'db> Partition<'db> {
         self.db.prepare_cached(&sql)?.execute([key]).map(drop)
     }
 
+    /// Forgets the idempotency ids of a log, whose bodies are forgotten already.
+    pub(super) fn forget_log(&self, log: &LogId) -> rusqlite::Result<()> {
+        self.db.prepare_cached(&format!("DELETE FROM {} WHERE log = ?1", self.ids()))?.execute([log]).map(drop)
+    }
+
     /// Number of entries here, those whose body was forgotten too.
     pub(super) fn count(&self) -> rusqlite::Result<u64> {
         let count = self.db.query_row(&format!("SELECT count(*) FROM {}", self.ids()), [], |row| row.get::<_, i64>(0));

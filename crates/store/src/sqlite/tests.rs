@@ -19,9 +19,10 @@ use crate::StoreError;
 static PLANE: Plane = Plane {
     name: "notes",
     application_id: 1,
-    schema: "CREATE TABLE notes (
+    schema: &["CREATE TABLE notes (
         number INTEGER PRIMARY KEY, other INTEGER REFERENCES notes DEFERRABLE INITIALLY DEFERRED, text TEXT
-    ) STRICT;",
+    ) STRICT;"],
+    upgrades: &[],
 };
 
 fn open() -> (Engine, TempDir) {

@@ -2,8 +2,8 @@
 
 use proptest::{collection::vec, prelude::*};
 use undertone_store::{
-    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, ListVersion, NewAccount,
-    NewKeyPackages, StoredAccount, memory::MemoryAccounts, sqlite::SqliteAccounts,
+    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, ListVersion, ListedDevice,
+    NewAccount, NewKeyPackages, NewList, StoredAccount, Vault, Visit, memory::MemoryAccounts, sqlite::SqliteAccounts,
 };
 use undertone_wire::{AccountId, Day, IdempotencyId, Week};
 
@@ -31,17 +31,21 @@ proptest! {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Create { account: u8, list: u8, packages: Vec<u8>, invite: Option<u8>, today: u32 },
+    Create { account: u8, recovery_key: u8, list: u8, packages: Vec<u8>, invite: Option<u8>, today: u32 },
     Look { account: u8 },
-    Seen { account: u8, today: u32 },
+    Find { recovery_key: u8 },
+    Seen { account: u8, device: u32, visit: Option<(Option<u8>, u8)>, today: u32 },
     PutDeviceList { account: u8, identity_number: u32, counter: u64, list: u8 },
-    PutInboxKey { account: u8, week: u32, key: u8 },
+    PutInboxKey { account: u8, identity_number: u32, week: u32, key: u8 },
     PutKeyPackages { account: u8, device: u32, one_time: Vec<u8>, last_resort: Option<u8>, max: u32 },
     KeyPackagesLeft { account: u8, device: u32 },
     TakeContact { account: u8 },
     Deliver { account: u8, id: u8, sealed: u8, expiry_day: u32, max: u64 },
     ReadInbox { account: u8, after: u64, limit: u32, bytes_max: usize },
-    ClearInbox { account: u8, up_to: u64 },
+    ClearInbox { account: u8, device: u32, up_to: u64 },
+    LookIntoVault { account: u8 },
+    PutVault { account: u8, revision: u64, sealed: u8 },
+    Delete { account: u8 },
     AddInvite { invite: u8, uses: u32, expiry_day: u32 },
     Expire { today: u32 },
     Count,
@@ -53,27 +57,41 @@ fn op() -> impl Strategy<Value = Op> {
     let account = || 0u8..3;
     let packages = || vec(0u8..12, 0..4);
     let invite = proptest::option::of(0u8..3);
+    let device = || 1u32..4;
+    let visit = proptest::option::of((proptest::option::of(0u8..3), 0u8..3));
     prop_oneof![
-        4 => (account(), 0u8..2, packages(), invite, day())
-            .prop_map(|(account, list, packages, invite, today)| Create { account, list, packages, invite, today }),
+        6 => (account(), 0u8..3, 0u8..2, packages(), invite, day()).prop_map(
+            |(account, recovery_key, list, packages, invite, today)| {
+                Create { account, recovery_key, list, packages, invite, today }
+            }
+        ),
+        1 => (0u8..3).prop_map(|recovery_key| Find { recovery_key }),
         1 => account().prop_map(|account| Look { account }),
-        1 => (account(), day()).prop_map(|(account, today)| Seen { account, today }),
-        2 => (account(), 0u32..2, 0u64..4, 0u8..3).prop_map(|(account, identity_number, counter, list)| {
+        3 => (account(), device(), visit, day())
+            .prop_map(|(account, device, visit, today)| Seen { account, device, visit, today }),
+        4 => (account(), 0u32..2, 0u64..4, 0u8..3).prop_map(|(account, identity_number, counter, list)| {
             PutDeviceList { account, identity_number, counter, list }
         }),
-        1 => (account(), 0u32..3, 0u8..3).prop_map(|(account, week, key)| PutInboxKey { account, week, key }),
-        3 => (account(), 0u32..3, packages(), proptest::option::of(0u8..3), 0u32..6).prop_map(
+        1 => (account(), 0u32..2, 0u32..3, 0u8..3).prop_map(|(account, identity_number, week, key)| {
+            PutInboxKey { account, identity_number, week, key }
+        }),
+        3 => (account(), device(), packages(), proptest::option::of(0u8..3), 0u32..6).prop_map(
             |(account, device, one_time, last_resort, max)| {
                 PutKeyPackages { account, device, one_time, last_resort, max }
             }
         ),
-        1 => (account(), 0u32..3).prop_map(|(account, device)| KeyPackagesLeft { account, device }),
+        1 => (account(), device()).prop_map(|(account, device)| KeyPackagesLeft { account, device }),
         4 => account().prop_map(|account| TakeContact { account }),
         6 => (account(), 0u8..8, 0u8..2, day(), 0u64..5)
             .prop_map(|(account, id, sealed, expiry_day, max)| Deliver { account, id, sealed, expiry_day, max }),
         3 => (account(), 0u64..6, 0u32..4, 0usize..400)
             .prop_map(|(account, after, limit, bytes_max)| ReadInbox { account, after, limit, bytes_max }),
-        1 => (account(), 0u64..6).prop_map(|(account, up_to)| ClearInbox { account, up_to }),
+        3 => (account(), device(), 0u64..6)
+            .prop_map(|(account, device, up_to)| ClearInbox { account, device, up_to }),
+        1 => account().prop_map(|account| LookIntoVault { account }),
+        2 => (account(), 0u64..4, 0u8..2)
+            .prop_map(|(account, revision, sealed)| PutVault { account, revision, sealed }),
+        1 => account().prop_map(|account| Delete { account }),
         1 => (0u8..3, 0u32..3, day()).prop_map(|(invite, uses, expiry_day)| AddInvite { invite, uses, expiry_day }),
         1 => day().prop_map(|today| Expire { today }),
         1 => Just(Count),
@@ -87,6 +105,8 @@ enum Answer {
     Account(Option<StoredAccount>),
     Taken(bool),
     Left(u32),
+    Found(Option<AccountId>),
+    Vault(Vault),
     Contact(Option<Contact>),
     Delivery(Delivery),
     Page(InboxPage),
@@ -99,11 +119,11 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
     let invite_hash = |invite| InviteHash([invite; 32]);
     let all = |packages: Vec<u8>| packages.into_iter().map(bytes).collect();
     match op {
-        Op::Create { account, list, packages, invite, today } => {
+        Op::Create { account, recovery_key, list, packages, invite, today } => {
             let new = NewAccount {
                 account: id(account),
-                list_version: ListVersion { identity_number: 0, counter: 1 },
-                device_list: bytes(list),
+                recovery_key: [recovery_key; 32],
+                list: new_list(0, 1, list),
                 inbox_week: Week(1),
                 inbox_key: bytes(list),
                 device: 1,
@@ -113,16 +133,19 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
             Answer::Creation(accounts.create(new, Day(today)).await.unwrap())
         }
         Op::Look { account } => Answer::Account(accounts.account(id(account)).await.unwrap()),
-        Op::Seen { account, today } => {
-            accounts.seen(id(account), Day(today)).await.unwrap();
-            Answer::Nothing
+        Op::Find { recovery_key } => Answer::Found(accounts.recoverable([recovery_key; 32]).await.unwrap()),
+        Op::Seen { account, device, visit, today } => {
+            let said = |said| [said; 16];
+            let visit = visit.map(|(last, next)| Visit { last: last.map(said), next: said(next) });
+            Answer::Taken(accounts.seen(id(account), device, visit, Day(today)).await.unwrap())
         }
         Op::PutDeviceList { account, identity_number, counter, list } => {
-            let version = ListVersion { identity_number, counter };
-            Answer::Taken(accounts.put_device_list(id(account), version, bytes(list)).await.unwrap())
+            let list = new_list(identity_number, counter, list);
+            Answer::Taken(accounts.put_device_list(id(account), list).await.unwrap())
         }
-        Op::PutInboxKey { account, week, key } => {
-            Answer::Taken(accounts.put_inbox_key(id(account), Week(week), bytes(key)).await.unwrap())
+        Op::PutInboxKey { account, identity_number, week, key } => {
+            let put = accounts.put_inbox_key(id(account), identity_number, Week(week), bytes(key)).await;
+            Answer::Taken(put.unwrap())
         }
         Op::PutKeyPackages { account, device, one_time, last_resort, max } => {
             let new = NewKeyPackages { one_time: all(one_time), last_resort: last_resort.map(bytes) };
@@ -140,8 +163,17 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
         Op::ReadInbox { account, after, limit, bytes_max } => {
             Answer::Page(accounts.read_inbox(id(account), after, limit, bytes_max).await.unwrap())
         }
-        Op::ClearInbox { account, up_to } => {
-            accounts.clear_inbox(id(account), up_to).await.unwrap();
+        Op::ClearInbox { account, device, up_to } => {
+            accounts.clear_inbox(id(account), device, up_to).await.unwrap();
+            Answer::Nothing
+        }
+        Op::LookIntoVault { account } => Answer::Vault(accounts.vault(id(account)).await.unwrap()),
+        Op::PutVault { account, revision, sealed } => {
+            let vault = Vault { revision, sealed: bytes(sealed) };
+            Answer::Taken(accounts.put_vault(id(account), vault).await.unwrap())
+        }
+        Op::Delete { account } => {
+            accounts.delete(id(account)).await.unwrap();
             Answer::Nothing
         }
         Op::AddInvite { invite, uses, expiry_day } => {
@@ -155,5 +187,19 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
         }
         Op::Count => Answer::Counts(accounts.counts().await.unwrap()),
         Op::Reopen => Answer::Nothing,
+    }
+}
+
+/// A list whose devices and their keys follow from its content.
+fn new_list(identity_number: u32, counter: u64, list: u8) -> NewList {
+    let devices = match list {
+        0 => vec![(1, 1)],
+        1 => vec![(1, 1), (2, 2)],
+        _ => vec![(3, 3), (2, 9)],
+    };
+    NewList {
+        version: ListVersion { identity_number, counter },
+        encoded: bytes(list),
+        devices: devices.into_iter().map(|(number, key)| ListedDevice { number, key: [key; 32] }).collect(),
     }
 }

@@ -2,8 +2,8 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use undertone_store::{
-    Append, AppendOutcome, ChannelCounts, Channels, NewChannel, NewEntry, StoredChannel, memory::MemoryChannels,
-    sqlite::SqliteChannels,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, GenerationKeys, NewChannel, NewEntry,
+    StoredChannel, memory::MemoryChannels, sqlite::SqliteChannels,
 };
 use undertone_wire::{
     ChannelId, Day, IdempotencyId, Position,
@@ -24,9 +24,9 @@ proptest! {
                 if matches!(op, Op::Reopen) {
                     sqlite.reopen();
                 }
-                let epoch = epoch(&memory, &op).await;
-                let expected = ask(&memory, op.clone(), epoch).await;
-                prop_assert!(ask(sqlite.engine(), op.clone(), epoch).await == expected, "step {step}: {op:?}");
+                let at = standing(&memory, &op).await;
+                let expected = ask(&memory, op.clone(), at).await;
+                prop_assert!(ask(sqlite.engine(), op.clone(), at).await == expected, "step {step}: {op:?}");
             }
             Ok(())
         })?;
@@ -37,7 +37,8 @@ proptest! {
 enum Op {
     Create { channel: u8, key: u8, today: u32 },
     Look { channel: u8 },
-    Append { channel: u8, entries: Vec<DraftEntry>, bytes_max: u64 },
+    LookBack { channel: u8, generation: u32 },
+    Append { channel: u8, generations_ahead: u32, entries: Vec<DraftEntry>, bytes_max: u64 },
     Read { channel: u8, after: u64, limit: u32, bytes_max: usize, today: u32 },
     Expire { today: u32, unused_days: u32 },
     Count,
@@ -53,19 +54,35 @@ struct DraftEntry {
     expiry_day: u32,
     id: u8,
     body: u8,
+    installs: Option<u8>,
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let [message, commit, change] = [EntryKind::Message, EntryKind::Commit, EntryKind::Change].map(i32::from);
-    let entry = (select(vec![message, message, commit, change]), select(vec![0, 0, 0, 0, 1]), day(), 0u8..12, 0u8..3)
-        .prop_map(|(kind, epochs_ahead, expiry_day, id, body)| DraftEntry { kind, epochs_ahead, expiry_day, id, body });
+    let [message, commit, change, restart] =
+        [EntryKind::Message, EntryKind::Commit, EntryKind::Change, EntryKind::Restart].map(i32::from);
+    let kind = select(vec![message, message, commit, change, restart]);
+    let installs = proptest::option::weighted(0.2, 0u8..3);
+    let entry = (kind, select(vec![0, 0, 0, 0, 1]), day(), 0u8..12, 0u8..3, installs).prop_map(
+        |(kind, epochs_ahead, expiry_day, id, body, installs)| DraftEntry {
+            kind,
+            epochs_ahead,
+            expiry_day,
+            id,
+            body,
+            installs,
+        },
+    );
     let channel = || 0u8..3;
     let bytes_max = select(vec![500, 1_000, u64::MAX]);
     prop_oneof![
         2 => (channel(), 0u8..2, day()).prop_map(|(channel, key, today)| Op::Create { channel, key, today }),
         1 => channel().prop_map(|channel| Op::Look { channel }),
-        12 => (channel(), vec(entry, 0..4), bytes_max)
-            .prop_map(|(channel, entries, bytes_max)| Op::Append { channel, entries, bytes_max }),
+        1 => (channel(), 0u32..4).prop_map(|(channel, generation)| Op::LookBack { channel, generation }),
+        12 => (channel(), select(vec![0, 0, 0, 0, 1]), vec(entry, 0..4), bytes_max).prop_map(
+            |(channel, generations_ahead, entries, bytes_max)| {
+                Op::Append { channel, generations_ahead, entries, bytes_max }
+            }
+        ),
         4 => (channel(), 0u64..8, 0u32..6, 0usize..700, day()).prop_map(|(channel, after, limit, bytes_max, today)| {
             Op::Read { channel, after, limit, bytes_max, today }
         }),
@@ -79,13 +96,14 @@ fn op() -> impl Strategy<Value = Op> {
 enum Answer {
     Created(bool),
     Channel(Option<StoredChannel>),
+    Ended(Option<EndedGeneration>),
     Append(AppendOutcome),
     Read(Option<Vec<Entry>>),
     Counts(ChannelCounts),
     Nothing,
 }
 
-async fn ask(channels: &impl Channels, op: Op, epoch: u64) -> Answer {
+async fn ask(channels: &impl Channels, op: Op, (position, generation): (Position, u32)) -> Answer {
     let id = |channel| ChannelId::new([channel; 16]);
     match op {
         Op::Create { channel, key, today } => {
@@ -93,21 +111,28 @@ async fn ask(channels: &impl Channels, op: Op, epoch: u64) -> Answer {
             Answer::Created(channels.create(new, Day(today)).await.unwrap())
         }
         Op::Look { channel } => Answer::Channel(channels.channel(id(channel)).await.unwrap()),
-        Op::Append { channel, entries, bytes_max } => {
-            let mut commits = 0;
+        Op::LookBack { channel, generation } => {
+            Answer::Ended(channels.ended_generation(id(channel), generation).await.unwrap())
+        }
+        Op::Append { channel, generations_ahead, entries, bytes_max } => {
+            let mut next = position;
             let new_entry = |draft: DraftEntry| {
-                let position = Position { incarnation: 0, epoch: epoch + commits + draft.epochs_ahead };
-                commits += u64::from(draft.kind == i32::from(EntryKind::Commit));
+                let kind = EntryKind::try_from(draft.kind).unwrap();
+                let position = Position { epoch: next.epoch + draft.epochs_ahead, ..next };
+                next = next.after(kind);
                 NewEntry {
-                    kind: EntryKind::try_from(draft.kind).unwrap(),
+                    kind,
                     position,
                     expiry_day: Day(draft.expiry_day),
                     body: bytes(draft.body),
+                    installs: draft.installs.map(|key| GenerationKeys { read: [key; 32], write: [key; 32] }),
                     id: IdempotencyId::new([draft.id; 16]),
                 }
             };
             let entries = entries.into_iter().map(new_entry).collect();
-            Answer::Append(channels.append(Append { channel: id(channel), entries, bytes_max }).await.unwrap())
+            let generation = generation + generations_ahead;
+            let append = Append { channel: id(channel), generation, entries, bytes_max };
+            Answer::Append(channels.append(append).await.unwrap())
         }
         Op::Read { channel, after, limit, bytes_max, today } => {
             Answer::Read(channels.read_after(id(channel), after, limit, bytes_max, Day(today)).await.unwrap())
@@ -122,12 +147,12 @@ async fn ask(channels: &impl Channels, op: Op, epoch: u64) -> Answer {
 }
 
 /// Where the channel of an append stands.
-async fn epoch(channels: &impl Channels, op: &Op) -> u64 {
+async fn standing(channels: &impl Channels, op: &Op) -> (Position, u32) {
     match op {
         Op::Append { channel, .. } => {
             let channel = channels.channel(ChannelId::new([*channel; 16])).await.unwrap();
-            channel.map_or(0, |channel| channel.position.epoch)
+            channel.map(|channel| (channel.position, channel.generation)).unwrap_or_default()
         }
-        _ => 0,
+        _ => Default::default(),
     }
 }

@@ -247,12 +247,19 @@ pub fn body(message: &Value) -> String {
 /// What a command prints.
 fn schema_of(arguments: &[&str]) -> &'static str {
     match arguments {
+        ["--clock-ahead", _, rest @ ..] => schema_of(rest),
         ["register", ..] => "registered",
         ["whoami", ..] => "whoami",
         ["send", ..] => "sent",
         ["receive", ..] => "received",
         ["history", ..] => "entry",
         ["chats", ..] => "chat",
+        ["device", "list"] => "device",
+        ["device", "remove", ..] => "removed",
+        // These fail before they print, or are dialogues.
+        ["device", "link", ..] => "code",
+        ["recover", ..] => "whoami",
+        ["delete-account", ..] => "deleted",
         ["request", "list", ..] => "request",
         ["request", ..] => "answered",
         ["demo", ..] => "step",

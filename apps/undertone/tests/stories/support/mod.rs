@@ -1,5 +1,6 @@
 //! What stories are made of.
 
+mod dialogue;
 mod home;
 mod lines;
 mod schema;
@@ -13,6 +14,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub use dialogue::Dialogue;
 pub use home::{Done, Home, Listener, body};
 pub use lines::Lines;
 pub use schema::{Schema, must_fit};
@@ -24,7 +26,9 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// The program.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_undertone"));
-    for variable in ["UNDERTONE_HOME", "UNDERTONE_PACE", "UNDERTONE_LOG", "UNDERTONE_PASSPHRASE", "XDG_DATA_HOME"] {
+    let variables =
+        ["CLOCK_AHEAD", "HOME", "LOG", "PACE", "PASSPHRASE"].map(|variable| format!("UNDERTONE_{variable}"));
+    for variable in variables.iter().map(String::as_str).chain(["XDG_DATA_HOME"]) {
         command.env_remove(variable);
     }
     command

@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
 };
 
@@ -8,6 +8,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Lines, Running, program};
+
+const DATA: &str = "data";
 
 /// A service that can be killed and comes back at the same place.
 pub struct Service {
@@ -34,8 +36,18 @@ impl Service {
         Self::start("invite", false)
     }
 
-    fn start(registration: &'static str, logging: bool) -> Self {
+    /// With a data folder that somebody fills; anybody may register.
+    pub fn of(fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        fill(&folder.path().join(DATA));
+        Self::start_in(folder, "open", false)
+    }
+
+    fn start(registration: &'static str, logging: bool) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), registration, logging)
+    }
+
+    fn start_in(folder: TempDir, registration: &'static str, logging: bool) -> Self {
         let mut service = Self { folder, registration, link: String::new(), running: None, logging };
         service.restart();
         service
@@ -48,7 +60,7 @@ impl Service {
 
     /// Its data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.path().join(DATA)
     }
 
     /// Starts it, where it was before. It has to be the same one then.

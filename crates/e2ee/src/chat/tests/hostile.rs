@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use openmls::prelude::{
     BasicCredential, Capabilities, CommitBuilder, Credential, CredentialWithKey, Extension, Extensions, ExternalSender,
-    GroupContext, Initial, LeafNodeIndex, LeafNodeParameters, Lifetime, MlsGroup, MlsGroupCreateConfig,
-    MlsGroupJoinConfig, OpenMlsProvider as _, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, RatchetTreeIn,
-    tls_codec::{Deserialize as _, Serialize as _},
+    GroupContext, Initial, LeafNodeParameters, Lifetime, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
+    OpenMlsProvider as _, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, tls_codec::Serialize as _,
 };
 use proptest::prelude::*;
 use undertone_credentials::{DeviceKey, KeyPackage};
@@ -14,19 +13,24 @@ use undertone_wire::ChannelId;
 use super::*;
 use crate::{
     Invitation, Me, Member,
-    chat::{commit::fork_tag, entry, group_id},
-    config::{self, SUITE},
+    chat::{
+        change::{begun, fork_tag},
+        entry, group_id,
+    },
+    config,
 };
 
-const LEAF: Option<E2eeError> = Some(E2eeError::Invalid(Flaw::Leaf));
+const SUITE: Suite = Suite::PostQuantum;
+
+pub const LEAF: Option<E2eeError> = Some(E2eeError::Invalid(Flaw::Leaf));
 const CONTEXT: Option<E2eeError> = Some(E2eeError::Invalid(Flaw::Context));
 const UNSUPPORTED: Option<E2eeError> = Some(E2eeError::Unsupported);
 
 /// A commit by somebody who may write to the channel and says in MLS what he likes. Leaves nothing pending.
-fn commit(
+pub fn forge(
     by: &Person,
     build: impl for<'a> FnOnce(CommitBuilder<'a, Initial>, &Me<'_>) -> CommitBuilder<'a, Initial>,
-) -> Bytes {
+) -> Committed {
     by.chat(|me, chat| {
         chat.group.set_aad(seen(2).encode_to_vec());
         let builder = build(chat.group.commit_builder().force_self_update(true), me);
@@ -37,11 +41,20 @@ fn commit(
             .unwrap()
             .stage_commit(&me.provider)
             .unwrap();
-        let entry = entry(bundle.commit(), fork_tag(me.provider.crypto(), chat.group.pending_commit().unwrap())?)?;
+        let (crypto, pending) = (me.provider.crypto(), chat.group.pending_commit().unwrap());
+        let entry = entry(bundle.commit(), fork_tag(crypto, pending)?, Vec::new())?;
+        let generation = Some(begun(crypto, pending)?);
         chat.discard_pending(me)?;
-        Ok(entry)
+        Ok(Committed { entry, generation, invitation: None })
     })
     .unwrap()
+}
+
+fn commit(
+    by: &Person,
+    build: impl for<'a> FnOnce(CommitBuilder<'a, Initial>, &Me<'_>) -> CommitBuilder<'a, Initial>,
+) -> Bytes {
+    forge(by, build).entry
 }
 
 fn with_context(by: &Person, extensions: Extensions<GroupContext>) -> Bytes {
@@ -67,8 +80,8 @@ fn the_context_of_a_chat_stays_what_it_is() {
     assert_eq!(refusal(more), UNSUPPORTED, "something besides");
 
     // None of it has done anything.
-    let commit = ana.self_update();
-    ana.merge_pending();
+    let commit = ana.self_update(&both);
+    ana.follow(&commit, &both);
     bo.follow(&commit, &both);
 }
 
@@ -78,48 +91,6 @@ fn who_cannot_follow_a_flawed_commit_is_not_left_behind_by_it() {
     let lowered = with_context(&ana, config::context(CHANNEL, 0).unwrap());
     bo.memory.rows.borrow_mut().retain(|key, _| !key.starts_with(b"mls1/epoch keys/"));
     assert_eq!(bo.refusal(EntryKind::Commit, &lowered, &lists(&[&ana, &bo])), CONTEXT);
-}
-
-#[test]
-fn members_come_and_go_in_later_releases() {
-    let (ana, bo) = pair();
-    let eve = Person::new(3);
-    let all = lists(&[&ana, &bo, &eve]);
-    let package = eve.key_package(false);
-    let add = commit(&ana, |builder, me| {
-        builder.propose_adds([crate::key_package::check(&me.provider, &eve.list, &package).unwrap()])
-    });
-    assert_eq!(bo.refusal(EntryKind::Commit, &add, &all), UNSUPPORTED);
-    let remove = commit(&ana, |builder, _| builder.propose_removals([LeafNodeIndex::new(1)]));
-    assert_eq!(bo.refusal(EntryKind::Commit, &remove, &all), UNSUPPORTED);
-
-    let external = eve
-        .act(|me| {
-            let (info, tree) = ana
-                .chat(|ana, chat| {
-                    let info = chat.group.export_group_info(ana.provider.crypto(), &ana.signer, false).unwrap();
-                    Ok((info, chat.group.export_ratchet_tree().tls_serialize_detached().unwrap()))
-                })
-                .unwrap();
-            let info = info.tls_serialize_detached().unwrap();
-            let info = openmls::prelude::MlsMessageIn::tls_deserialize_exact(&info[..]).unwrap();
-            let openmls::prelude::MlsMessageBodyIn::GroupInfo(info) = info.extract() else { panic!("a group info") };
-            let (_, bundle) = MlsGroup::external_commit_builder()
-                .with_ratchet_tree(RatchetTreeIn::tls_deserialize_exact(&tree[..]).unwrap())
-                .with_config(config::join())
-                .build_group(&me.provider, info, me.credential())
-                .unwrap()
-                .leaf_node_parameters(LeafNodeParameters::builder().with_capabilities(config::capabilities()).build())
-                .load_psks(me.provider.storage())
-                .unwrap()
-                .build(me.provider.rand(), me.provider.crypto(), &me.signer, |_| true)
-                .unwrap()
-                .finalize(&me.provider)
-                .unwrap();
-            entry(bundle.commit(), Bytes::new())
-        })
-        .unwrap();
-    assert_eq!(bo.refusal(EntryKind::Commit, &external, &all), UNSUPPORTED);
 }
 
 #[test]
@@ -144,7 +115,7 @@ fn a_leaf_stays_who_it_is() {
 #[test]
 fn who_is_on_no_list_has_no_say() {
     let (ana, bo) = pair();
-    let (message, commit) = (ana.encrypt("hello"), ana.self_update());
+    let (message, commit) = (ana.encrypt("hello"), ana.self_update(&lists(&[&ana, &bo])));
     let without = lists(&[&bo]);
     assert_eq!(bo.refusal(EntryKind::Message, &message, &without), LEAF);
     assert_eq!(bo.refusal(EntryKind::Commit, &commit, &without), LEAF);
@@ -158,10 +129,10 @@ fn an_entry_is_what_its_kind_says() {
     let message = ana.encrypt("hello");
     let proposal = ana
         .act(|me| {
-            let mut chat = Chat::load(me, CHANNEL)?.unwrap();
+            let mut chat = ana.load(me)?.unwrap();
             let leaf = LeafNodeParameters::builder().build();
             let (proposal, _) = chat.group.propose_self_update(&me.provider, &me.signer, leaf).unwrap();
-            entry(&proposal, Bytes::new())
+            entry(&proposal, Bytes::new(), Vec::new())
         })
         .unwrap();
     ana.chat(|me, chat| {
@@ -169,7 +140,7 @@ fn an_entry_is_what_its_kind_says() {
         Ok(())
     })
     .unwrap();
-    let commit = ana.self_update();
+    let commit = ana.self_update(&both);
 
     assert_eq!(bo.refusal(EntryKind::Commit, &message, &both), kind);
     assert_eq!(bo.refusal(EntryKind::Message, &commit, &both), kind);
@@ -188,18 +159,19 @@ fn an_entry_is_what_its_kind_says() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(bo.refusal(EntryKind::Commit, &ana.self_update(), &both), kind);
+    assert_eq!(bo.refusal(EntryKind::Commit, &ana.self_update(&both), &both), kind);
 }
 
 #[test]
 fn entries_of_another_chat_are_refused() {
     let (_, bo) = pair();
     let (eve, other) = (Person::new(4), Person::new(5));
+    let both = lists(&[&eve, &other]);
     eve.create(&[&other]).unwrap();
     // The same channel's name, another group under it.
     let refused = |kind, entry: &[u8]| bo.refusal(kind, entry, &lists(&[&eve, &bo]));
     assert!(refused(EntryKind::Message, &eve.encrypt("hello")) == Some(Flaw::Ciphertext.into()));
-    assert!(refused(EntryKind::Commit, &eve.self_update()) == Some(Flaw::Fork.into()));
+    assert!(refused(EntryKind::Commit, &eve.self_update(&both)) == Some(Flaw::Fork.into()));
 }
 
 #[test]
@@ -216,13 +188,13 @@ fn authenticated_data_is_bound_and_must_parse() {
     };
     let message = tamper(&ana.encrypt("hello"));
     assert_eq!(bo.refusal(EntryKind::Message, &message, &both), Some(Flaw::Ciphertext.into()));
-    let commit = tamper(&ana.self_update());
+    let commit = tamper(&ana.self_update(&both));
     assert_eq!(bo.refusal(EntryKind::Commit, &commit, &both), Some(Flaw::Fork.into()));
 
     let nonsense = ana
         .chat(|me, chat| {
             chat.group.set_aad(vec![0xff; 5]);
-            entry(&chat.group.create_message(&me.provider, &me.signer, b"hello").unwrap(), Bytes::new())
+            entry(&chat.group.create_message(&me.provider, &me.signer, b"hello").unwrap(), Bytes::new(), Vec::new())
         })
         .unwrap();
     assert_eq!(bo.refusal(EntryKind::Message, &nonsense, &both), Some(Flaw::AuthenticatedData.into()));
@@ -232,7 +204,7 @@ fn authenticated_data_is_bound_and_must_parse() {
 fn a_wrong_fork_tag_is_refused() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
-    let commit = ana.self_update();
+    let commit = ana.self_update(&both);
     for tag in [&[][..], &[0; 32], &[0; 31]] {
         let commit = changed(&commit, |entry| entry.fork_tag = Bytes::copy_from_slice(tag));
         assert_eq!(bo.refusal(EntryKind::Commit, &commit, &both), Some(Flaw::Fork.into()));
@@ -249,7 +221,7 @@ fn an_invitation_is_judged_before_it_is_taken() {
     assert_eq!(bo.join(&invitation, &lists(&[&bo, &eve])).err(), LEAF, "the inviter is nobody");
 
     let elsewhere = bo.act(|me| {
-        Chat::join(me, ChannelId::new([8; 16]), &invitation.welcome, &invitation.tree, &lists(&[&ana, &bo, &eve]))
+        Chat::join(me, ChannelId::new([8; 16]), 0, &invitation.welcome, &invitation.tree, &lists(&[&ana, &bo, &eve]))
             .map(drop)
     });
     assert_eq!(elsewhere, Err(Flaw::Epoch.into()));
@@ -271,14 +243,19 @@ fn an_invitation_to_a_chat_of_another_kind_is_refused() {
         let invitation = ana
             .act(|me| {
                 let config = MlsGroupCreateConfig::builder()
-                    .ciphersuite(SUITE)
-                    .capabilities(config::capabilities())
+                    .ciphersuite(SUITE.mls())
+                    .capabilities(config::capabilities(SUITE))
                     .with_group_context_extensions(extensions)
                     .build();
-                let mut group =
-                    MlsGroup::new_with_group_id(&me.provider, &me.signer, &config, group_id(CHANNEL), me.credential())
-                        .unwrap();
-                let package = crate::key_package::check(&me.provider, &bo.list, &package)?;
+                let mut group = MlsGroup::new_with_group_id(
+                    &me.provider,
+                    &me.signer,
+                    &config,
+                    group_id(CHANNEL, 0),
+                    me.credential(),
+                )
+                .unwrap();
+                let package = crate::key_package::check(&me.provider, SUITE, &bo.list, &package)?;
                 crate::chat::create::add(me, &mut group, vec![package])
             })
             .unwrap();
@@ -296,7 +273,7 @@ fn a_key_package_must_add_the_device_that_it_names() {
     let (ana, bo2, bo, eve) = (Person::new(1), bos.pop().unwrap(), bos.pop().unwrap(), Person::new(3));
     let refusal = |package: &KeyPackage| {
         ana.act(|me| {
-            Chat::create(me, CHANNEL, &[(&bo.list, package)])?;
+            Chat::create(me, CHANNEL, Suite::PostQuantum, &[(&bo.list, package)])?;
             Err::<(), _>(E2eeError::Internal)
         })
         .err()
@@ -308,7 +285,7 @@ fn a_key_package_must_add_the_device_that_it_names() {
                 let bundle = openmls::prelude::KeyPackage::builder()
                     .leaf_node_capabilities(capabilities)
                     .key_package_lifetime(lifetime)
-                    .build(SUITE, &me.provider, &me.signer, me.credential())
+                    .build(SUITE.mls(), &me.provider, &me.signer, me.credential())
                     .unwrap();
                 Ok(Bytes::from(bundle.key_package().tls_serialize_detached().unwrap()))
             })
@@ -316,11 +293,11 @@ fn a_key_package_must_add_the_device_that_it_names() {
         bo.sign_key_package(mls, false)
     };
     let right = config::capabilities;
-    assert_eq!(refusal(&made(&bo, right(), config::lifetime())), None);
-    assert_eq!(refusal(&made(&eve, right(), config::lifetime())), LEAF);
+    assert_eq!(refusal(&made(&bo, right(SUITE), config::lifetime())), None);
+    assert_eq!(refusal(&made(&eve, right(SUITE), config::lifetime())), LEAF);
     assert_eq!(refusal(&bo.sign_key_package(bo2.key_package(false).mls().clone(), false)), LEAF);
     let malformed = Some(E2eeError::Invalid(Flaw::Malformed));
-    assert_eq!(refusal(&made(&bo, right(), Lifetime::init(0, u64::MAX - 1))), malformed);
+    assert_eq!(refusal(&made(&bo, right(SUITE), Lifetime::init(0, u64::MAX - 1))), malformed);
     let resort = bo.key_package(true);
     assert_eq!(refusal(&bo.sign_key_package(resort.mls().clone(), false)), malformed);
     assert_eq!(refusal(&bo.sign_key_package(Bytes::from_static(b"nonsense"), false)), malformed);
@@ -329,7 +306,7 @@ fn a_key_package_must_add_the_device_that_it_names() {
     let signature = Some(E2eeError::Invalid(Flaw::Signature));
     assert_eq!(refusal(&bo.sign_key_package(flipped.into(), true)), signature);
     let little = Capabilities::builder()
-        .ciphersuites(vec![SUITE])
+        .ciphersuites(vec![SUITE.mls()])
         .credentials(vec![Credential::credential_type(&Member { account: bo.account(), device: 1 }.credential())])
         .build();
     assert_eq!(refusal(&made(&bo, little, config::lifetime())), UNSUPPORTED);
@@ -340,19 +317,64 @@ fn a_key_package_must_add_the_device_that_it_names() {
 fn every_cut_and_many_flips_are_refused() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
-    let entries = [(EntryKind::Message, ana.encrypt("hello")), (EntryKind::Commit, ana.self_update())];
+    let entries = [(EntryKind::Message, ana.encrypt("hello")), (EntryKind::Commit, ana.self_update(&both))];
     for (kind, entry) in &entries {
         // Every place of a message; of a commit, which is mostly key material, one in 23.
         let step = if *kind == EntryKind::Message { 1 } else { 23 };
-        for at in (0..entry.len()).step_by(step) {
-            assert!(bo.refusal(*kind, &entry[..at], &both).is_some(), "cut at {at}");
-            let mut flipped = entry.to_vec();
-            flipped[at] ^= 1 << (at % 8);
-            assert!(bo.refusal(*kind, &flipped, &both).is_some(), "flipped at {at}");
-        }
+        damaged(entry, step, |entry, what| assert!(bo.refusal(*kind, entry, &both).is_some(), "{what}"));
     }
     for (kind, entry) in &entries {
         assert!(bo.receive(*kind, entry, &both).is_ok());
+    }
+}
+
+/// Those that add and remove too, and restarts.
+#[test]
+fn damage_to_what_devices_do_is_refused() {
+    let (ana, bo1, bo2) = trio();
+    let (known, bo3) = (lists(&[&ana, &bo2]), bo2.next_device());
+    let package = bo3.key_package(false);
+    let plan = Plan {
+        adds: vec![(&bo3.list, &package)],
+        removes: vec![ana.member()],
+        lists: vec![&bo3.list],
+        generation: true,
+    };
+    assert!(bo1.commit(&plan, &known).is_err(), "not his to remove");
+    let plan = Plan { removes: vec![bo2.member()], ..plan };
+    let committed = bo1.commit(&plan, &known).unwrap();
+    let with = |entry: &[u8]| Committed {
+        entry: Bytes::copy_from_slice(entry),
+        generation: committed.generation.as_ref().map(|generation| Generation::from_secret(*generation.secret())),
+        invitation: None,
+    };
+    damaged(&committed.entry, 37, |entry, what| {
+        assert!(ana.take(&with(entry), &known).is_err(), "{what}");
+    });
+    ana.merge(&committed, &known);
+
+    let known = lists(&[&ana, &bo3]);
+    let at = RestartAt { channel: CHANNEL, group: 1, position: Position { incarnation: 0, epoch: 9 } };
+    let packages = [bo1.key_package(true), bo2.key_package(true), bo3.key_package(true)];
+    let adds = [&bo1, &bo2, &bo3].into_iter().zip(&packages).map(|(person, package)| (&person.list, package));
+    let plan = Plan { adds: adds.collect(), ..Plan::default() };
+    let restart = ana.restart(&at, Suite::PostQuantum, &plan, &known).unwrap();
+    let installs = restart.generation.as_ref().unwrap().installs();
+    let take = |content: &[u8]| {
+        let entry = Arriving { kind: EntryKind::Restart, installs: &installs, content };
+        bo3.act(|me| Chat::receive_restart(me, &at, &entry, &known).map(drop))
+    };
+    damaged(&restart.entry, 37, |entry, what| assert!(take(entry).is_err(), "{what}"));
+    take(&restart.entry).unwrap();
+}
+
+/// Cut, and flipped, in one of so many places.
+fn damaged(entry: &[u8], step: usize, check: impl Fn(&[u8], &str)) {
+    for at in (0..entry.len()).step_by(step) {
+        check(&entry[..at], &format!("cut at {at}"));
+        let mut flipped = entry.to_vec();
+        flipped[at] ^= 1 << (at % 8);
+        check(&flipped, &format!("flipped at {at}"));
     }
 }
 
@@ -370,6 +392,10 @@ proptest! {
                 bytes
             };
             prop_assert!(bo.refusal(kind, &entry, &lists(&[ana, bo])).is_some());
+            let at = RestartAt { channel: CHANNEL, group: 1, position: Position::default() };
+            let entry = Arriving { kind: EntryKind::Restart, installs: &[], content: &entry };
+            let refused = bo.act(|me| Chat::receive_restart(me, &at, &entry, &lists(&[ana, bo])).map(drop));
+            prop_assert!(refused.is_err());
             Ok(())
         })?;
     }

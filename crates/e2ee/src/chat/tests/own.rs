@@ -6,18 +6,15 @@ use super::*;
 fn a_lost_race_discards_the_loser() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
-    let (lost, won) = (ana.self_update(), bo.self_update());
-    assert_eq!(ana.chat(|me, chat| chat.self_update(me, &seen(2))).err(), Some(E2eeError::Pending));
-    bo.merge_pending();
+    let (lost, won) = (ana.self_update(&both), bo.self_update(&both));
+    assert_eq!(ana.chat(|me, chat| chat.commit(me, &Plan::default(), &both, &seen(2))).err(), Some(E2eeError::Pending));
+    bo.follow(&won, &both);
     ana.follow(&won, &both);
     assert!(!ana.chat(|_, chat| Ok(chat.has_pending())).unwrap());
     assert_eq!(bo.refusal(EntryKind::Commit, &lost, &both), Some(Flaw::Epoch.into()));
 
-    // Merging what is not pending any more does nothing.
-    ana.merge_pending();
-    assert!(ana.authenticator() == bo.authenticator());
-    let again = ana.self_update();
-    ana.merge_pending();
+    let again = ana.self_update(&both);
+    ana.follow(&again, &both);
     bo.follow(&again, &both);
     assert!(ana.authenticator() == bo.authenticator());
 }
@@ -26,11 +23,11 @@ fn a_lost_race_discards_the_loser() {
 fn a_pending_commit_outlives_the_process_and_an_invalid_entry() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
-    let commit = ana.self_update();
-    let nonsense = changed(&bo.self_update(), |entry| entry.fork_tag = vec![0; 32].into());
+    let commit = ana.self_update(&both);
+    let nonsense = changed(&bo.self_update(&both), |entry| entry.fork_tag = vec![0; 32].into());
     assert_eq!(ana.refusal(EntryKind::Commit, &nonsense, &both), Some(Flaw::Fork.into()));
     assert!(ana.chat(|_, chat| Ok(chat.has_pending())).unwrap());
-    ana.merge_pending();
+    ana.follow(&commit, &both);
     bo.follow(&commit, &both);
     assert!(ana.authenticator() == bo.authenticator());
 }
@@ -39,7 +36,7 @@ fn a_pending_commit_outlives_the_process_and_an_invalid_entry() {
 fn the_own_commit_read_back_is_merged() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
-    let commit = ana.self_update();
+    let commit = ana.self_update(&both);
     let mistagged = changed(&commit, |entry| entry.fork_tag = vec![0; 32].into());
     assert_eq!(ana.refusal(EntryKind::Commit, &mistagged, &both), Some(Flaw::Fork.into()));
     ana.follow(&commit, &both);
@@ -59,7 +56,7 @@ fn the_own_message_read_back_is_known_for_one() {
 fn who_discards_too_early_or_goes_back_is_left_behind() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
-    let commit = ana.self_update();
+    let commit = ana.self_update(&both);
     ana.chat(|me, chat| chat.discard_pending(me)).unwrap();
     bo.follow(&commit, &both);
     assert_eq!(ana.refusal(EntryKind::Commit, &commit, &both), Some(E2eeError::Private));
@@ -70,25 +67,25 @@ fn a_state_from_a_backup_shows_as_a_fork() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
     let backup = bo.memory.rows.borrow().clone();
-    let commit = bo.self_update();
-    bo.merge_pending();
+    let commit = bo.self_update(&both);
+    bo.follow(&commit, &both);
     ana.follow(&commit, &both);
 
     // Two histories of the same length: neither side takes the other's commit or message.
     *bo.memory.rows.borrow_mut() = backup;
-    bo.self_update();
-    bo.merge_pending();
+    let fork = bo.self_update(&both);
+    bo.follow(&fork, &both);
     assert!(ana.authenticator() != bo.authenticator());
-    assert_eq!(ana.refusal(EntryKind::Commit, &bo.self_update(), &both), Some(Flaw::Fork.into()));
+    assert_eq!(ana.refusal(EntryKind::Commit, &bo.self_update(&both), &both), Some(Flaw::Fork.into()));
     assert_eq!(ana.refusal(EntryKind::Message, &bo.encrypt("?"), &both), Some(Flaw::Ciphertext.into()));
-    assert_eq!(bo.refusal(EntryKind::Commit, &ana.self_update(), &both), Some(Flaw::Fork.into()));
+    assert_eq!(bo.refusal(EntryKind::Commit, &ana.self_update(&both), &both), Some(Flaw::Fork.into()));
 }
 
 #[test]
 fn who_lost_his_secrets_alone_cannot_follow() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
-    let commit = ana.self_update();
+    let commit = ana.self_update(&both);
     let epoch_keys = |key: &[u8]| key.starts_with(b"mls1/epoch keys/");
     bo.memory.rows.borrow_mut().retain(|key, _| !epoch_keys(key));
     assert_eq!(bo.refusal(EntryKind::Commit, &commit, &both), Some(E2eeError::Private));

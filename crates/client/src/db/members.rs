@@ -1,0 +1,120 @@
+//! Whose devices a chat is made of, as its log says; and which of them are to be added.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_wire::AccountId;
+
+use super::Result;
+
+/// The device lists that a chat's log has brought up to where we stand.
+pub(crate) fn lists(db: &Connection, chat: i64) -> Result<Vec<Bytes>> {
+    let mut statement = db.prepare_cached("SELECT device_list FROM members WHERE chat = ?1 ORDER BY account")?;
+    let lists = statement.query_map([chat], |row| row.get::<_, Vec<u8>>(0).map(Bytes::from))?;
+    Ok(lists.collect::<Result<_, _>>()?)
+}
+
+/// Keeps an account's list as that of the log.
+pub(crate) fn put(db: &Connection, chat: i64, account: AccountId, list: &[u8]) -> Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO members(chat, account, device_list) VALUES (?1, ?2, ?3)")?
+        .execute(params![chat, account.as_bytes(), list])?;
+    Ok(())
+}
+
+/// Forgets them all: the chat begins anew.
+pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
+    db.execute("DELETE FROM members WHERE chat = ?1", [chat])?;
+    Ok(())
+}
+
+/// Key packages of last resort of our other devices, by device.
+pub(crate) fn cards(db: &Connection) -> Result<Vec<(u32, Bytes)>> {
+    let mut statement = db.prepare_cached("SELECT device, key_package FROM cards ORDER BY device")?;
+    let cards = statement.query_map((), |row| Ok((row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?))))?;
+    Ok(cards.collect::<Result<_, _>>()?)
+}
+
+/// Keeps the key package of one of our devices.
+pub(crate) fn put_card(db: &Connection, device: u32, key_package: &[u8]) -> Result<()> {
+    db.execute("INSERT OR REPLACE INTO cards(device, key_package) VALUES (?1, ?2)", params![device, key_package])?;
+    Ok(())
+}
+
+/// Forgets the key package of a device that is no longer ours, or was replaced.
+pub(crate) fn remove_card(db: &Connection, device: u32) -> Result<()> {
+    db.execute("DELETE FROM cards WHERE device = ?1", [device])?;
+    Ok(())
+}
+
+/// A device that asked to be added to a chat again.
+pub(crate) struct Asking {
+    pub(crate) account: AccountId,
+    pub(crate) device: u32,
+    /// SignedKeyPackage.
+    pub(crate) key_package: Bytes,
+}
+
+/// Who asks in a chat.
+pub(crate) fn asks(db: &Connection, chat: i64) -> Result<Vec<Asking>> {
+    let mut statement = db.prepare_cached(
+        "SELECT account, device, key_package FROM asks WHERE chat = ?1 AND answered = 0 ORDER BY account, device",
+    )?;
+    let asks = statement.query_map([chat], |row| {
+        Ok(Asking {
+            account: AccountId::new(row.get(0)?),
+            device: row.get(1)?,
+            key_package: row.get::<_, Vec<u8>>(2)?.into(),
+        })
+    })?;
+    Ok(asks.collect::<Result<_, _>>()?)
+}
+
+/// Keeps what a device asks, in place of what it asked before. The same again is no new wish.
+pub(crate) fn put_ask(db: &Connection, chat: i64, account: AccountId, device: u32, key_package: &[u8]) -> Result<()> {
+    db.execute(
+        "INSERT INTO asks(chat, account, device, key_package) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT(chat, account, device) DO UPDATE SET key_package = excluded.key_package, answered = 0
+           WHERE key_package <> excluded.key_package",
+        params![chat, account.as_bytes(), device, key_package],
+    )?;
+    Ok(())
+}
+
+/// A device was added, or what it asked cannot be.
+pub(crate) fn set_answered(db: &Connection, chat: i64, account: AccountId, device: u32) -> Result<()> {
+    db.prepare_cached("UPDATE asks SET answered = 1 WHERE chat = ?1 AND account = ?2 AND device = ?3")?.execute(params![
+        chat,
+        account.as_bytes(),
+        device
+    ])?;
+    Ok(())
+}
+
+/// History that a device is yet to be told.
+pub(crate) struct Telling {
+    pub(crate) chat: i64,
+    pub(crate) device: u32,
+    pub(crate) after_n: i64,
+}
+
+/// The first of these.
+pub(crate) fn next_history(db: &Connection) -> Result<Option<Telling>> {
+    Ok(db
+        .prepare_cached("SELECT chat, device, after_n FROM histories ORDER BY device, chat LIMIT 1")?
+        .query_row((), |row| Ok(Telling { chat: row.get(0)?, device: row.get(1)?, after_n: row.get(2)? }))
+        .optional()?)
+}
+
+/// Notes that a device is to be told a chat's history, after the message `after_n` of ours.
+pub(crate) fn put_history(db: &Connection, chat: i64, device: u32, after_n: i64) -> Result<()> {
+    db.execute(
+        "INSERT OR REPLACE INTO histories(chat, device, after_n) VALUES (?1, ?2, ?3)",
+        params![chat, device, after_n],
+    )?;
+    Ok(())
+}
+
+/// It was told.
+pub(crate) fn remove_history(db: &Connection, chat: i64, device: u32) -> Result<()> {
+    db.execute("DELETE FROM histories WHERE chat = ?1 AND device = ?2", params![chat, device])?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Ways into other channels that wait until the present one of a chat is read to its end.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_wire::{AccountId, ChannelId};
+use zeroize::Zeroizing;
+
+use super::Result;
+
+/// Keeps a way: the newest to come takes the place of one before.
+pub(crate) fn put(db: &Connection, chat: i64, channel: ChannelId, inviter: AccountId, invitation: &[u8]) -> Result<()> {
+    db.execute(
+        "INSERT OR REPLACE INTO ways(chat, channel, inviter, invitation) VALUES (?1, ?2, ?3, ?4)",
+        params![chat, channel.as_bytes(), inviter.as_bytes(), invitation],
+    )?;
+    Ok(())
+}
+
+/// Takes the way of a chat: channel, inviter, content.Invitation.
+pub(crate) fn take(db: &Connection, chat: i64) -> Result<Option<(ChannelId, AccountId, Zeroizing<Vec<u8>>)>> {
+    Ok(db
+        .prepare_cached("DELETE FROM ways WHERE chat = ?1 RETURNING channel, inviter, invitation")?
+        .query_row([chat], |row| {
+            Ok((ChannelId::new(row.get(0)?), AccountId::new(row.get(1)?), Zeroizing::new(row.get(2)?)))
+        })
+        .optional()?)
+}

@@ -1,0 +1,136 @@
+//! The old device's end: it makes the link, and hands the account over.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use undertone_circuit::Circuit;
+use undertone_credentials::authenticate;
+use undertone_e2ee::{Generation, LinkChallenge};
+use undertone_wire::{
+    ChannelId, Message as _,
+    account::{Account, AuthenticateRequest, PutDeviceListRequest},
+    content::linking::Kind,
+    link::{DeviceLink, Link},
+    visitor::{CreateChannelRequest, Visitor},
+};
+use zeroize::Zeroizing;
+
+use super::{PUT_TRIES, meeting::Meeting};
+use crate::{
+    ClientError, Result,
+    db::me,
+    own::Own,
+    rules::{devices, lists},
+    shared::Shared,
+};
+
+/// A link that waits for a new device. Dropped, it is good for nothing any more.
+pub struct LinkOffer {
+    shared: Arc<Shared>,
+    meeting: Meeting,
+    challenge: LinkChallenge,
+}
+
+impl LinkOffer {
+    pub(super) async fn make(shared: Arc<Shared>) -> Result<Self> {
+        let own = shared.own()?;
+        let (link, challenge) = shared.write_quietly(|tx| {
+            let generation = Generation::generate(&mut tx.rng);
+            let service = Link { account: None, ..own.link.clone() };
+            let link = DeviceLink { service, channel: ChannelId::new(tx.random()), secret: *generation.secret() };
+            Ok((link, LinkChallenge::generate(&mut tx.rng)))
+        })?;
+        let generation = Generation::from_secret(link.secret);
+        let request = CreateChannelRequest {
+            channel: link.channel.into(),
+            read_key: generation.read_key().public().as_bytes().to_vec().into(),
+            write_key: generation.write_key().public().as_bytes().to_vec().into(),
+        };
+        shared.connect::<Visitor>(&own.link).await?.visit(request).await?;
+        tokio::time::sleep(Duration::from_millis(shared.draw_ms(&shared.pace.between_circuits))).await;
+        let meeting = Meeting::open(shared.clone(), link).await?;
+        Ok(Self { shared, meeting, challenge })
+    }
+
+    /// The link to show to the new device, and to nobody else.
+    pub fn text(&self) -> Zeroizing<String> {
+        self.meeting.link().to_text()
+    }
+
+    /// Waits for the new device; then this is the code that both show.
+    ///
+    /// # Errors
+    /// When nobody comes while the link is good, or more than one.
+    pub async fn code(&mut self) -> Result<String> {
+        self.meeting.until(None, |talk| talk.commitment.as_ref().map(drop)).await?;
+        let challenge = self.challenge.public();
+        if self.meeting.talk().challenge.is_none() {
+            self.meeting.say(Kind::Challenge(challenge.to_vec().into())).await?;
+        }
+        self.meeting.until(None, |talk| talk.hello.as_ref().map(drop)).await?;
+        let talk = self.meeting.talk();
+        let ours = talk.challenge.as_deref() == Some(&challenge[..]);
+        let hello = talk.hello.as_ref().filter(|_| ours).ok_or(ClientError::LinkUsed)?;
+        Ok(hello.code(&challenge))
+    }
+
+    /// The person has seen the same code on both: waits until that is said on the new device too, and hands the account
+    /// over. Returns the new device's number.
+    ///
+    /// # Errors
+    /// When the new device's person says no, or nothing; nothing was linked then. A service that goes away at the last
+    /// moment may leave a device on the list that never came to be.
+    pub async fn confirm(mut self) -> Result<u32> {
+        self.meeting.until(None, |talk| talk.accepted.then_some(())).await?;
+        let own = self.shared.own()?;
+        let hello = self.meeting.talk().hello.as_ref().ok_or(ClientError::Bug("a link confirmed without its code"))?;
+        // Whatever can fail before there is a new list, fails now.
+        let circuit = authenticated(&self.shared, &own).await?;
+        let (device_list, sealed, device) = self.shared.write(|tx| {
+            let (list, handover) = devices::offer(tx, &own, hello)?;
+            lists::adopt(tx, &own, &list, false)?;
+            let content = Zeroizing::new(handover.encode_to_vec());
+            let sealed = self.challenge.seal(hello, &content, &mut tx.rng)?;
+            Ok((list.encoded().clone(), sealed, handover.device))
+        })?;
+        self.shared.reload_own()?;
+        put(&self.shared, &own, circuit, &device_list).await?;
+        self.meeting.say(Kind::Handover(sealed)).await?;
+        self.shared.ask(false);
+        Ok(device)
+    }
+
+    /// Ends it, and tells the new device.
+    pub async fn cancel(mut self) {
+        self.meeting.cancel().await;
+    }
+}
+
+/// A circuit that speaks as this device. What this home says of its visits stays between the service and the driver, which
+/// may be there now too.
+async fn authenticated(shared: &Shared, own: &Own) -> Result<Circuit<Account>> {
+    let circuit = shared.connect::<Account>(&own.link).await?;
+    let signature = authenticate(&circuit.handshake_hash(), own.account, own.device, &own.device_key);
+    let authentication = AuthenticateRequest {
+        account: own.account.into(),
+        device: own.device,
+        signature: Bytes::copy_from_slice(&signature),
+        ..AuthenticateRequest::default()
+    };
+    circuit.call(authentication).await?;
+    Ok(circuit)
+}
+
+/// Puts our new device list. Where that fails, the driver does it later.
+async fn put(shared: &Shared, own: &Own, mut circuit: Circuit<Account>, device_list: &Bytes) -> Result<()> {
+    let mut tries = 1;
+    while let Err(error) = circuit.call(PutDeviceListRequest { device_list: device_list.clone() }).await {
+        let error = ClientError::from(error);
+        if !matches!(error, ClientError::Offline(_)) || tries == PUT_TRIES {
+            return Err(error);
+        }
+        tries += 1;
+        circuit = authenticated(shared, own).await?;
+    }
+    shared.write_quietly(|tx| Ok(me::set_list_put(tx.db)?))
+}

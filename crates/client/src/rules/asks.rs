@@ -1,0 +1,124 @@
+//! The way back into a chat: a device that cannot follow asks, and whoever hears it adds it again.
+//!
+//! It asks its own other devices in the chat with oneself where that works, by a letter to its own account where that
+//! is what was lost, and else the other of the chat; by turns, ever more rarely, so that no storm comes of it. Whoever is
+//! asked and cannot follow either goes on in a fresh channel.
+
+use bytes::Bytes;
+use undertone_credentials::{DeviceList, KeyPackage};
+use undertone_e2ee::create_key_package;
+use undertone_wire::{
+    Message as _,
+    content::{Ask, Asked, Letter},
+};
+
+use crate::{
+    Result,
+    db::{
+        chats::{self, Chat, State, Trouble},
+        inbox, members,
+    },
+    own::Own,
+    pace::Delay,
+    rules::{lists, registration, sync},
+    state::{MlsStore, Tx},
+};
+
+/// So often our other devices are asked for the chat with ourselves; then it goes on without their help.
+const OWN_ASKS: u32 = 3;
+
+/// So often we ask by one key package before we take a new one, lest an answer was lost.
+const SAME_ASKS: u32 = 4;
+
+/// When a chat is to ask next, in milliseconds since 1970; none if it need not.
+pub(crate) fn due_ms(chat: &Chat, pace: &Delay) -> Option<u64> {
+    let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked);
+    let asks = lost && chat.state == State::Open && !chat.fresh;
+    asks.then(|| if chat.asked == 0 { 0 } else { chat.asked_ms.saturating_add(pace.backoff_ms(chat.asked - 1)) })
+}
+
+/// Asks for the way back into a chat.
+pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
+    let has_devices = own.list.devices().len() > 1;
+    let is_own = chat.peer == own.account;
+    let nobody_answers = is_own && (!has_devices || chat.asked >= OWN_ASKS);
+    if chat.trouble == Trouble::Locked || nobody_answers {
+        return Ok(chats::set_fresh(tx.db, chat.id, true)?);
+    }
+    // Our own devices add us to all chats by one and the same.
+    let ask = Ask { key_package: key_package(tx, own, chat, is_own)? };
+    let turn = chat.asked;
+    chats::set_asked(tx.db, chat.id, tx.now.0)?;
+    if has_devices && !is_own && turn % 2 == 0 {
+        let asked = Asked { peer: chat.peer.into(), ask: Some(ask), device: own.device, ..Asked::default() };
+        return sync::tell(tx, own, sync::Kind::Asked(asked));
+    }
+    let channel = chat.channel.as_ref().map_or_else(|| Bytes::from_static(&[0; 16]), |channel| channel.id.into());
+    let letter = Letter { channel, ask: Some(ask), ..Letter::default() };
+    Ok(inbox::post(tx.db, chat.id, &letter.encode_to_vec())?)
+}
+
+/// A key package for whoever answers. The same for a while: who has answered it already knows so.
+fn key_package(tx: &mut Tx<'_>, own: &Own, chat: &Chat, last_resort: bool) -> Result<Bytes> {
+    let before = chats::asked_by(tx.db, chat.id)?;
+    if let Some(before) = before.filter(|_| chat.asked % SAME_ASKS != 0) {
+        return Ok(before.into());
+    }
+    let mls = {
+        let store = MlsStore(tx.db);
+        create_key_package(&own.me(&store, tx.rng), own.suite, last_resort)?
+    };
+    let expiry_day = tx.now.day() + registration::KEY_PACKAGE_DAYS;
+    let signed = KeyPackage::sign(&own.device_key, own.account, own.device, expiry_day, last_resort, mls);
+    chats::set_asked_by(tx.db, chat.id, &signed)?;
+    Ok(signed)
+}
+
+/// A device of the other has lost its way.
+pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
+    if chat.state != State::Open || chat.trouble == Trouble::Forked {
+        return Ok(());
+    }
+    if chat.trouble != Trouble::None || chat.channel.is_none() {
+        return Ok(chats::set_fresh(tx.db, chat.id, true)?);
+    }
+    let newest = lists::of_contact(tx, chat.peer)?;
+    let list = newest.as_ref().unwrap_or(list);
+    keep(tx, own, chat, list, device, ask)
+}
+
+/// One of our other devices has lost its way into the chat with ourselves, or is new: then it lacks all the others too.
+pub(crate) fn heard_from_ours(tx: &mut Tx<'_>, own: &Own, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
+    let known = members::cards(tx.db)?.iter().any(|(_, card)| *card == ask.key_package);
+    if !known && KeyPackage::verify(list, &ask.key_package).is_ok_and(|package| package.device() == device) {
+        members::put_card(tx.db, device, &ask.key_package)?;
+        chats::all_owe(tx.db)?;
+    }
+    let chat = sync::own_chat(tx, own)?;
+    if chat.state == State::New || chat.channel.is_none() {
+        // There is none yet; now there is somebody to have it with.
+        return Ok(());
+    }
+    if chat.trouble == Trouble::None {
+        keep(tx, own, &chat, list, device, ask)?;
+    }
+    Ok(())
+}
+
+/// One of our other devices asks in the chat with ourselves.
+pub(crate) fn heard_in_sync(tx: &mut Tx<'_>, own: &Own, chat: &Chat, device: u32, ask: &Ask) -> Result<()> {
+    if chat.state != State::Open || chat.trouble != Trouble::None || chat.channel.is_none() {
+        return Ok(());
+    }
+    keep(tx, own, chat, &own.list, device, ask)
+}
+
+fn keep(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
+    let is_other = list.account() != own.account || device != own.device;
+    let sound = KeyPackage::verify(list, &ask.key_package).is_ok_and(|package| package.device() == device);
+    if is_other && sound {
+        members::put_ask(tx.db, chat.id, list.account(), device, &ask.key_package)?;
+        chats::set_owes(tx.db, chat.id, true)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Device lists: the newest that we know of a person, and those by which a chat's log judges.
+
+use undertone_credentials::DeviceList;
+use undertone_wire::AccountId;
+
+use crate::{
+    Result,
+    db::{DbError, chats, contacts, me, members},
+    own::Own,
+    state::Tx,
+};
+
+/// Whether a list comes after another of its account.
+pub(crate) fn newer(list: &DeviceList, than: &DeviceList) -> bool {
+    list.order() > than.order()
+}
+
+/// The lists that a chat's log has brought up to where we stand.
+pub(crate) fn of_log(tx: &Tx<'_>, chat: i64) -> Result<Vec<DeviceList>> {
+    let lists = members::lists(tx.db, chat)?;
+    Ok(lists.iter().map(|bytes| DeviceList::verify(bytes)).collect::<Result<_, _>>().map_err(|_| DbError::Damaged)?)
+}
+
+/// The newest list that we have of another person.
+pub(crate) fn of_contact(tx: &Tx<'_>, account: AccountId) -> Result<Option<DeviceList>> {
+    let known = contacts::device_list(tx.db, account)?;
+    Ok(known.map(|bytes| DeviceList::verify(&bytes)).transpose().map_err(|_| DbError::Damaged)?)
+}
+
+/// Takes note of a verified list, wherever it came from. A newer one of a person we know obliges us to bring it to the
+/// log of our chats.
+pub(crate) fn learn(tx: &Tx<'_>, own: &Own, list: &DeviceList) -> Result<()> {
+    if list.account() == own.account {
+        return adopt(tx, own, list, true);
+    }
+    let is_newer = of_contact(tx, list.account())?.is_none_or(|known| newer(list, &known));
+    if is_newer {
+        contacts::set_device_list(tx.db, list.account(), list.encoded())?;
+        if let Some(chat) = chats::with(tx.db, list.account())? {
+            chats::set_owes(tx.db, chat.id, true)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes on a newer list of our own. `put`: whether the service has it already.
+pub(crate) fn adopt(tx: &Tx<'_>, own: &Own, list: &DeviceList, put: bool) -> Result<()> {
+    // Read from the database: `own` may be older than what this transaction has done.
+    let current = me::load(tx.db)?.ok_or(DbError::Damaged)?.device_list;
+    let current = DeviceList::verify(&current).map_err(|_| DbError::Damaged)?;
+    if list.account() != own.account || !newer(list, &current) {
+        return Ok(());
+    }
+    me::set_device_list(tx.db, list.encoded(), put)?;
+    for (device, _) in members::cards(tx.db)? {
+        if list.device(device).is_none() {
+            members::remove_card(tx.db, device)?;
+        }
+    }
+    chats::all_owe(tx.db)?;
+    let ours = list.device(own.device).is_some_and(|device| device.key == own.device_key.public());
+    if !ours {
+        me::set_standing(tx.db, me::Standing::Removed)?;
+    }
+    Ok(())
+}

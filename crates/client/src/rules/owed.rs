@@ -1,0 +1,136 @@
+//! What a chat owes: the commit that brings its leaves in line with the newest device lists.
+//!
+//! Nobody is told to add or to remove a device. Whoever knows of a newer list, or hears a device ask, sees by the same
+//! comparison what the chat lacks; the service's order lets one of them be first, and then nothing is owed any more.
+
+use undertone_credentials::{DeviceList, KeyPackage};
+use undertone_e2ee::{Member, Plan, Suite};
+use undertone_wire::{AccountId, ladder, limits::GENERATION_DAYS};
+
+use crate::{
+    Result,
+    db::{
+        chats::Chat,
+        contacts, members,
+    },
+    own::Own,
+    rules::lists::{self, newer},
+    state::Tx,
+};
+
+/// What a commit is to do.
+pub(crate) struct Owed {
+    adds: Vec<(DeviceList, KeyPackage)>,
+    removes: Vec<Member>,
+    lists: Vec<DeviceList>,
+    generation: bool,
+    restart: bool,
+}
+
+impl Owed {
+    /// Compares a chat's leaves with the newest lists that we know, and with who asks.
+    pub(crate) fn find(tx: &Tx<'_>, own: &Own, chat: &Chat, leaves: &[Member], suite: Suite) -> Result<Self> {
+        let mut owed = Self { adds: Vec::new(), removes: Vec::new(), lists: Vec::new(), generation: false, restart: false };
+        let judged = owed.judge(tx, own, chat)?;
+        let place = |member: &Member| list_of(&judged, member.account).is_some_and(|list| list.device(member.device).is_some());
+        owed.removes.extend(leaves.iter().filter(|leaf| !place(leaf)));
+        owed.generation = !owed.removes.is_empty() || generation_is_due(tx, chat);
+
+        owed.restart = suite < own.suite && judged.iter().all(|list| reads(list, own.suite));
+
+        for (device, card) in members::cards(tx.db)? {
+            let member = Member { account: own.account, device };
+            if !leaves.contains(&member) {
+                owed.add(tx, &judged, member, &card, suite);
+            }
+        }
+        for asking in members::asks(tx.db, chat.id)? {
+            let member = Member { account: asking.account, device: asking.device };
+            if !owed.add(tx, &judged, member, &asking.key_package, suite) {
+                members::set_answered(tx.db, chat.id, asking.account, asking.device)?;
+            } else if leaves.contains(&member) {
+                owed.removes.push(member);
+            }
+        }
+        Ok(owed)
+    }
+
+    /// The newest list of each account; those that the log lacks are owed.
+    fn judge(&mut self, tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Vec<DeviceList>> {
+        let mut judged = Vec::new();
+        for in_log in lists::of_log(tx, chat.id)? {
+            let known = if in_log.account() == own.account {
+                Some(own.list.clone())
+            } else {
+                contacts::device_list(tx.db, in_log.account())?.and_then(|bytes| DeviceList::verify(&bytes).ok())
+            };
+            match known.filter(|known| newer(known, &in_log)) {
+                Some(known) => {
+                    self.lists.push(known.clone());
+                    judged.push(known);
+                }
+                None => judged.push(in_log),
+            }
+        }
+        Ok(judged)
+    }
+
+    /// False: this device cannot be added so.
+    fn add(&mut self, tx: &Tx<'_>, judged: &[DeviceList], member: Member, key_package: &[u8], suite: Suite) -> bool {
+        let Some(list) = list_of(judged, member.account) else { return false };
+        let package = KeyPackage::verify(list, key_package).ok();
+        let fits = |package: &KeyPackage| {
+            let current = package.is_current(tx.now.day()) && Suite::of_package(package) == Some(suite);
+            package.device() == member.device && current
+        };
+        let package = package.filter(fits);
+        let known = self.adds.iter().any(|(list, known)| list.account() == member.account && known.device() == member.device);
+        match package {
+            Some(package) if !known => self.adds.push((list.clone(), package)),
+            Some(_) => {}
+            None => return false,
+        }
+        true
+    }
+
+    /// Whether there is anything to commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.adds.is_empty() && self.removes.is_empty() && self.lists.is_empty() && !self.generation
+    }
+
+    /// Everybody's devices understand a better suite than the chat has: it moves up.
+    pub(crate) fn restart(&self) -> bool {
+        self.restart
+    }
+
+    /// Only the generation is due: that can wait until somebody has something to say.
+    pub(crate) fn can_wait(&self) -> bool {
+        self.adds.is_empty() && self.removes.is_empty() && self.lists.is_empty()
+    }
+
+    /// As `e2ee` takes it.
+    pub(crate) fn plan(&self) -> Plan<'_> {
+        Plan {
+            adds: self.adds.iter().map(|(list, package)| (list, package)).collect(),
+            removes: self.removes.clone(),
+            lists: self.lists.iter().collect(),
+            generation: self.generation,
+        }
+    }
+}
+
+/// Whether all devices of a list say that they read a suite.
+fn reads(list: &DeviceList, suite: Suite) -> bool {
+    suite == Suite::Classical
+        || list.devices().iter().all(|device| device.features.contains(&ladder::READS_SUITE))
+}
+
+fn list_of(lists: &[DeviceList], account: AccountId) -> Option<&DeviceList> {
+    lists.iter().find(|list| list.account() == account)
+}
+
+/// A generation is followed by another each month, whoever stays: a stolen read key reads no longer than that.
+fn generation_is_due(tx: &Tx<'_>, chat: &Chat) -> bool {
+    let began = chat.channel.as_ref().map_or(0, |channel| channel.generation_day.0);
+    tx.now.day().0.saturating_sub(began) >= GENERATION_DAYS
+}

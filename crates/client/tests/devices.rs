@@ -1,0 +1,149 @@
+//! Several devices of one person: linked, removed, lost and recovered. What one says all hear, and all have one history.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+
+mod support;
+
+use support::{Home, Service, Setup, acquainted, befriend, folder};
+use undertone_client::Kind;
+
+/// A further device of somebody.
+async fn linked(service: &Service, old: &Home) -> Home {
+    let folder = folder();
+    let setup = Setup::at(service);
+    let engine = setup.open(&folder).unwrap();
+    let mut offer = old.engine.link_offer().await.unwrap();
+    let mut request = engine.link(&offer.text()).await.unwrap();
+    let (shown, asked) = tokio::join!(offer.code(), request.code());
+    assert_eq!(shown.unwrap(), asked.unwrap());
+    let (number, me) = tokio::join!(offer.confirm(), request.confirm());
+    assert_eq!(number.unwrap(), me.unwrap().device);
+    drop(engine);
+    Home::open(folder, setup)
+}
+
+/// Waits until a device has a chat, open, with so many messages.
+async fn has(home: &Home, who: &str, messages: usize) {
+    let holds = |engine: &undertone_client::Engine| {
+        let open = engine.chats().unwrap().iter().any(|chat| chat.chat == who && chat.trouble.is_none());
+        open && engine.history(who).unwrap().iter().filter(|message| !message.queued).count() == messages
+    };
+    home.until(&format!("{messages} messages"), holds).await;
+}
+
+#[tokio::test]
+async fn a_linked_device_has_every_chat_and_its_history() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    ana.send(&to_ana, "a note").await;
+    let phone = linked(&service, &ana).await;
+    has(&phone, &to_bo, 2).await;
+    has(&phone, &to_ana, 1).await;
+    assert_eq!(phone.history(&to_bo), ana.history(&to_bo));
+    assert_eq!(phone.chat(&to_bo).unwrap().name, "Bo");
+
+    phone.send(&to_bo, "from my phone").await;
+    bo.expect_from(&to_ana, "from my phone").await;
+    has(&ana, &to_bo, 3).await;
+    bo.send(&to_ana, "I see").await;
+    has(&ana, &to_bo, 4).await;
+    has(&phone, &to_bo, 4).await;
+    assert_eq!(phone.history(&to_bo), ana.history(&to_bo));
+    assert_eq!(phone.history(&to_bo), bo.history(&to_ana));
+    phone.send(&to_ana, "a second note").await;
+    has(&ana, &to_ana, 2).await;
+    assert_eq!(phone.history(&to_ana), ana.history(&to_ana));
+}
+
+#[tokio::test]
+async fn a_chat_begun_on_one_device_is_on_the_others() {
+    let service = Service::start();
+    let ana = Home::new(&service, "Ana").await;
+    let phone = linked(&service, &ana).await;
+    let bo = Home::new(&service, "Bo").await;
+    let tablet = linked(&service, &bo).await;
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    phone.until("step", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
+    befriend(&ana, &bo).await;
+    for (home, who) in [(&phone, &to_bo), (&tablet, &to_ana)] {
+        has(home, who, 2).await;
+    }
+    tablet.send(&to_ana, "from the tablet").await;
+    for (home, who) in [(&ana, &to_bo), (&phone, &to_bo), (&bo, &to_ana)] {
+        has(home, who, 3).await;
+        assert_eq!(home.history(who), tablet.history(&to_ana));
+    }
+}
+
+#[tokio::test]
+async fn a_removed_device_hears_and_says_nothing_more() {
+    let service = Service::start();
+    let folder = folder();
+    let setup = Setup::at(&service);
+    let engine = setup.open(&folder).unwrap();
+    let words = engine.register(&service.link(), None, "Ana").await.unwrap().words;
+    drop(engine);
+    let ana = Home::open(folder, setup);
+    let bo = Home::new(&service, "Bo").await;
+    befriend(&ana, &bo).await;
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    let phone = linked(&service, &ana).await;
+    let tablet = linked(&service, &ana).await;
+    has(&phone, &to_bo, 2).await;
+    has(&tablet, &to_bo, 2).await;
+
+    let wrong = ana.engine.remove_device(2, &words.replace(' ', "  x ")).await.unwrap_err();
+    assert_eq!(wrong.kind(), Kind::Usage);
+    ana.engine.remove_device(2, &words).await.unwrap();
+    ana.send(&to_bo, "only us now").await;
+    bo.expect_from(&to_ana, "only us now").await;
+    bo.send(&to_ana, "good").await;
+    for home in [&ana, &tablet] {
+        has(home, &to_bo, 4).await;
+    }
+    tablet.send(&to_bo, "I am still here").await;
+    bo.expect_from(&to_ana, "I am still here").await;
+    assert_eq!(ana.engine.devices().unwrap().iter().map(|device| device.number).collect::<Vec<_>>(), [1, 3]);
+
+    let error = phone.sync().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    assert!(phone.try_send(&to_bo, "let me in").await.is_err());
+    assert_eq!(phone.texts(&to_bo), ["hello", "hello yourself"]);
+}
+
+#[tokio::test]
+async fn who_has_lost_everything_comes_back_by_his_words() {
+    let service = Service::start();
+    let folder = folder();
+    let setup = Setup::at(&service);
+    let engine = setup.open(&folder).unwrap();
+    let words = engine.register(&service.link(), None, "Ana").await.unwrap().words;
+    drop(engine);
+    let ana = Home::open(folder, setup.clone());
+    let bo = Home::new(&service, "Bo").await;
+    befriend(&ana, &bo).await;
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    ana.sync().await.unwrap();
+    ana.sync().await.unwrap();
+    drop(ana.close().await);
+
+    let folder = support::folder();
+    let engine = setup.open(&folder).unwrap();
+    let me = engine.recover(&service.link(), &words, "Ana").await.unwrap();
+    assert_eq!((me.account.as_str(), me.name.as_str()), (to_ana.as_str(), "Ana"));
+    drop(engine);
+    let ana = Home::open(folder, setup);
+    assert_eq!(ana.chat(&to_bo).unwrap().name, "Bo");
+    ana.until("back", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
+    ana.send(&to_bo, "it is me").await;
+    bo.expect_from(&to_ana, "it is me").await;
+    bo.send(&to_ana, "welcome back").await;
+    ana.expect_from(&to_bo, "welcome back").await;
+}

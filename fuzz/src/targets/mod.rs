@@ -1,0 +1,33 @@
+//! The targets, by what they read.
+
+mod chats;
+mod circuits;
+mod homes;
+mod letters;
+mod objects;
+mod service;
+mod wire;
+
+use crate::Target;
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    wire::FRAMES,
+    wire::MESSAGES,
+    wire::LINKS,
+    wire::PADDING,
+    objects::DEVICE_LISTS,
+    objects::INBOX_KEYS,
+    objects::KEY_PACKAGES,
+    objects::KEYS,
+    letters::LETTERS,
+    letters::SEALS,
+    letters::VAULTS,
+    letters::HELLOS,
+    chats::BODIES,
+    chats::ENTRIES,
+    chats::INVITATIONS,
+    service::REQUESTS,
+    circuits::HANDSHAKES,
+    homes::KEY_FILES,
+];

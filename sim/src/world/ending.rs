@@ -1,0 +1,219 @@
+//! How a world ends: the faults do, and then everything comes right by itself.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    chronicle::{Author, Pair},
+    life::World,
+};
+
+/// What must come to pass once nothing is in its way does so within this time, in pauses between two steps.
+const PATIENCE_PAUSES: u64 = 3_000;
+
+/// Everybody has heard of a device that was removed within this time, in pauses between two steps.
+const HEARD_PAUSES: u64 = 400;
+
+impl World {
+    /// Nothing is in anybody's way any more: every chat goes on, and everybody has everything.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub(super) async fn end(&mut self) -> anyhow::Result<()> {
+        self.mend().await?;
+        self.settle(|world| world.accept_all().and_then(|()| world.met())).await?;
+        // Removed devices are out once everybody has heard of it.
+        if self.homes() != self.authors() {
+            sleep(Duration::from_millis(self.pause_ms_max * HEARD_PAUSES)).await;
+        }
+        let last = self.chronicle.len();
+        for by in self.authors() {
+            for to in 0..self.people.len() {
+                if !self.stopped((by.0.min(to), by.0.max(to)))? {
+                    let written = self.write(by, to).await?;
+                    ensure!(written, "{} cannot write to {}", self.name(by), self.person(to)?.name);
+                }
+            }
+        }
+        self.settle(|world| world.accept_all().and_then(|()| world.settled(last))).await?;
+        for of in self.authors() {
+            self.show(of)?;
+        }
+        self.all_was_shown()?;
+        self.removed_are_out(last)
+    }
+
+    pub(super) async fn mend(&mut self) -> anyhow::Result<()> {
+        self.trace.note("the faults end");
+        self.weather.set_storm(false);
+        self.weather.strike();
+        self.service.mood.set_busy(false);
+        self.service.kill().await;
+        self.rejoin();
+        for of in self.homes() {
+            // Whoever was lied to is told so until he starts again.
+            if self.deceitful {
+                self.kill(of).await;
+            }
+            let device = self.device(of)?;
+            device.home.disk.clear();
+            device.home.watch.set_off(0);
+            let door = device.home.door;
+            if let Some(cheat) = self.service.cheat(door) {
+                cheat.end();
+            }
+        }
+        self.service.start().await;
+        self.everybody_starts()
+    }
+
+    /// Waits until something holds.
+    pub(super) async fn settle(&mut self, mut holds: impl FnMut(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let deadline = Instant::now() + Duration::from_millis(self.pause_ms_max * PATIENCE_PAUSES);
+        let mut wait_ms = 5;
+        loop {
+            self.check()?;
+            let Err(reason) = holds(self) else { return Ok(()) };
+            if Instant::now() >= deadline {
+                return Err(reason.context("it does not come right"));
+            }
+            let mut changes = self.people.iter().flat_map(|person| &person.devices).filter_map(|device| device.home.engine());
+            let mut any = changes.next().map(|engine| engine.changes());
+            drop(changes);
+            if let Some(any) = any.as_mut() {
+                let _ = timeout(Duration::from_millis(wait_ms), any.changed()).await;
+            }
+            sleep(Duration::from_millis(wait_ms)).await;
+            wait_ms = (wait_ms * 2).min(self.pause_ms_max * 20);
+        }
+    }
+
+    /// Whether a chat may stand still, and does: somebody was lied to, and says so.
+    pub(super) fn stopped(&mut self, pair: Pair) -> anyhow::Result<bool> {
+        let troubles = self.troubles(pair)?;
+        let deceived = |person| self.deceived.contains(&person);
+        let lied_to = deceived(pair.0) || deceived(pair.1);
+        for (name, trouble) in &troubles {
+            ensure!(lied_to, "{name} says of an honest chat: {trouble}");
+        }
+        // In the chat with oneself devices tell each other of all others.
+        let selves = ((pair.0, pair.0), (pair.1, pair.1));
+        let alone = pair.0 == pair.1;
+        Ok(!troubles.is_empty() || !alone && lied_to && (self.stopped(selves.0)? || self.stopped(selves.1)?))
+    }
+
+    pub(super) fn troubles(&mut self, pair: Pair) -> anyhow::Result<Vec<(String, &'static str)>> {
+        let mut troubles = Vec::new();
+        for (of, account) in self.members(pair)? {
+            let trouble = self.device(of)?.trouble(&account);
+            troubles.extend(trouble.map(|trouble| (self.name(of), trouble)));
+        }
+        Ok(troubles)
+    }
+
+    /// The devices of a chat, each with whom it knows the chat by.
+    pub(super) fn members(&self, pair: Pair) -> anyhow::Result<Vec<(Author, String)>> {
+        let mut members = Vec::new();
+        for of in self.authors() {
+            let with = if of.0 == pair.0 { pair.1 } else { pair.0 };
+            if of.0 == pair.0 || of.0 == pair.1 {
+                members.push((of, self.person(with)?.account.clone()));
+            }
+        }
+        Ok(members)
+    }
+
+    /// Nobody waits to be met: everybody who was written to may answer.
+    pub(super) fn met(&mut self) -> anyhow::Result<()> {
+        for pair in self.pairs() {
+            if self.stopped(pair)? || self.chronicle.expected(pair).is_empty() {
+                continue;
+            }
+            for (of, account) in self.members(pair)? {
+                let state = self.device(of)?.state(&account);
+                ensure!(!["none", "request"].contains(&state), "{} has not met: {state}", self.name(of));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn settled(&mut self, last: usize) -> anyhow::Result<()> {
+        for pair in self.pairs() {
+            if !self.stopped(pair)? {
+                self.chat_settled(pair, last)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All devices of a chat have all of it, in the same order, and nothing waits. One that came when no other was left has
+    /// what was written from `last` on.
+    fn chat_settled(&mut self, pair: Pair, last: usize) -> anyhow::Result<()> {
+        let expected = self.chronicle.expected(pair);
+        let mut whole: Option<Vec<usize>> = None;
+        let mut members = self.members(pair)?;
+        members.sort_by_key(|(of, _)| self.device(*of).is_ok_and(|device| device.recovered));
+        for (of, account) in members {
+            let name = self.name(of);
+            let order = self.order(of, &account)?;
+            let recovered = self.device(of)?.recovered;
+            let from = if recovered { last } else { 0 };
+            let has: BTreeSet<_> = order.iter().copied().collect();
+            ensure!(has.len() == order.len(), "{name} has a message twice");
+            let missing: Vec<_> = expected.range(from..).filter(|number| !has.contains(number)).collect();
+            ensure!(missing.is_empty(), "{name} lacks messages {missing:?}");
+            let whole = whole.get_or_insert_with(|| order.clone());
+            let same: Vec<_> = whole.iter().copied().filter(|number| !recovered || has.contains(number)).collect();
+            ensure!(same == order, "{name} has another order: {order:?}, and the first device {whole:?}");
+        }
+        Ok(())
+    }
+
+    /// The numbers of the messages of a chat, as a device has them.
+    fn order(&mut self, of: Author, account: &str) -> anyhow::Result<Vec<usize>> {
+        let name = self.name(of);
+        let history = self.device(of)?.history(account).with_context(|| format!("{name} has no such chat"))?;
+        let mut order = Vec::new();
+        for (text, queued) in history {
+            let (number, _) = self.chronicle.line(&text).context("a text in a history that nobody wrote")?;
+            ensure!(!queued, "message {number} of {name} waits");
+            order.push(number);
+        }
+        Ok(order)
+    }
+
+    /// Everybody was shown, on one of his devices, what others wrote to him.
+    fn all_was_shown(&mut self) -> anyhow::Result<()> {
+        for pair in self.pairs() {
+            if pair.0 == pair.1 || self.stopped(pair)? {
+                continue;
+            }
+            for number in self.chronicle.expected(pair) {
+                let by = self.chronicle.author(number).context("a message of nobody")?.0;
+                let to = self.person(if by == pair.0 { pair.1 } else { pair.0 })?;
+                let lost = to.devices.iter().any(|device| device.recovered);
+                let shown = to.devices.iter().any(|device| device.shown.has(number));
+                ensure!(shown || lost, "{} was never shown message {number}", to.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Devices that were removed have nothing of what was written after the faults ended.
+    fn removed_are_out(&mut self, last: usize) -> anyhow::Result<()> {
+        for of in self.homes() {
+            if !self.device(of)?.removed {
+                continue;
+            }
+            for account in self.people.iter().map(|person| person.account.clone()).collect::<Vec<_>>() {
+                let texts = self.device(of)?.history(&account).unwrap_or_default();
+                let numbers = texts.iter().filter_map(|(text, _)| self.chronicle.line(text));
+                let late: Vec<_> = numbers.map(|(number, _)| number).filter(|number| *number >= last).collect();
+                ensure!(late.is_empty(), "{} was removed, and has messages {late:?}", self.name(of));
+            }
+        }
+        Ok(())
+    }
+}

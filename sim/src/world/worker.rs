@@ -1,0 +1,71 @@
+//! A process that lives worlds, one after the other. Each has a runtime of its own, on this one thread, and time that passes
+//! when everybody waits.
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Builder;
+
+use super::{
+    disk,
+    life::{Life, World},
+    panics,
+};
+
+/// What a worker says, one in a line.
+#[derive(Serialize, Deserialize)]
+pub enum Said {
+    /// It begins with this seed.
+    Begun(u64),
+    /// All held.
+    Lived(u64, Life),
+    /// Something did not.
+    Broken(u64, String),
+}
+
+/// Lives these seeds, and says so on standard output.
+///
+/// # Errors
+/// When nobody reads that.
+pub fn work(seeds: impl Iterator<Item = u64>) -> anyhow::Result<()> {
+    panics::count();
+    for seed in seeds {
+        say(&Said::Begun(seed))?;
+        let said = match live(seed, false) {
+            Ok(life) => Said::Lived(seed, life),
+            Err(error) => Said::Broken(seed, format!("{error:#}")),
+        };
+        say(&said)?;
+    }
+    Ok(())
+}
+
+/// Lives one seed, and prints its steps if that is wanted.
+///
+/// # Errors
+/// What was not as it must be.
+pub fn live(seed: u64, printed: bool) -> anyhow::Result<Life> {
+    panics::COUNT.store(0, Ordering::Relaxed);
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
+    runtime.block_on(async {
+        disk::survive_refusals()?;
+        World::new(seed, folders(), printed).await?.live().await
+    })
+}
+
+/// Where homes stand: in memory where the system has such a place, for no world is about disks that lose their power.
+fn folders() -> Option<PathBuf> {
+    let memory = Path::new("/dev/shm");
+    memory.is_dir().then(|| memory.to_owned())
+}
+
+fn say(said: &Said) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, said)?;
+    stdout.write_all(b"\n")?;
+    Ok(stdout.flush()?)
+}
