@@ -21,7 +21,7 @@ struct Args {
     #[arg(value_parser = named)]
     target: Option<&'static Target>,
     /// Inputs for the cheapest target; the others get fewer, so that each takes about as long
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = 300_000)]
     runs: u64,
     /// From which all inputs follow; without it, another one each time
     #[arg(long, value_name = "S")]

@@ -17,10 +17,7 @@ impl Engine {
     /// Before registration.
     pub fn devices(&self) -> Result<Vec<DeviceView>> {
         let own = self.shared.own()?;
-        let view = |device: &Device| DeviceView {
-            number: device.number,
-            this: device.number == own.device,
-        };
+        let view = |device: &Device| DeviceView { number: device.number, this: device.number == own.device };
         Ok(own.list.devices().iter().map(view).collect())
     }
 

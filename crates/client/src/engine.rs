@@ -152,7 +152,8 @@ impl Engine {
             }
             let report = reports.borrow_and_update().clone();
             if let Some(error) = self.obstacle(chat.id, asked, report)? {
-                let kept = error.kind() == Kind::Network || !self.take_back(chat.id, id)?;
+                let passes = error.kind() == Kind::Network || matches!(error, ClientError::Mending(_));
+                let kept = passes || !self.take_back(chat.id, id)?;
                 return if kept { Ok(Sent { waits: Some(error), ..sent }) } else { Err(error) };
             }
             let more = tokio::select! {
@@ -178,8 +179,11 @@ impl Engine {
     /// What keeps a chat from sending: found by a pass that was to send, or for good.
     fn obstacle(&self, chat: i64, asked: Asked, mut report: Report) -> Result<Option<ClientError>> {
         let trouble = self.shared.read(|db| Ok(chats::load(db, chat)?.trouble))?;
-        if let Some(trouble) = view::trouble(trouble) {
-            return Ok(Some(ClientError::Trouble(trouble)));
+        if let Some(words) = view::trouble(trouble) {
+            return Ok(Some(match view::mends_itself(trouble) {
+                true => ClientError::Mending(words),
+                false => ClientError::Trouble(words),
+            }));
         }
         let answered = report.asked.pass >= asked.pass;
         Ok(report.refused.remove(&chat).or(report.error).filter(|_| answered))

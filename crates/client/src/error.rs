@@ -125,10 +125,14 @@ pub enum ClientError {
     #[error("this is the device that you are using; remove it from another one")]
     ThisDevice,
     /// A link for a device that is used up, or that somebody else uses too.
-    #[error("this link was used already, or somebody else has it too; nothing was linked: make a new one, and show it to nobody")]
+    #[error(
+        "this link was used already, or somebody else has it too; nothing was linked: make a new one, and show it to nobody"
+    )]
     LinkUsed,
     /// What came over a link is not what the other device has said.
-    #[error("what came over this link was not said by the other device; nothing was linked: make a new one, and show it to nobody")]
+    #[error(
+        "what came over this link was not said by the other device; nothing was linked: make a new one, and show it to nobody"
+    )]
     LinkForged,
     /// One of the two people said no.
     #[error("the linking was ended on the other device; nothing was linked")]
@@ -157,6 +161,9 @@ pub enum ClientError {
     /// A chat cannot go on.
     #[error("this chat cannot go on: {0}")]
     Trouble(&'static str),
+    /// A chat does not go on for now.
+    #[error("this chat is being mended: {0}")]
+    Mending(&'static str),
     /// A letter makes no sense; it is passed over.
     #[error("a letter cannot be used")]
     Letter,
@@ -208,6 +215,7 @@ impl ClientError {
             | Self::NotRegistered
             | Self::AlreadyRegistered
             | Self::Trouble(_)
+            | Self::Mending(_)
             | Self::Letter
             | Self::Copied
             | Self::StaleIdentity

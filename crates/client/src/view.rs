@@ -119,6 +119,11 @@ pub struct ChatSummary {
     pub missed: u64,
 }
 
+/// Whether a chat that does not go on is on its way to do so by itself: what is written meanwhile is kept, and sent then.
+pub(crate) const fn mends_itself(trouble: Trouble) -> bool {
+    matches!(trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked)
+}
+
 /// What keeps a chat from going on, in words for people.
 pub(crate) fn trouble(trouble: Trouble) -> Option<&'static str> {
     match trouble {

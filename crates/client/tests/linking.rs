@@ -15,6 +15,7 @@ use std::time::Duration;
 use support::{Home, Service, Setup, folder};
 use tempfile::TempDir;
 use undertone_client::{ClientError, Engine, Kind, LinkOffer, LinkRequest};
+use undertone_wire::{account::PutDeviceListRequest, circuit::Code};
 
 /// An empty home.
 fn empty(service: &Service) -> (TempDir, Engine) {
@@ -138,6 +139,26 @@ async fn the_service_may_go_away_in_the_middle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_whose_answer_was_lost_stands_in_nobodys_way() {
+    let service = Service::start();
+    let ana = Home::new(&service, "Ana").await;
+    let (_folder, new) = empty(&service);
+    let (offer, request) = meet(&ana.engine, &new).await;
+    service.lies.refuse::<PutDeviceListRequest>(Code::Unknown);
+    // Its driver tries too: it must not be taken for another device that was faster.
+    let waiting = tokio::spawn(request.confirm());
+    assert_eq!(error(offer.confirm().await).kind(), Kind::Network);
+    waiting.abort();
+    service.lies.stop();
+    ana.sync().await.unwrap();
+    // The device that never came is listed; the next one has its own number.
+    let (offer, request) = meet(&ana.engine, &new).await;
+    let (number, me) = tokio::join!(offer.confirm(), request.confirm());
+    assert_eq!((number.unwrap(), me.unwrap().device), (3, 3));
+    assert_eq!(ana.engine.devices().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn wrong_links_are_told_apart() {
     let service = Service::start();
     let ana = Home::new(&service, "Ana").await;
@@ -202,5 +223,23 @@ async fn wrong_words_are_told_apart() {
     assert_eq!(recover(registered.words.to_string()).await.kind(), Kind::Network);
     assert!(matches!(new.whoami(), Err(ClientError::NotRegistered)));
     service.be_there();
+    service.lies.refuse::<PutDeviceListRequest>(Code::Unknown);
+    assert_eq!(recover(registered.words.to_string()).await.kind(), Kind::Network);
+    assert!(matches!(new.whoami(), Err(ClientError::NotRegistered)));
+    service.lies.stop();
     new.recover(&service.link(), &registered.words, "Ana").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_that_failed_leaves_nothing_behind() {
+    let service = Service::start();
+    let (_folder, first) = empty(&service);
+    let registered = first.register(&service.link(), None, "Ana").await.unwrap();
+    let (_folder, new) = empty(&service);
+    service.lies.refuse::<PutDeviceListRequest>(Code::Forbidden);
+    let failed = error(new.recover(&service.link(), &registered.words, "Ana").await);
+    assert_eq!(failed.kind(), Kind::Refused);
+    service.lies.stop();
+    let me = new.register(&service.link(), None, "Cy").await.unwrap().me;
+    assert!(me.account != registered.me.account && new.chats().unwrap().is_empty());
 }

@@ -131,7 +131,7 @@ impl DeviceList {
 
         let devices = check_devices(body.devices)?;
         let highest = devices.iter().map(|device| device.number).max().unwrap_or(0);
-        if body.highest_device != 0 && body.highest_device < highest {
+        if body.highest_device != 0 && body.highest_device <= highest {
             return Err(CredentialError::Malformed);
         }
         Ok(Self {
@@ -196,7 +196,8 @@ fn sign(
     certificate: Bytes,
     (devices, highest): (Vec<Device>, u32),
 ) -> Result<DeviceList, CredentialError> {
-    let highest_device = devices.iter().map(|device| device.number).fold(highest, u32::max);
+    let highest_listed = devices.iter().map(|device| device.number).fold(0, u32::max);
+    let highest_device = if highest > highest_listed { highest } else { 0 };
     let body: Bytes = objects::DeviceList {
         version: ladder::OBJECTS,
         recovery_key: Bytes::copy_from_slice(recovery.as_bytes()),
@@ -295,6 +296,25 @@ mod tests {
                 "4da00ecf160e29f205a808a8ab5deef2f5dca1e935dc5482afa2bbf2e0b225ea",
             ]
         );
+    }
+
+    #[test]
+    fn no_number_is_used_twice() {
+        let ana = Person::new(1);
+        let device = |list: &DeviceList, seed| Device {
+            number: list.next_device_number(),
+            key: DeviceKey::from_seed(&[seed; 32]).public(),
+            features: vec![],
+        };
+        let first = ana.list.devices()[0].clone();
+        let two = ana.list.next(&ana.identity, vec![first.clone(), device(&ana.list, 8)]).ok().unwrap();
+        assert_eq!(two.next_device_number(), 3);
+        let later = IdentityKey::from_seed(&[4; 32]);
+        let one = two.next_identity(&ana.recovery, &later, vec![first.clone()]).ok().unwrap();
+        let one = DeviceList::verify(one.encoded()).ok().unwrap();
+        assert_eq!(one.next_device_number(), 3, "the second was removed");
+        let again = one.next(&later, vec![first, device(&one, 9)]).ok().unwrap();
+        assert_eq!((again.next_device_number(), again.devices()[1].number), (4, 3));
     }
 
     #[test]

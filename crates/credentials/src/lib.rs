@@ -33,7 +33,8 @@ pub use key_package::KeyPackage;
 pub use keys::{DeviceKey, HeadKey, IdentityKey, PublicKey, ReadKey, RecoveryKey, SEED_LEN, SIGNATURE_LEN, WriteKey};
 pub use proofs::{
     AuthenticatedDevice, ProvenRecovery, ReadOpening, RegisterSignatures, Restart, VerifiedHead, WriteOpening,
-    authenticate, open_read, open_write, recover, register, sign_letter, sign_restart, verify_authenticate, verify_head,
-    verify_letter, verify_open_read, verify_open_write, verify_recover, verify_register, verify_restart, verify_seen,
+    authenticate, open_read, open_write, recover, register, sign_letter, sign_restart, verify_authenticate,
+    verify_head, verify_letter, verify_open_read, verify_open_write, verify_recover, verify_register, verify_restart,
+    verify_seen,
 };
 pub use words::RecoveryWords;

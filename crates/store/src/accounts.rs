@@ -94,6 +94,8 @@ pub struct NewKeyPackages {
     pub one_time: Vec<Bytes>,
     /// Handed out when none of those is left; none leaves the former one.
     pub last_resort: Option<Bytes>,
+    /// Whether those that wait, and are not among these, are forgotten.
+    pub replace: bool,
 }
 
 /// How a registration ended.

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use undertone_store::{
     Accounts, Append, AppendOutcome, Channels, Creation, Delivery, ListVersion, ListedDevice, NewAccount, NewChannel,
-    NewEntry, NewKeyPackages, NewList, StoreError,
+    NewEntry, NewKeyPackages, NewList, StoreError, Vault,
     sqlite::{EntryRow, LetterRow, OpenError, SqliteAccounts, SqliteChannels},
 };
 use undertone_wire::{AccountId, ChannelId, Day, IdempotencyId, Position, Week, channel::EntryKind};
@@ -195,7 +195,11 @@ async fn an_operator_sees_days_counts_and_sizes() {
         inbox_week: Week(0),
         inbox_key: Bytes::from_static(b"key"),
         device: 1,
-        key_packages: NewKeyPackages { one_time: vec![Bytes::from_static(b"package")], last_resort: None },
+        key_packages: NewKeyPackages {
+            one_time: vec![Bytes::from_static(b"package")],
+            last_resort: None,
+            ..NewKeyPackages::default()
+        },
         invite: None,
     };
     assert_eq!(accounts.create(new, TODAY).await.unwrap(), Creation::Created);
@@ -203,10 +207,13 @@ async fn an_operator_sees_days_counts_and_sizes() {
     let delivery = accounts.deliver(ACCOUNT, IdempotencyId::new([0; 16]), sealed, TODAY + 30, 10).await.unwrap();
     assert_eq!(delivery, Delivery::Delivered);
     assert!(accounts.seen(ACCOUNT, 1, None, TODAY + 1).await.unwrap());
+    let vault = Vault { revision: 1, sealed: Bytes::from(vec![0; 8 << 10]) };
+    assert!(accounts.put_vault(ACCOUNT, vault).await.unwrap());
     let rows = accounts.inspect(10).await.unwrap();
     let [row] = &rows[..] else { panic!("one account") };
     assert!(row.account == ACCOUNT);
-    assert_eq!((row.created, row.last_seen, row.key_packages), (TODAY, TODAY + 1, 1));
+    assert_eq!((row.created, row.last_seen), (TODAY, TODAY + 1));
+    assert_eq!((row.devices, row.key_packages, row.vault_bytes), (1, 1, 8 << 10));
     assert_eq!(row.inbox, [LetterRow { seq: 1, bytes: 16 << 10, expiry_day: TODAY + 30 }]);
     assert!(accounts.inspect(0).await.unwrap().is_empty());
 }

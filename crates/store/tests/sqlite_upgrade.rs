@@ -176,7 +176,8 @@ async fn accounts_keep_all_they_had_and_get_the_rest_from_their_lists() {
     accounts.clear_inbox(ANA, 4, 3).await.unwrap();
     assert!(accounts.read_inbox(ANA, 0, 9, 999).await.unwrap().entries.is_empty());
 
-    let one_time = NewKeyPackages { one_time: vec![Bytes::from_static(b"new")], last_resort: None };
+    let one_time =
+        NewKeyPackages { one_time: vec![Bytes::from_static(b"new")], last_resort: None, ..NewKeyPackages::default() };
     assert_eq!(accounts.put_key_packages(ANA, 1, one_time, 9).await.unwrap(), 2);
     let contact = accounts.take_contact(ANA).await.unwrap().unwrap();
     assert!(contact.key_packages == [Bytes::from_static(&[0xaa]), Bytes::from_static(&[0xbb])]);

@@ -123,6 +123,8 @@ mod tests {
                 "24990f1d0b9a94445357fcdffa9d2a207535809c0a49ac421e5a871b7398ec94",
             ]
         );
+        let signed = [&[1; 16][..], &[0, 0, 0, 0, 0, 0, 0, 7], chain.as_bytes()];
+        assert_eq!(chain.signed_bytes(ChannelId::new([1; 16]), 7), Context::HEAD.bytes(&signed));
     }
 
     #[test]

@@ -105,6 +105,14 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_may_be_as_long_as_is_allowed() {
+        let bytes = encode(1, frame::Kind::Ping(7));
+        let max = bytes.len() - LENGTH;
+        assert!(decode(&mut BytesMut::from(&bytes[..]), max).unwrap().is_some());
+        assert!(decode(&mut BytesMut::from(&bytes[..]), max - 1).err() == Some(FrameError::TooLong));
+    }
+
+    #[test]
     fn too_long_is_known_before_it_is_read() {
         let mut buffer = BytesMut::from(&1_000_000u32.to_be_bytes()[..]);
         assert!(matches!(decode(&mut buffer, limits::FRAME_BYTES_MAX), Err(FrameError::TooLong)));

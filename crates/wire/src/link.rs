@@ -136,8 +136,10 @@ impl Link {
         let endpoint = endpoint(scheme, place.trim_end_matches('/')).ok_or(LinkError::Endpoint)?;
         let bytes = BASE64URL_NOPAD.decode(fragment.as_bytes()).map(Zeroizing::new).map_err(|_| LinkError::Damaged)?;
         let (version, bytes) = bytes.split_first().ok_or(LinkError::Damaged)?;
-        if *version > VERSION {
-            return Err(LinkError::Newer);
+        match *version {
+            VERSION => {}
+            0 => return Err(LinkError::Damaged),
+            _ => return Err(LinkError::Newer),
         }
         let (pin, rest) = bytes.split_first_chunk::<32>().ok_or(LinkError::Damaged)?;
         Ok((Self { scheme, endpoint, pin: Pin(*pin), account: None }, Zeroizing::new(rest.to_vec())))
@@ -187,6 +189,50 @@ mod tests {
         assert_eq!(error(good.get(..good.len() - 4).unwrap()), Some(LinkError::Damaged));
         assert_eq!(error(&format!("{good}A")), Some(LinkError::Damaged));
         assert!(Link::parse(&format!(" {good}\n")).is_ok());
+    }
+
+    #[test]
+    fn only_a_host_and_a_port_are_a_place() {
+        let fragment = link(None).to_text().split('#').nth(1).unwrap().to_owned();
+        let endpoint = |place: &str| Link::parse(&format!("{place}#{fragment}")).map(|link| link.endpoint);
+        for (place, expected) in [
+            ("undertone:a:1", "a:1"),
+            ("undertone:[::1]:65535", "[::1]:65535"),
+            ("https://a.example/", "a.example:443"),
+            ("https://a.example", "a.example:443"),
+            ("https://a.example:8443/", "a.example:8443"),
+        ] {
+            assert!(endpoint(place).is_ok_and(|endpoint| endpoint == expected), "{place}");
+        }
+        for place in [
+            "undertone:",
+            "undertone:a",
+            "undertone::1",
+            "undertone:a:",
+            "undertone:a:0",
+            "undertone:a:65536",
+            "undertone:a/b:1",
+            "undertone:a@b:1",
+            "undertone:a b:1",
+            "https://",
+            "https:///",
+            "https://:443/",
+            "https://a/b",
+            "https://a?b",
+        ] {
+            assert!(endpoint(place) == Err(LinkError::Endpoint), "{place}");
+        }
+    }
+
+    #[test]
+    fn other_versions_are_told_apart() {
+        let versioned = |version: u8| {
+            let fragment = BASE64URL_NOPAD.encode(&[&[version][..], &[7; 32]].concat());
+            Link::parse(&format!("undertone:a:1#{fragment}")).err()
+        };
+        assert_eq!(versioned(0), Some(LinkError::Damaged));
+        assert_eq!(versioned(1), None);
+        assert_eq!(versioned(2), Some(LinkError::Newer));
     }
 
     proptest! {

@@ -84,6 +84,14 @@ mod tests {
         }
     }
 
+    /// What a size tells is told to the service, and what it takes it takes for good.
+    #[test]
+    fn buckets_stay_as_they_are() {
+        assert_eq!(ENTRY, [256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536]);
+        assert_eq!(INBOX, [16_384, 32_768, 131_072]);
+        assert_eq!(VAULT, [8_192, 32_768, 98_304, 196_608]);
+    }
+
     #[test]
     fn bad_padding_is_refused() {
         assert_eq!(unpad(&[]), Err(PaddingError::Invalid));

@@ -1,6 +1,8 @@
 //! What comes in a chat's log, and with an invitation to it.
 
-use undertone_e2ee::{Arriving, Chat, Generation, Invitation, Lists, Place, Plan, RestartAt, Suite};
+use undertone_e2ee::{
+    Arriving, Chat, Generation, Head, Invitation, Lists, Place, Plan, RestartAt, Suite, open_head, seal_head,
+};
 use undertone_wire::{
     ChannelId, Message as _, Position,
     channel::{Entry, EntryKind},
@@ -15,6 +17,7 @@ use crate::{
 pub const BODIES: Target = Target { name: "bodies", run: bodies, seeds: some_bodies, cost: 384 };
 pub const ENTRIES: Target = Target { name: "entries", run: entries, seeds: some_entries, cost: 48 };
 pub const INVITATIONS: Target = Target { name: "invitations", run: invitations, seeds: some_invitations, cost: 32 };
+pub const HEADS: Target = Target { name: "heads", run: heads, seeds: some_heads, cost: 96 };
 
 const CHANNEL: ChannelId = ChannelId::new([9; 16]);
 const SECRET: [u8; 32] = [5; 32];
@@ -30,6 +33,8 @@ struct World {
     bo: Person,
     ana: Person,
     invitation: Invitation,
+    /// The way into it.
+    head: Head,
     /// (kind, keys that it installs, `EntryContent`)
     written: Vec<(EntryKind, Vec<u8>, Vec<u8>)>,
 }
@@ -74,7 +79,9 @@ impl World {
         let restart = ana.act(|me| Chat::restart(me, &AT, Suite::PostQuantum, &plan, &lists, &seen()))?;
         let installs = restart.generation.map(|generation| generation.installs().to_vec());
         written.push((EntryKind::Restart, installs.unwrap_or_default(), restart.entry.to_vec()));
-        Some(Self { ana, bo, invitation, written })
+        let current = Generation::from_secret(SECRET);
+        let made = ana.act(|me| chat.commit_with_head(me, &Plan::default(), &current, &lists, &seen()))?;
+        Some(Self { ana, bo, invitation, head: made.1, written })
     }
 }
 
@@ -141,4 +148,25 @@ fn invitations(data: &[u8]) {
 fn some_invitations() -> Option<Vec<Vec<u8>>> {
     let Invitation { welcome, tree } = World::new(false)?.invitation;
     Some(vec![content::Invitation { welcome, tree, ..Default::default() }.encode_to_vec()])
+}
+
+/// A head slot; and what is in one, by which Bo comes back.
+fn heads(data: &[u8]) {
+    let _ = open_head(&SECRET, CHANNEL, PLACE.position, data);
+    let Ok(content::HeadSlot { group_info, tree, generation_secret }) = content::HeadSlot::decode(data) else { return };
+    let secret = generation_secret.first_chunk().copied().unwrap_or_default();
+    let head = Head { group_info, tree, generation: Generation::from_secret(secret) };
+    JOINED.with(|world| {
+        let Some(World { ana, bo, .. }) = world else { return };
+        let lists = Lists::from_iter([&ana.list, &bo.list]);
+        let _ = bo.attempt(|me| Chat::rejoin(me, (CHANNEL, 0), &head, &[], &lists, &seen()).map(drop));
+    });
+}
+
+fn some_heads() -> Option<Vec<Vec<u8>>> {
+    let World { ana, head, .. } = World::new(true)?;
+    let sealed = seal_head(&SECRET, CHANNEL, PLACE.position, &head, &mut ana.rng()).ok()?;
+    let Head { group_info, tree, generation } = head;
+    let generation_secret = generation.secret().to_vec().into();
+    Some(vec![sealed.to_vec(), content::HeadSlot { group_info, tree, generation_secret }.encode_to_vec()])
 }

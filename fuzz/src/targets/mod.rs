@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     chats::BODIES,
     chats::ENTRIES,
     chats::INVITATIONS,
+    chats::HEADS,
     service::REQUESTS,
     circuits::HANDSHAKES,
     homes::KEY_FILES,

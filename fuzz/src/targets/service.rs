@@ -95,8 +95,11 @@ fn account_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
     let signatures = register(&CIRCUIT, &ana.list, 1, (&ana.recovery, &ana.identity, &ana.device));
     let package = || ana.key_package(Suite::PostQuantum, false).map(|package| package.encoded().clone());
     let inbox_key = InboxKey::sign(&ana.identity, account, ana.week(), &ana.inbox.public());
-    let key_packages =
-        account::PutKeyPackagesRequest { one_time: vec![package()?, package()?], last_resort: Bytes::new() };
+    let key_packages = account::PutKeyPackagesRequest {
+        one_time: vec![package()?, package()?],
+        last_resort: Bytes::new(),
+        replace: false,
+    };
     let register = account::RegisterRequest {
         device_list: ana.list.encoded().clone(),
         recovery_signature: signatures.recovery,

@@ -61,7 +61,10 @@ impl Report {
             row("what stays of it once closed", format!("{:.1} KiB", circuits.closed_kib)),
             row("reconnect (connect, open, follow): service CPU", format!("{:.0} us", self.reconnect_cpu_us)),
             row(
-                &format!("phone with {} chats comes back, by signatures / by tickets: service CPU", self.phone.channels),
+                &format!(
+                    "phone with {} chats comes back, by signatures / by tickets: service CPU",
+                    self.phone.channels
+                ),
                 format!("{:.0} / {:.0} us", self.phone.signatures_cpu_us, self.phone.tickets_cpu_us),
             ),
             row("all processors, taken by others meanwhile", format!("{:.0} %", self.others * 100.0)),

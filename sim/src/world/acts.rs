@@ -36,7 +36,8 @@ impl World {
             return Ok(false);
         }
         let to_whom = if state == "none" { link } else { account };
-        let filler = if self.rng.random_bool(0.1) { self.rng.random_range(0..5_000) } else { self.rng.random_range(0..90) };
+        let filler =
+            if self.rng.random_bool(0.1) { self.rng.random_range(0..5_000) } else { self.rng.random_range(0..90) };
         let pair = (by.0.min(to), by.0.max(to));
         let (number, text) = self.chronicle.begin(by, pair, filler);
         let fate = self.device(by)?.home.write(number, &to_whom, &text).await?;

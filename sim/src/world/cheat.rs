@@ -1,9 +1,7 @@
 //! What a service can do that it should not, behind one of its doors: hold pushes back, change what it shows of logs, show
 //! heads from before. Other channels behind another door ([`super::service::Service::part`]) are the greater lie.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use rand::RngExt as _;
@@ -74,7 +72,9 @@ impl Lies {
             (Lie::Cut, [.., last]) => last.body = last.body.slice(..last.body.len() / 2),
             (Lie::OldHead, _) => {
                 let before = self.old.replace(reply.head.clone().unwrap_or_default());
-                if let Some(before) = before.filter(|before| Some(&before.channel) == reply.head.as_ref().map(|head| &head.channel)) {
+                if let Some(before) =
+                    before.filter(|before| Some(&before.channel) == reply.head.as_ref().map(|head| &head.channel))
+                {
                     reply.entries.retain(|entry| entry.seq <= before.seq);
                     reply.head = Some(before);
                 }

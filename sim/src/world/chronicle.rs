@@ -107,7 +107,8 @@ impl Chronicle {
     /// The messages of a chat that must be there in the end.
     pub fn expected(&self, pair: Pair) -> BTreeSet<usize> {
         let lines = self.lines.iter().enumerate();
-        let expected = lines.filter(|(_, line)| line.pair == pair && matches!(line.fate, Fate::Kept | Fate::Acknowledged));
+        let expected =
+            lines.filter(|(_, line)| line.pair == pair && matches!(line.fate, Fate::Kept | Fate::Acknowledged));
         expected.map(|(number, _)| number).collect()
     }
 
@@ -126,7 +127,8 @@ impl Chronicle {
             let from = last.map_or(0, |last| last + 1);
             let between = self.lines.get(from..number).unwrap_or_default();
             let missing = between.iter().position(|between| {
-                (between.by, between.pair) == (line.by, line.pair) && matches!(between.fate, Fate::Kept | Fate::Acknowledged)
+                (between.by, between.pair) == (line.by, line.pair)
+                    && matches!(between.fate, Fate::Kept | Fate::Acknowledged)
             });
             if let Some(missing) = missing {
                 bail!("message {number} was shown before message {}", from + missing);

@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use tokio::time::timeout;
 use undertone_client::{Engine, Kind};
 
-use super::{chronicle::Author, life::World, person::Device};
+use super::{life::World, person::Device};
 
 /// Devices of one person at once, and ever.
 const DEVICES_MAX: usize = 3;
@@ -48,7 +48,9 @@ impl World {
         self.trace.note(format_args!("{name} links device {ever}: {how}; it came: {came}"));
         if came {
             let devices = &mut self.people.get_mut(person).context("no such person")?.devices;
-            devices.push(Device::new(home));
+            // Nobody has more to give than he has.
+            let recovered = present.iter().all(|device| devices.get(*device).is_some_and(|device| device.recovered));
+            devices.push(Device { recovered, ..Device::new(home)? });
         } else {
             home.kill().await;
         }
@@ -58,24 +60,26 @@ impl World {
     /// Somebody takes one of his devices off the list, by another.
     pub(super) async fn remove(&mut self, person: usize) -> anyhow::Result<()> {
         let present: Vec<_> = self.person(person)?.present().collect();
-        let [by, rest @ ..] = present.as_slice() else { return Ok(()) };
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let (by, gone) = ((person, *by), rest.get(self.rng.random_range(0..rest.len())).copied().unwrap_or_default());
+        let others = self.person(person)?.devices.iter().enumerate().filter(|(_, device)| !device.removed);
+        let others: Vec<_> = others.map(|(other, _)| other).filter(|other| Some(other) != present.first()).collect();
+        let (Some(by), false) = (present.first(), others.is_empty()) else { return Ok(()) };
+        let (by, gone) =
+            ((person, *by), others.get(self.rng.random_range(0..others.len())).copied().unwrap_or_default());
         let gone = (person, gone);
         let words = self.person(person)?.words.clone();
-        let Some(number) = self.number(gone)? else { return Ok(()) };
+        let number = self.device(gone)?.number;
         let Some(engine) = self.device(by)?.home.engine().cloned() else { return Ok(()) };
         let disk = self.device(by)?.home.disk.clone();
         let removing = super::disk::On::new(&disk, async move { engine.remove_device(number, &words).await });
         let removed = timeout(REMOVE_MAX, removing).await;
         // What was kept is done sooner or later.
-        let removed = removed.map_or(true, |removed| removed.map_or_else(|error| error.kind() == Kind::Network, |()| true));
+        let removed =
+            removed.map_or(true, |removed| removed.map_or_else(|error| error.kind() == Kind::Network, |()| true));
         let (by, name) = (self.name(by), self.name(gone));
         self.trace.note(format_args!("{by} removes {name}: {removed}"));
         if removed {
-            self.gone(gone)?;
+            self.device(gone)?.removed = true;
+            self.chronicle.leave(gone);
         }
         Ok(())
     }
@@ -96,28 +100,18 @@ impl World {
             }
             self.show((person, device))?;
             self.kill((person, device)).await;
-            self.gone((person, device))?;
+            self.device((person, device))?.lost = true;
+            self.chronicle.leave((person, device));
         }
         let home = self.make_home().await?;
         let (service, words) = (self.service.link(), self.person(person)?.words.clone());
         let engine = home.engine().context("no engine")?;
         engine.recover(&service, &words, "Again").await.context("the words bring nothing back")?;
         let devices = &mut self.people.get_mut(person).context("no such person")?.devices;
-        devices.push(Device { recovered: true, ..Device::new(home) });
+        devices.push(Device { recovered: true, ..Device::new(home)? });
         let name = self.person(person)?.name;
         self.trace.note(format_args!("{name} has lost all devices and begins anew"));
         self.weather.set_storm(true);
-        Ok(())
-    }
-
-    fn number(&mut self, of: Author) -> anyhow::Result<Option<u32>> {
-        let me = self.device(of)?.home.engine().map(Engine::whoami).transpose()?;
-        Ok(me.map(|me| me.device))
-    }
-
-    fn gone(&mut self, of: Author) -> anyhow::Result<()> {
-        self.device(of)?.removed = true;
-        self.chronicle.leave(of);
         Ok(())
     }
 }

@@ -70,16 +70,21 @@ impl World {
     }
 
     /// Waits until something holds.
-    pub(super) async fn settle(&mut self, mut holds: impl FnMut(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(super) async fn settle(
+        &mut self,
+        mut holds: impl FnMut(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_millis(self.pause_ms_max * PATIENCE_PAUSES);
         let mut wait_ms = 5;
         loop {
             self.check()?;
             let Err(reason) = holds(self) else { return Ok(()) };
             if Instant::now() >= deadline {
+                self.tell_standings()?;
                 return Err(reason.context("it does not come right"));
             }
-            let mut changes = self.people.iter().flat_map(|person| &person.devices).filter_map(|device| device.home.engine());
+            let mut changes =
+                self.people.iter().flat_map(|person| &person.devices).filter_map(|device| device.home.engine());
             let mut any = changes.next().map(|engine| engine.changes());
             drop(changes);
             if let Some(any) = any.as_mut() {
@@ -88,6 +93,27 @@ impl World {
             sleep(Duration::from_millis(wait_ms)).await;
             wait_ms = (wait_ms * 2).min(self.pause_ms_max * 20);
         }
+    }
+
+    /// How everybody stands with everybody, for whoever reads the steps.
+    fn tell_standings(&mut self) -> anyhow::Result<()> {
+        for of in self.homes() {
+            let listed = self.device(of)?.home.with(|engine| engine.devices().map_or(0, |devices| devices.len()));
+            let (name, removed) = (self.name(of), self.device(of)?.removed);
+            self.trace.note(format_args!("{name}: {listed:?} devices on its list; removed: {removed}"));
+            for to in 0..self.people.len() {
+                let (account, with) = (self.person(to)?.account.clone(), self.person(to)?.name);
+                let device = self.device(of)?;
+                let (state, trouble) = (device.state(&account), device.trouble(&account));
+                let history = device.history(&account).unwrap_or_default();
+                let number =
+                    |text: &str| self.chronicle.line(text).map_or("?".to_owned(), |(number, _)| number.to_string());
+                let waits = |queued| if queued { " waits" } else { "" };
+                let has: Vec<_> = history.iter().map(|(text, queued)| number(text) + waits(*queued)).collect();
+                self.trace.note(format_args!("{name} with {with}: {state}, {trouble:?}: {}", has.join(", ")));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a chat may stand still, and does: somebody was lied to, and says so.
@@ -152,21 +178,26 @@ impl World {
     /// what was written from `last` on.
     fn chat_settled(&mut self, pair: Pair, last: usize) -> anyhow::Result<()> {
         let expected = self.chronicle.expected(pair);
-        let mut whole: Option<Vec<usize>> = None;
-        let mut members = self.members(pair)?;
-        members.sort_by_key(|(of, _)| self.device(*of).is_ok_and(|device| device.recovered));
-        for (of, account) in members {
+        let mut orders: Vec<(String, Vec<usize>)> = Vec::new();
+        for (of, account) in self.members(pair)? {
             let name = self.name(of);
+            if expected.is_empty() && self.device(of)?.state(&account) == "none" {
+                continue;
+            }
             let order = self.order(of, &account)?;
-            let recovered = self.device(of)?.recovered;
-            let from = if recovered { last } else { 0 };
+            let from = if self.device(of)?.recovered { last } else { 0 };
             let has: BTreeSet<_> = order.iter().copied().collect();
             ensure!(has.len() == order.len(), "{name} has a message twice");
             let missing: Vec<_> = expected.range(from..).filter(|number| !has.contains(number)).collect();
             ensure!(missing.is_empty(), "{name} lacks messages {missing:?}");
-            let whole = whole.get_or_insert_with(|| order.clone());
-            let same: Vec<_> = whole.iter().copied().filter(|number| !recovered || has.contains(number)).collect();
-            ensure!(same == order, "{name} has another order: {order:?}, and the first device {whole:?}");
+            orders.push((name, order));
+        }
+        for ((one, first), (other, second)) in orders.iter().zip(orders.iter().skip(1)) {
+            let both = |order: &[usize], than: &[usize]| -> Vec<usize> {
+                order.iter().copied().filter(|number| than.contains(number)).collect()
+            };
+            let (here, there) = (both(first, second), both(second, first));
+            ensure!(here == there, "another order: {one} has {here:?}, and {other} {there:?}");
         }
         Ok(())
     }
@@ -211,6 +242,9 @@ impl World {
                 let texts = self.device(of)?.history(&account).unwrap_or_default();
                 let numbers = texts.iter().filter_map(|(text, _)| self.chronicle.line(text));
                 let late: Vec<_> = numbers.map(|(number, _)| number).filter(|number| *number >= last).collect();
+                if !late.is_empty() {
+                    self.tell_standings()?;
+                }
                 ensure!(late.is_empty(), "{} was removed, and has messages {late:?}", self.name(of));
             }
         }

@@ -11,10 +11,7 @@ use anyhow::{Context as _, ensure};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    task::yield_now,
-    time::sleep,
-};
+use tokio::{task::yield_now, time::sleep};
 use undertone_client::{Delay, Pace, Registered};
 
 use super::{
@@ -69,17 +66,19 @@ pub struct World {
 }
 
 impl World {
-    /// Everybody has an account, and nobody knows anybody. Homes stand in `folders`.
+    /// Everybody has an account, and nobody knows anybody. Homes stand in `folders`. `alone`: nobody ever takes a second
+    /// device.
     ///
     /// # Errors
     /// When an account cannot be made.
-    pub async fn new(seed: u64, folders: Option<PathBuf>, printed: bool) -> anyhow::Result<Self> {
+    pub async fn new(seed: u64, alone: bool, folders: Option<PathBuf>, printed: bool) -> anyhow::Result<Self> {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let time = Time::new(rng.random_range(0..DAY_MS));
         let weather = Weather::new(ChaCha20Rng::from_rng(&mut rng));
         let service = Service::new(&time, ChaCha20Rng::from_rng(&mut rng));
         let (pace, pause_ms_max) = pace(&mut rng);
-        let (deceitful, several) = (rng.random_bool(0.3), rng.random_bool(0.5));
+        let deceitful = rng.random_bool(0.3);
+        let several = rng.random_bool(0.5) && !deceitful && !alone;
         let people = if rng.random_bool(0.6) { 2 } else { 3 };
         let mut world = Self {
             rng,
@@ -110,7 +109,7 @@ impl World {
         let engine = home.engine().context("no engine")?;
         let Registered { words, me } = engine.register(&self.service.link(), None, name).await?;
         self.trace.note(format_args!("{name} has an account"));
-        Ok(Person { name, account: me.account, link: me.link, words, devices: vec![Device::new(home)] })
+        Ok(Person { name, account: me.account, link: me.link, words, devices: vec![Device::new(home)?] })
     }
 
     /// A home without an account, that runs.
@@ -222,10 +221,14 @@ impl World {
         people.flat_map(|(number, person)| person.present().map(move |device| (number, device))).collect()
     }
 
-    /// All that ever were.
+    /// Those too that were removed: they still run.
     pub(super) fn homes(&self) -> Vec<Author> {
-        let people = self.people.iter().enumerate();
-        people.flat_map(|(number, person)| (0..person.devices.len()).map(move |device| (number, device))).collect()
+        let mut homes = Vec::new();
+        for (number, person) in self.people.iter().enumerate() {
+            let devices = person.devices.iter().enumerate().filter(|(_, device)| !device.lost);
+            homes.extend(devices.map(|(device, _)| (number, device)));
+        }
+        homes
     }
 
     /// All chats that there can be, notes to oneself among them.
@@ -253,7 +256,7 @@ impl World {
 fn pace(rng: &mut ChaCha20Rng) -> (Pace, u64) {
     if rng.random_bool(0.15) {
         // Who asks for his way back waits a day at most, and a world has not so long.
-        return (Pace { ask: Delay::ms(60_000, 600_000), ..Pace::normal() }, 60_000);
+        return (Pace { ask: Delay::ms(60_000, 600_000), ..Pace::normal() }, 10_000);
     }
     let retry = Delay::ms(2, 50);
     let self_update_ms = if rng.random_bool(0.5) { rng.random_range(1..200) } else { rng.random_range(200..20_000) };

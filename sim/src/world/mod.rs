@@ -79,6 +79,9 @@ pub struct Args {
     /// Only this one, with all its steps
     #[arg(long, value_name = "S", conflicts_with_all = ["seeds", "first"])]
     pub seed: Option<u64>,
+    /// Only worlds in which everybody has one device
+    #[arg(long)]
+    pub alone: bool,
     /// Processes at once; as many as there are processors if not said
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     pub workers: Option<u64>,
@@ -100,6 +103,8 @@ pub struct Report {
     seconds: f64,
     /// Seeds that broke, and what.
     broken: Vec<(u64, String)>,
+    /// Whether everybody had one device.
+    alone: bool,
 }
 
 impl Args {
@@ -114,10 +119,10 @@ impl Args {
     /// What was not as it must be.
     pub fn work(&self) -> anyhow::Result<()> {
         match (self.seed, self.worker) {
-            (Some(seed), _) => worker::live(seed, true).map(drop),
+            (Some(seed), _) => worker::live(seed, self.alone, true).map(drop),
             (None, every) => {
                 let every = usize::try_from(every.unwrap_or(1).max(1))?;
-                worker::work((self.first..self.first.saturating_add(self.seeds)).step_by(every))
+                worker::work((self.first..self.first.saturating_add(self.seeds)).step_by(every), self.alone)
             }
         }
     }
@@ -133,7 +138,12 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let workers = args.workers.unwrap_or(processors).min(args.seeds.max(1));
     let (sender, mut said) = mpsc::channel(64);
     for number in 0..workers {
-        let share = Share { next: args.first + number, end: args.first.saturating_add(args.seeds), every: workers };
+        let share = Share {
+            next: args.first + number,
+            end: args.first.saturating_add(args.seeds),
+            every: workers,
+            alone: args.alone,
+        };
         let sender = sender.clone();
         tokio::spawn(async move {
             if let Err(error) = attend(share, &sender).await {
@@ -142,7 +152,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         });
     }
     drop(sender);
-    let mut report = Report::default();
+    let mut report = Report { alone: args.alone, ..Report::default() };
     while let Some(said) = said.recv().await {
         match said? {
             Said::Begun(_) => {}
@@ -171,6 +181,7 @@ struct Share {
     next: u64,
     end: u64,
     every: u64,
+    alone: bool,
 }
 
 /// Has a share lived, and passes on what is said. A seed that hangs, or takes its process with it, counts as broken, and
@@ -199,11 +210,12 @@ async fn attend(mut share: Share, sender: &mpsc::Sender<anyhow::Result<Said>>) -
     Ok(())
 }
 
-fn start(Share { next, end, every }: &Share) -> anyhow::Result<Child> {
+fn start(Share { next, end, every, alone }: &Share) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("this program does not know where it is")?;
     let [first, seeds, every] = [*next, end - next, *every].map(|number| number.to_string());
     Command::new(program)
         .args(["world", "--first", &first, "--seeds", &seeds, "--worker", &every])
+        .args(alone.then_some("--alone"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -220,9 +232,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { worlds, steps, messages, connections, seconds, broken } = self;
+        let Self { worlds, steps, messages, connections, seconds, broken, alone } = self;
+        let alone = if *alone { "--alone " } else { "" };
         for (seed, why) in broken {
-            writeln!(f, "seed {seed}: {why}\n  again: cargo run -p undertone-sim -- world --seed {seed}")?;
+            writeln!(f, "seed {seed}: {why}\n  again: cargo run -p undertone-sim -- world {alone}--seed {seed}")?;
         }
         let per_second = *messages as f64 / seconds.max(f64::EPSILON);
         write!(

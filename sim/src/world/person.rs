@@ -1,5 +1,6 @@
 //! Somebody with an account, and devices.
 
+use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use super::{chronicle::Shown, home::Home};
@@ -19,10 +20,10 @@ pub struct Person {
 }
 
 impl Person {
-    /// The devices that were not removed.
+    /// The devices that were neither removed nor lost.
     pub fn present(&self) -> impl Iterator<Item = usize> {
         let devices = self.devices.iter().enumerate();
-        devices.filter(|(_, device)| !device.removed).map(|(number, _)| number)
+        devices.filter(|(_, device)| !device.removed && !device.lost).map(|(number, _)| number)
     }
 }
 
@@ -30,10 +31,14 @@ impl Person {
 pub struct Device {
     /// The device itself.
     pub home: Home,
+    /// Its number on the list.
+    pub number: u32,
     /// What it has shown so far.
     pub shown: Shown,
     /// Whether it is on its person's list no more.
     pub removed: bool,
+    /// Whether it is at the bottom of the sea.
+    pub lost: bool,
     /// Whether it came when no other device was left: then it has what came after it.
     pub recovered: bool,
 }
@@ -42,9 +47,13 @@ pub struct Device {
 pub const NAMES: [&str; 4] = ["Ana", "Bo", "Cy", "Di"];
 
 impl Device {
-    /// One that has shown nothing yet.
-    pub fn new(home: Home) -> Self {
-        Self { home, shown: Shown::default(), removed: false, recovered: false }
+    /// One with an account, that has shown nothing yet.
+    ///
+    /// # Errors
+    /// When it has no account.
+    pub fn new(home: Home) -> anyhow::Result<Self> {
+        let number = home.engine().context("no engine")?.whoami()?.device;
+        Ok(Self { home, number, shown: Shown::default(), removed: false, lost: false, recovered: false })
     }
 
     /// How it stands with somebody: the state of their chat, or `none`.

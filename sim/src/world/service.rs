@@ -9,7 +9,9 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
-use undertone_circuit::{Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, Tunnel, accept, memory};
+use undertone_circuit::{
+    Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, Tunnel, accept, memory,
+};
 use undertone_client::Clock as _;
 use undertone_credentials::HeadKey;
 use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey, VisitorSession};

@@ -31,11 +31,11 @@ pub enum Said {
 ///
 /// # Errors
 /// When nobody reads that.
-pub fn work(seeds: impl Iterator<Item = u64>) -> anyhow::Result<()> {
+pub fn work(seeds: impl Iterator<Item = u64>, alone: bool) -> anyhow::Result<()> {
     panics::count();
     for seed in seeds {
         say(&Said::Begun(seed))?;
-        let said = match live(seed, false) {
+        let said = match live(seed, alone, false) {
             Ok(life) => Said::Lived(seed, life),
             Err(error) => Said::Broken(seed, format!("{error:#}")),
         };
@@ -44,16 +44,16 @@ pub fn work(seeds: impl Iterator<Item = u64>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lives one seed, and prints its steps if that is wanted.
+/// Lives one seed, where everybody has one device if that is wanted, and prints its steps if that is.
 ///
 /// # Errors
 /// What was not as it must be.
-pub fn live(seed: u64, printed: bool) -> anyhow::Result<Life> {
+pub fn live(seed: u64, alone: bool, printed: bool) -> anyhow::Result<Life> {
     panics::COUNT.store(0, Ordering::Relaxed);
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
     runtime.block_on(async {
         disk::survive_refusals()?;
-        World::new(seed, folders(), printed).await?.live().await
+        World::new(seed, alone, folders(), printed).await?.live().await
     })
 }
 

@@ -73,12 +73,14 @@ impl Desk {
 
 impl From<AccountRow> for Account {
     fn from(row: AccountRow) -> Self {
-        let AccountRow { account, created, last_seen, key_packages, inbox } = row;
+        let AccountRow { account, created, last_seen, devices, key_packages, vault_bytes, inbox } = row;
         Self {
             account: account.to_hex(),
             created: created.to_string(),
             last_seen: last_seen.to_string(),
+            devices,
             key_packages,
+            vault_bytes,
             inbox: inbox.into_iter().map(Letter::from).collect(),
         }
     }
@@ -94,6 +96,8 @@ impl From<ChannelRow> for Channel {
     fn from(row: ChannelRow) -> Self {
         Self {
             channel: row.channel.to_hex(),
+            generation: row.generation,
+            incarnation: row.position.incarnation,
             epoch: row.position.epoch,
             entries: row.entries.into_iter().map(Entry::from).collect(),
         }

@@ -65,8 +65,12 @@ pub struct Account {
     pub created: String,
     /// The day it was last seen.
     pub last_seen: String,
+    /// Listed devices.
+    pub devices: u64,
     /// One-time key packages that wait.
     pub key_packages: u64,
+    /// Padded size of its vault; 0 while there is none.
+    pub vault_bytes: u64,
     /// Letters that wait, oldest first.
     pub inbox: Vec<Letter>,
 }
@@ -85,7 +89,11 @@ pub struct Letter {
 pub struct Channel {
     /// Its id.
     pub channel: String,
-    /// Commits so far.
+    /// How often its keys were replaced.
+    pub generation: u32,
+    /// How often its MLS group was replaced.
+    pub incarnation: u32,
+    /// Commits since then.
     pub epoch: u64,
     /// The newest entries, oldest first.
     pub entries: Vec<Entry>,
@@ -159,9 +167,11 @@ impl Stats {
 
 impl Account {
     fn to_text(&self) -> String {
-        let Self { account, created, last_seen, key_packages, inbox } = self;
-        let mut text =
-            format!("account {account}  created {created}, last seen {last_seen}, {key_packages} key packages");
+        let Self { account, created, last_seen, devices, key_packages, vault_bytes, inbox } = self;
+        let mut text = format!(
+            "account {account}  created {created}, last seen {last_seen}, {devices} devices, {key_packages} key packages, \
+             a vault of {vault_bytes} bytes"
+        );
         for Letter { bytes, expires } in inbox {
             text += &format!("\n    letter   {bytes:>6} bytes  {}", until(expires.as_deref()));
         }
@@ -171,8 +181,8 @@ impl Account {
 
 impl Channel {
     fn to_text(&self) -> String {
-        let Self { channel, epoch, entries } = self;
-        let mut text = format!("channel {channel}  epoch {epoch}");
+        let Self { channel, generation, incarnation, epoch, entries } = self;
+        let mut text = format!("channel {channel}  generation {generation}, epoch {incarnation}.{epoch}");
         for Entry { seq, kind, bytes, expires } in entries {
             text += &match bytes {
                 Some(bytes) => format!("\n    {seq:>6} {kind:<8} {bytes:>6} bytes  {}", until(expires.as_deref())),
@@ -211,11 +221,15 @@ mod tests {
                 account: "0b".into(),
                 created: day(),
                 last_seen: day(),
+                devices: 2,
                 key_packages: 1,
+                vault_bytes: 8_192,
                 inbox: vec![Letter { bytes: 16_384, expires: Some(day()) }],
             })),
             Line::View(View::Channel(Channel {
                 channel: "0c".into(),
+                generation: 1,
+                incarnation: 0,
                 epoch: 2,
                 entries: vec![entry(1, None), entry(2, Some(256))],
             })),
@@ -229,8 +243,8 @@ mod tests {
             json!({"accounts": 1, "key_packages": 2, "inbox_entries": 3, "channels": 4, "entries": 5, "bodies": 6,
                 "circuits": {"account": 7, "visitor": 8, "channel": 9}}),
             json!({"plane": "account", "account": "0b", "created": "2026-12-22", "last_seen": "2026-12-22",
-                "key_packages": 1, "inbox": [{"bytes": 16384, "expires": "2026-12-22"}]}),
-            json!({"plane": "channel", "channel": "0c", "epoch": 2, "entries": [
+                "devices": 2, "key_packages": 1, "vault_bytes": 8192, "inbox": [{"bytes": 16384, "expires": "2026-12-22"}]}),
+            json!({"plane": "channel", "channel": "0c", "generation": 1, "incarnation": 0, "epoch": 2, "entries": [
                 {"seq": 1, "kind": "message", "bytes": null, "expires": "2026-12-22"},
                 {"seq": 2, "kind": "message", "bytes": 256, "expires": "2026-12-22"}]}),
         ];

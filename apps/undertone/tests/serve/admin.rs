@@ -39,7 +39,8 @@ async fn answers(data: &Path, circuits: Value) {
     assert!(admin(data, &["stats"]).await.stdout.starts_with("accounts"));
 
     let view = admin(data, &["view", "--limit", "10", "--json"]).await.jsons();
-    let channel = json!({"plane": "channel", "channel": "c0".repeat(16), "epoch": 0, "entries": []});
+    let channel = json!({"plane": "channel", "channel": "c0".repeat(16), "generation": 0, "incarnation": 0, "epoch": 0,
+        "entries": []});
     assert_eq!(view, [channel]);
     assert!(admin(data, &["view"]).await.stdout.starts_with("channel c0c0"));
 }

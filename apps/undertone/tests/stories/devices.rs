@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use crate::{
     offline::in_contact,
-    support::{Dialogue, Done, Home, Service},
+    support::{Dialogue, Done, Home, Service, body},
 };
+
+/// Times that a home is looked at until something has come to it.
+const TRIES: u32 = 1_000;
 
 /// Two devices up to the question whether they show the same code.
 fn meet(old: &Home, new: &Home) -> (Dialogue, Dialogue) {
@@ -49,6 +52,24 @@ fn a_device_is_linked_by_two_people_who_say_yes() {
         let expected: Vec<_> = (1..=2).map(|device| json!({"device": device, "this": device == this})).collect();
         assert_eq!(devices, expected);
     }
+}
+
+#[test]
+fn a_new_device_gets_every_chat() {
+    let service = Service::open();
+    let (ana, bo) = in_contact(&service);
+    let new = Home::new();
+    let ears = (ana.listen(), bo.listen());
+    link(&ana, &new);
+    let there = new.listen();
+    let texts = |home: &Home| home.history("Bo").iter().map(body).collect::<Vec<_>>();
+    // What was said before it came is told by the other device, at the time when it comes into the chat.
+    assert!((0..TRIES).any(|_| new.run(&["history", "Bo"]).lines.len() == 2));
+    new.send("Bo", "from the new one");
+    assert_eq!(body(&ears.1.next()), "from the new one");
+    bo.send("Ana", "heard");
+    assert_eq!((body(&ears.0.next()), body(&there.next())), ("heard".to_owned(), "heard".to_owned()));
+    assert_eq!(texts(&new), texts(&ana));
 }
 
 #[test]

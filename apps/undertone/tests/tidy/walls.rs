@@ -6,7 +6,7 @@ use toml::Value;
 
 use crate::house::{Package, code, kept, names, packages, parts, root_table, sources};
 
-/// The arrows between our crates. Everything may be used by the binaries, `undertone` and `sim`.
+/// The arrows between our crates. Everything may be used by the binaries, `undertone`, `sim` and `fuzz`.
 const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("credentials", &["wire"]),
@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["circuit", "credentials", "e2ee", "wire"]),
     ("undertone", &["circuit", "client", "credentials", "e2ee", "service", "store", "wire"]),
     ("sim", &["circuit", "client", "credentials", "e2ee", "service", "store", "wire"]),
+    ("fuzz", &["circuit", "client", "credentials", "e2ee", "service", "store", "wire"]),
 ];
 
 /// Arrows that only tests may use, besides those above.
@@ -25,7 +26,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[("client", &["service", "store"])];
 /// Libraries that only some crates may use, because a promise hangs on it.
 const OWNERS: &[(&str, &[&str], &str)] = &[
     ("anyhow", &["undertone", "sim"], "a library's errors are its own enum"),
-    ("clap", &["undertone", "sim"], "the command line is the binaries'"),
+    ("clap", &["undertone", "sim", "fuzz"], "the command line is the binaries'"),
     ("openmls", &["e2ee"], "MLS is hidden behind e2ee"),
     ("snow", &["circuit"], "the Noise session is hidden behind circuit"),
     ("rusqlite", &["client", "store"], "SQL is hidden behind the storage traits and the client's database"),

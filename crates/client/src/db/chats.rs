@@ -300,9 +300,9 @@ pub(crate) fn set_restart(db: &Connection, chat: i64, restart: bool) -> Result<(
     Ok(())
 }
 
-/// Notes one more message that had expired before it was read here.
-pub(crate) fn add_missed(db: &Connection, chat: i64) -> Result<()> {
-    db.prepare_cached("UPDATE chats SET missed = missed + 1 WHERE id = ?1")?.execute([chat])?;
+/// Notes entries more that cannot be read here.
+pub(crate) fn add_missed(db: &Connection, chat: i64, entries: u64) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET missed = missed + ?2 WHERE id = ?1")?.execute(params![chat, entries])?;
     Ok(())
 }
 

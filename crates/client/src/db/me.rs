@@ -5,6 +5,7 @@ use undertone_wire::{AccountId, Day};
 use zeroize::Zeroizing;
 
 use super::Result;
+use crate::ClientError;
 
 /// Whether this home may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,18 @@ pub(crate) enum Standing {
     Copied = 1,
     /// This device is not on its account's list any more.
     Removed = 2,
+}
+
+impl Standing {
+    /// # Errors
+    /// Why this home may say nothing more.
+    pub(crate) fn check(self) -> Result<(), ClientError> {
+        match self {
+            Self::Good => Ok(()),
+            Self::Copied => Err(ClientError::Copied),
+            Self::Removed => Err(ClientError::Removed),
+        }
+    }
 }
 
 /// Our own row.
@@ -111,9 +124,12 @@ pub(crate) fn load(db: &Connection) -> Result<Option<Me>> {
     Ok(me)
 }
 
-/// Forgets an account that never came to be, for another try with other words.
+/// Forgets an account that never came to be here, with all that came with it, for another try with other words.
 pub(crate) fn forget_unregistered(db: &Connection) -> Result<()> {
-    db.execute_batch("DELETE FROM me WHERE registered = 0; DELETE FROM inbox_secrets; DELETE FROM mls;")?;
+    db.execute_batch(
+        "DELETE FROM me WHERE registered = 0; DELETE FROM inbox_secrets; DELETE FROM mls; DELETE FROM chats;
+         DELETE FROM contacts; DELETE FROM cards;",
+    )?;
     Ok(())
 }
 

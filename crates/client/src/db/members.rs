@@ -81,11 +81,8 @@ pub(crate) fn put_ask(db: &Connection, chat: i64, account: AccountId, device: u3
 
 /// A device was added, or what it asked cannot be.
 pub(crate) fn set_answered(db: &Connection, chat: i64, account: AccountId, device: u32) -> Result<()> {
-    db.prepare_cached("UPDATE asks SET answered = 1 WHERE chat = ?1 AND account = ?2 AND device = ?3")?.execute(params![
-        chat,
-        account.as_bytes(),
-        device
-    ])?;
+    db.prepare_cached("UPDATE asks SET answered = 1 WHERE chat = ?1 AND account = ?2 AND device = ?3")?
+        .execute(params![chat, account.as_bytes(), device])?;
     Ok(())
 }
 

@@ -177,10 +177,33 @@ pub(crate) fn set_shown(db: &Connection, n: i64) -> Result<()> {
 /// All messages of a chat up to this one, as they came here, were seen by the person.
 pub(crate) fn set_shown_up_to(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
     db.prepare_cached(
+        "UPDATE chats SET read_told = max(read_told, coalesce((SELECT n FROM messages WHERE chat = ?1 AND id = ?2), 0))
+         WHERE id = ?1",
+    )?
+    .execute(params![chat, id.as_bytes()])?;
+    db.prepare_cached(
         "UPDATE messages SET shown = 1 WHERE chat = ?1 AND shown = 0
            AND n <= (SELECT n FROM messages WHERE chat = ?1 AND id = ?2)",
     )?
     .execute(params![chat, id.as_bytes()])?;
+    Ok(())
+}
+
+/// Messages of others that were read here since our other devices were last told: the newest of each chat.
+pub(crate) fn read_untold(db: &Connection, own: AccountId) -> Result<Vec<(i64, i64, MessageId)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT m.chat, max(m.n), m.id FROM messages m JOIN chats c ON c.id = m.chat
+         WHERE m.shown = 1 AND m.sender <> ?1 AND m.n > c.read_told GROUP BY m.chat ORDER BY m.chat",
+    )?;
+    let read = statement
+        .query_map([own.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, MessageId::new(row.get(2)?))))?
+        .collect::<Result<_, _>>()?;
+    Ok(read)
+}
+
+/// Our other devices know that we have read a chat up to the message that came here as the `n`th.
+pub(crate) fn set_read_told(db: &Connection, chat: i64, n: i64) -> Result<()> {
+    db.execute("UPDATE chats SET read_told = max(read_told, ?2) WHERE id = ?1", params![chat, n])?;
     Ok(())
 }
 
@@ -224,16 +247,19 @@ mod tests {
             .write::<_, DbError>(|db| {
                 let chat = chats::insert(db, peer, chats::State::Open)?;
                 let parsed = Content::decode(&encoded[..]).unwrap();
-                insert(db, &NewMessage {
-                    chat,
-                    sender: peer,
-                    part: 0,
-                    place: Place::Log(1),
-                    content: &parsed,
-                    encoded: &encoded,
-                    shown: false,
-                    acked: true,
-                })?;
+                insert(
+                    db,
+                    &NewMessage {
+                        chat,
+                        sender: peer,
+                        part: 0,
+                        place: Place::Log(1),
+                        content: &parsed,
+                        encoded: &encoded,
+                        shown: false,
+                        acked: true,
+                    },
+                )?;
                 Ok(db.query_row("SELECT content FROM messages", (), |row| row.get(0))?)
             })
             .unwrap();

@@ -105,12 +105,10 @@ pub(crate) fn set_attempt(db: &Connection, n: i64, attempt: &Attempt) -> Result<
 /// Notes what a commit brings besides itself.
 pub(crate) fn set_begins(db: &Connection, n: i64, begins: &Begins) -> Result<()> {
     let (welcome, tree) = begins.invitation.as_ref().map(|(welcome, tree)| (welcome, tree)).unzip();
-    db.execute("UPDATE outbox SET installs = ?2, welcome = ?3, tree = ?4 WHERE n = ?1", params![
-        n,
-        begins.installs,
-        welcome,
-        tree
-    ])?;
+    db.execute(
+        "UPDATE outbox SET installs = ?2, welcome = ?3, tree = ?4 WHERE n = ?1",
+        params![n, begins.installs, welcome, tree],
+    )?;
     Ok(())
 }
 

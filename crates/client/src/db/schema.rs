@@ -181,6 +181,7 @@ ALTER TABLE chats ADD COLUMN missed INTEGER NOT NULL DEFAULT 0;    -- messages t
 ALTER TABLE chats ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;  -- when we last asked for the way back
 ALTER TABLE chats ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;     -- and how often in vain
 ALTER TABLE chats ADD COLUMN asked_by BLOB;                        -- the key package by which we ask
+ALTER TABLE chats ADD COLUMN read_told INTEGER NOT NULL DEFAULT 0; -- our devices know that we have read up to this message
 ALTER TABLE chats ADD COLUMN doubled INTEGER NOT NULL DEFAULT 0;   -- another home writes as this device in this epoch
 UPDATE chats SET inviter = min(peer, (SELECT account FROM me)) WHERE channel IS NOT NULL;
 

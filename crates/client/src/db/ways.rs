@@ -15,12 +15,24 @@ pub(crate) fn put(db: &Connection, chat: i64, channel: ChannelId, inviter: Accou
     Ok(())
 }
 
-/// Takes the way of a chat: channel, inviter, content.Invitation.
-pub(crate) fn take(db: &Connection, chat: i64) -> Result<Option<(ChannelId, AccountId, Zeroizing<Vec<u8>>)>> {
+/// A way that waits.
+pub(crate) struct Waiting {
+    pub(crate) channel: ChannelId,
+    pub(crate) inviter: AccountId,
+    /// content.Invitation.
+    pub(crate) invitation: Zeroizing<Vec<u8>>,
+}
+
+/// Takes the way of a chat.
+pub(crate) fn take(db: &Connection, chat: i64) -> Result<Option<Waiting>> {
     Ok(db
         .prepare_cached("DELETE FROM ways WHERE chat = ?1 RETURNING channel, inviter, invitation")?
         .query_row([chat], |row| {
-            Ok((ChannelId::new(row.get(0)?), AccountId::new(row.get(1)?), Zeroizing::new(row.get(2)?)))
+            Ok(Waiting {
+                channel: ChannelId::new(row.get(0)?),
+                inviter: AccountId::new(row.get(1)?),
+                invitation: Zeroizing::new(row.get(2)?),
+            })
         })
         .optional()?)
 }

@@ -5,8 +5,8 @@ use undertone_circuit::{CallError, Circuit};
 use undertone_wire::{
     Week,
     account::{
-        Account, AuthenticateReply, ClearInboxRequest, PutDeviceListRequest, PutInboxKeyRequest, ReadInboxRequest,
-        ReadVaultRequest,
+        Account, AuthenticateReply, ClearInboxRequest, PutDeviceListRequest, PutInboxKeyRequest, PutKeyPackagesRequest,
+        ReadInboxRequest, ReadVaultRequest,
     },
     circuit::Code,
     limits,
@@ -31,8 +31,8 @@ impl Driver {
         let standing = self.authenticate(own, &circuit).await?;
         self.shared.write_quietly(|tx| devices::announce(tx, own))?;
         let own = &self.shared.reload_own()?;
-        self.put_list(own, &circuit).await?;
-        let replaced = self.leave_keys(own, &circuit, &standing).await?;
+        let list_put = self.put_list(own, &circuit).await?;
+        let replaced = self.leave_keys(own, &circuit, &standing, list_put).await?;
         self.read_inbox(own, &circuit).await?;
         if !replaced {
             self.shared.write_quietly(|tx| registration::forget_old_keys(tx))?;
@@ -67,10 +67,10 @@ impl Driver {
         }
     }
 
-    /// Puts our device list where the service does not have it yet.
-    async fn put_list(&self, own: &Own, circuit: &Circuit<Account>) -> Result<()> {
+    /// Puts our device list where the service does not have it yet. True: it did not.
+    async fn put_list(&self, own: &Own, circuit: &Circuit<Account>) -> Result<bool> {
         if self.shared.read(|db| Ok(me::load(db)?.is_none_or(|me| me.list_put)))? {
-            return Ok(());
+            return Ok(false);
         }
         match circuit.call(PutDeviceListRequest { device_list: own.list.encoded().clone() }).await {
             // Another of our devices was faster: its list comes by the chat with ourselves.
@@ -84,7 +84,7 @@ impl Driver {
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Puts the vault where it is not as it should be, now and then.
@@ -110,15 +110,23 @@ impl Driver {
     }
 
     /// True: there is a new inbox key, and so there may still be letters on their way that are sealed to the one before.
-    async fn leave_keys(&self, own: &Own, circuit: &Circuit<Account>, standing: &AuthenticateReply) -> Result<bool> {
+    /// `list_put`: what our device understands may have changed, and with it what it is added by.
+    async fn leave_keys(
+        &self,
+        own: &Own,
+        circuit: &Circuit<Account>,
+        standing: &AuthenticateReply,
+        list_put: bool,
+    ) -> Result<bool> {
         let replaced = own.may_sign() && Week(standing.inbox_key_week) < self.shared.now().day().week();
         if replaced {
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;
         }
-        let card = self.shared.write_quietly(|tx| registration::card_is_due(tx))?;
+        let card = list_put || self.shared.write_quietly(|tx| registration::card_is_due(tx))?;
         if card || standing.key_packages_left < registration::KEY_PACKAGES_LOW {
             let request = self.shared.write(|tx| registration::key_packages(tx, own, card))?;
+            let request = PutKeyPackagesRequest { replace: list_put, ..request };
             let last_resort = request.last_resort.clone();
             circuit.call(request).await?;
             if card {

@@ -118,7 +118,7 @@ impl Driver {
         for (chat, answer) in chats.iter().zip(reply.opened) {
             match answer.result {
                 Some(opened::Result::Head(_)) => {
-                    opened.extend(on(chat));
+                    opened.extend(chat.channel.as_ref().map(|channel| (channel.id, channel.generation)));
                     if answer.until == 0 {
                         current.extend(on(chat));
                     }
@@ -230,9 +230,11 @@ impl Driver {
     async fn flush(&mut self, own: &Own, index: usize, chat: i64) -> Result<()> {
         let self_update_ms = self.shared.pace.self_update_ms;
         let mut tries = 0;
-        let before = self.generation(chat)?;
         while tries < TRIES_MAX {
-            if self.generation(chat)? != before {
+            let channel = self.shared.read(|db| Ok(chats::load(db, chat)?))?.channel;
+            let is_current =
+                channel.is_some_and(|channel| self.lines.generation(index, channel.id) == Some(channel.generation));
+            if !is_current {
                 // To be opened anew before anything can be written.
                 return Ok(());
             }
@@ -267,11 +269,6 @@ impl Driver {
             }
         }
         Err(ClientError::Busy)
-    }
-
-    fn generation(&self, chat: i64) -> Result<Option<(ChannelId, u32)>> {
-        let chat = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
-        Ok(chat.channel.map(|channel| (channel.id, channel.generation)))
     }
 
     /// Takes in what the service says it has appended.

@@ -1,6 +1,6 @@
 //! Channel circuits: long-lived, and each carries some of our channels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use undertone_circuit::{Circuit, Event, Subscription};
@@ -28,7 +28,8 @@ pub(super) struct Lines {
 struct Line {
     number: u64,
     circuit: Circuit<Channel>,
-    opened: BTreeSet<ChannelId>,
+    /// With the generation that each was opened by.
+    opened: BTreeMap<ChannelId, u32>,
     /// Those of them that were not read up to their heads yet.
     behind: BTreeSet<ChannelId>,
     pumps: Vec<JoinHandle<()>>,
@@ -83,7 +84,7 @@ impl Lines {
 
     pub(super) fn put(&mut self, index: usize, circuit: Circuit<Channel>) {
         self.made += 1;
-        let (opened, behind) = (BTreeSet::new(), BTreeSet::new());
+        let (opened, behind) = (BTreeMap::new(), BTreeSet::new());
         let line = Line { number: self.made, circuit, opened, behind, pumps: Vec::new() };
         if let Some(place) = self.lines.get_mut(index) {
             *place = Some(line);
@@ -103,10 +104,10 @@ impl Lines {
     }
 
     /// Notes channels that are open from now on and yet to be read.
-    pub(super) fn opened(&mut self, index: usize, channels: &[ChannelId]) -> Result<()> {
+    pub(super) fn opened(&mut self, index: usize, channels: &[(ChannelId, u32)]) -> Result<()> {
         let Some(Some(line)) = self.lines.get_mut(index) else { return Err(ClientError::Offline(LOST)) };
-        line.opened.extend(channels);
-        line.behind.extend(channels);
+        line.opened.extend(channels.iter().copied());
+        line.behind.extend(channels.iter().map(|(channel, _)| *channel));
         Ok(())
     }
 
@@ -128,18 +129,23 @@ impl Lines {
     }
 
     pub(super) fn is_open(&self, index: usize, channel: ChannelId) -> bool {
-        self.line(index).is_some_and(|line| line.opened.contains(&channel))
+        self.generation(index, channel).is_some()
+    }
+
+    /// The generation that a channel was opened by, if it is open.
+    pub(super) fn generation(&self, index: usize, channel: ChannelId) -> Option<u32> {
+        self.line(index).and_then(|line| line.opened.get(&channel).copied())
     }
 
     /// Channels that are open on a circuit.
     pub(super) fn open(&self, index: usize) -> Vec<ChannelId> {
-        self.line(index).into_iter().flat_map(|line| line.opened.iter().copied()).collect()
+        self.line(index).into_iter().flat_map(|line| line.opened.keys().copied()).collect()
     }
 
     /// Counts channels as not open that are not to be: should they some day, they begin anew.
     pub(super) fn keep_open(&mut self, wanted: &BTreeSet<ChannelId>) {
         for line in self.lines.iter_mut().flatten() {
-            line.opened.retain(|channel| wanted.contains(channel));
+            line.opened.retain(|channel, _| wanted.contains(channel));
             line.behind.retain(|channel| wanted.contains(channel));
         }
     }
@@ -154,7 +160,7 @@ impl Lines {
 
     pub(super) fn set_behind(&mut self, index: usize, channel: ChannelId, behind: bool) {
         if let Some(Some(line)) = self.lines.get_mut(index) {
-            if behind && line.opened.contains(&channel) {
+            if behind && line.opened.contains_key(&channel) {
                 line.behind.insert(channel);
             } else {
                 line.behind.remove(&channel);

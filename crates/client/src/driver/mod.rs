@@ -21,7 +21,7 @@ use crate::{
     },
     own::Own,
     pace::Delay,
-    rules::{self, asks},
+    rules::{self, asks, sync},
     shared::{Asked, Shared},
 };
 
@@ -111,6 +111,7 @@ impl Driver {
             }
         };
         note(self.ask_ways_back(own));
+        note(self.shared.write_quietly(|tx| sync::tell_read(tx, own)));
         note(self.visits(own).await);
         note(self.sync_channels(own).await);
         if asked.inbox > self.inbox_read || Instant::now() >= self.inbox_due {
@@ -134,17 +135,17 @@ impl Driver {
     /// Whether this home may speak as its device.
     fn may_go_on(&mut self) -> Result<()> {
         let standing = self.shared.read(|db| Ok(me::load(db)?.map(|me| me.standing)))?;
-        match standing {
-            Some(me::Standing::Copied) => Err(ClientError::Copied),
-            Some(me::Standing::Removed) => Err(ClientError::Removed),
-            Some(me::Standing::Good) | None => Ok(()),
-        }
+        standing.map_or(Ok(()), me::Standing::check)
     }
 
     /// Asks for the way back into chats that we have lost, where it is time to.
     fn ask_ways_back(&mut self, own: &Own) -> Result<()> {
         let now_ms = self.shared.now().0;
         for chat in self.shared.read(|db| Ok(chats::all(db)?))? {
+            if chat.doubled || chat.trouble == Trouble::Lost && chat.asked == 0 {
+                // It may be that another home speaks as this device: the service knows.
+                self.inbox_due = Instant::now();
+            }
             if asks::due_ms(&chat, &self.shared.pace.ask).is_some_and(|due| due <= now_ms) {
                 self.shared.write(|tx| asks::ask(tx, own, &chat))?;
                 self.again = true;
@@ -223,10 +224,10 @@ impl Driver {
                 self.asking_due(),
                 self.restock_wanted().then_some(self.restock_due),
             ]
-                .into_iter()
-                .flatten()
-                .min()
-                .unwrap_or(self.inbox_due),
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.inbox_due),
         }
     }
 

@@ -49,7 +49,7 @@ pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     let ask = Ask { key_package: key_package(tx, own, chat, is_own)? };
     let turn = chat.asked;
     chats::set_asked(tx.db, chat.id, tx.now.0)?;
-    if has_devices && !is_own && turn % 2 == 0 {
+    if has_devices && !is_own && turn.is_multiple_of(2) {
         let asked = Asked { peer: chat.peer.into(), ask: Some(ask), device: own.device, ..Asked::default() };
         return sync::tell(tx, own, sync::Kind::Asked(asked));
     }
@@ -61,7 +61,7 @@ pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
 /// A key package for whoever answers. The same for a while: who has answered it already knows so.
 fn key_package(tx: &mut Tx<'_>, own: &Own, chat: &Chat, last_resort: bool) -> Result<Bytes> {
     let before = chats::asked_by(tx.db, chat.id)?;
-    if let Some(before) = before.filter(|_| chat.asked % SAME_ASKS != 0) {
+    if let Some(before) = before.filter(|_| !chat.asked.is_multiple_of(SAME_ASKS)) {
         return Ok(before.into());
     }
     let mls = {

@@ -90,19 +90,23 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
         Mls::create(&own.me(&store, tx.rng), stocked.channel, own.suite_for(&packages), &peers)?.1
     };
     outbox::drop_attempts(tx.db, chat.id)?;
-    chats::set_channel(tx.db, chat.id, &Channel {
-        id: stocked.channel,
-        position: Position::default(),
-        generation: 0,
-        generation_secret: stocked.generation_secret,
-        generation_day: tx.now.day(),
-        group: 0,
-        part: chat.channel.as_ref().map_or(0, |channel| channel.part.saturating_add(1)),
-        inviter: own.account,
-        seq: 0,
-        chain: Chain::start(stocked.channel),
-        seen: None,
-    })?;
+    chats::set_channel(
+        tx.db,
+        chat.id,
+        &Channel {
+            id: stocked.channel,
+            position: Position::default(),
+            generation: 0,
+            generation_secret: stocked.generation_secret,
+            generation_day: tx.now.day(),
+            group: 0,
+            part: chat.channel.as_ref().map_or(0, |channel| channel.part.saturating_add(1)),
+            inviter: own.account,
+            seq: 0,
+            chain: Chain::start(stocked.channel),
+            seen: None,
+        },
+    )?;
     members::put(tx.db, chat.id, own.account, own.list.encoded())?;
     if let Some(fetched) = fetched.filter(|_| chat.peer != own.account) {
         fetched.keep(tx, own)?;

@@ -13,13 +13,14 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, State},
-        contacts, inbox, messages,
+        contacts, inbox, me, messages,
         messages::{NewMessage, Place},
         outbox,
     },
     own::Own,
     rules::sync,
     state::Tx,
+    view,
 };
 
 /// Whom a person means: by name, contact link, or account id. Where several go by a name, those count with whom there is a
@@ -84,6 +85,7 @@ pub(crate) fn text(tx: &Tx<'_>, own: &Own, id: MessageId, who: &str, body: &str)
         length if length > limits::TEXT_BYTES_MAX => return Err(ClientError::TextTooLong(length)),
         _ => {}
     }
+    me::load(tx.db)?.ok_or(ClientError::NotRegistered)?.standing.check()?;
     let peer = whom(tx, own, who, is_company)?;
     let chat = match chats::with(tx.db, peer)? {
         Some(chat) => chat,
@@ -101,22 +103,25 @@ pub(crate) fn text(tx: &Tx<'_>, own: &Own, id: MessageId, who: &str, body: &str)
         State::Blocked => return Err(ClientError::Blocked),
         State::New | State::Invited | State::Open => {}
     }
-    if let Some(trouble) = crate::view::trouble(chat.trouble) {
+    if let Some(trouble) = view::trouble(chat.trouble).filter(|_| !view::mends_itself(chat.trouble)) {
         return Err(ClientError::Trouble(trouble));
     }
     let kind = content::Kind::Text(Text { body: body.to_owned() });
     let content = content(tx, id, kind);
     let encoded = content.encode_to_vec();
-    messages::insert(tx.db, &NewMessage {
-        chat: chat.id,
-        sender: own.account,
-        part: 0,
-        place: Place::Pending,
-        content: &content,
-        encoded: &encoded,
-        shown: true,
-        acked: false,
-    })?;
+    messages::insert(
+        tx.db,
+        &NewMessage {
+            chat: chat.id,
+            sender: own.account,
+            part: 0,
+            place: Place::Pending,
+            content: &content,
+            encoded: &encoded,
+            shown: true,
+            acked: false,
+        },
+    )?;
     outbox::push(tx.db, chat.id, EntryKind::Message, &encoded)?;
     Ok(chat)
 }

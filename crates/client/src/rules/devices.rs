@@ -50,11 +50,6 @@ pub(crate) fn announce(tx: &Tx<'_>, own: &Own) -> Result<()> {
     lists::adopt(tx, own, &list, false)
 }
 
-/// The service has a list of ours that we made.
-pub(crate) fn listed(tx: &Tx<'_>, own: &Own, list: &DeviceList) -> Result<()> {
-    lists::adopt(tx, own, list, true)
-}
-
 fn with_device(list: &DeviceList, identity: &IdentityKey, key: PublicKey, features: Vec<u32>) -> Result<DeviceList> {
     if list.devices().len() >= limits::DEVICES_MAX {
         return Err(ClientError::TooManyDevices);
@@ -101,29 +96,32 @@ fn fill(
         return Err(ClientError::BadHandover);
     }
     let vault_key = shared.vault_key[..].try_into().ok().map(Zeroizing::new);
-    me::insert(tx.db, &me::Me {
-        link: link.to_text(),
-        service_keys: None,
-        head_key: None,
-        name: shared.name.clone(),
-        account: list.account(),
-        identity_seed: seed,
-        device,
-        device_seed: key.seed(),
-        device_list: list.encoded().to_vec(),
-        registered: list_put,
-        invite: String::new(),
-        inbox_cursor: 0,
-        inbox_read_ms: 0,
-        vault_key,
-        vault_revision,
-        vault_hash: None,
-        visit: None,
-        next_visit: None,
-        standing: me::Standing::Good,
-        card_day: undertone_wire::Day(0),
-        list_put,
-    })?;
+    me::insert(
+        tx.db,
+        &me::Me {
+            link: link.to_text(),
+            service_keys: None,
+            head_key: None,
+            name: shared.name.clone(),
+            account: list.account(),
+            identity_seed: seed,
+            device,
+            device_seed: key.seed(),
+            device_list: list.encoded().to_vec(),
+            registered: list_put,
+            invite: String::new(),
+            inbox_cursor: 0,
+            inbox_read_ms: 0,
+            vault_key,
+            vault_revision,
+            vault_hash: None,
+            visit: None,
+            next_visit: None,
+            standing: me::Standing::Good,
+            card_day: undertone_wire::Day(0),
+            list_put,
+        },
+    )?;
     for bytes in &shared.inbox_secrets {
         let secret = InboxSecret::from_bytes(bytes).map_err(|_| ClientError::BadHandover)?;
         inbox::put_key(tx.db, secret.week(), bytes)?;
@@ -141,7 +139,13 @@ fn fill(
 ///
 /// # Errors
 /// When the words are those of another account, or the vault is not what the devices sealed.
-pub(crate) fn recovered(tx: &mut Tx<'_>, link: &Link, words: &RecoveryWords, reply: &RecoverReply, name: &str) -> Result<()> {
+pub(crate) fn recovered(
+    tx: &mut Tx<'_>,
+    link: &Link,
+    words: &RecoveryWords,
+    reply: &RecoverReply,
+    name: &str,
+) -> Result<()> {
     let recovery = words.recovery_key();
     let list = DeviceList::verify(&reply.device_list)
         .map_err(|_| ClientError::Refused("it gave a device list that this person did not sign"))?;
@@ -180,9 +184,8 @@ fn anew(
 ) -> Result<(DeviceList, Shared)> {
     let identity = IdentityKey::generate(&mut tx.rng);
     let device = Device { number: list.next_device_number(), key, features };
-    let list = list
-        .next_identity(recovery, &identity, vec![device])
-        .map_err(|_| ClientError::Bug("our own device list"))?;
+    let list =
+        list.next_identity(recovery, &identity, vec![device]).map_err(|_| ClientError::Bug("our own device list"))?;
     let shared = Shared {
         device_list: list.encoded().clone(),
         identity_seed: identity.seed().to_vec().into(),
@@ -240,19 +243,23 @@ fn restore_chat(tx: &mut Tx<'_>, own: &Own, kept: &VaultChat) -> Result<()> {
     let (Ok(secret), Some(chat)) = (kept.generation_secret[..].try_into(), chat) else { return Ok(()) };
     let head = kept.head.clone().unwrap_or_default();
     let chain = Chain::try_from(&head.chain[..]).unwrap_or_else(|_| Chain::start(id));
-    chats::set_channel(tx.db, chat.id, &Channel {
-        id,
-        position: Position::default(),
-        generation: kept.generation,
-        generation_secret: Zeroizing::new(secret),
-        generation_day: tx.now.day(),
-        group: 0,
-        part: kept.part,
-        inviter,
-        seq: i64::try_from(head.seq).map_or(0, i64::unsigned_abs),
-        chain,
-        seen: None,
-    })?;
+    chats::set_channel(
+        tx.db,
+        chat.id,
+        &Channel {
+            id,
+            position: Position::default(),
+            generation: kept.generation,
+            generation_secret: Zeroizing::new(secret),
+            generation_day: tx.now.day(),
+            group: 0,
+            part: kept.part,
+            inviter,
+            seq: i64::try_from(head.seq).map_or(0, i64::unsigned_abs),
+            chain,
+            seen: None,
+        },
+    )?;
     members::put(tx.db, chat.id, own.account, own.list.encoded())?;
     chats::set_trouble(tx.db, chat.id, Trouble::Lost)?;
     Ok(())
@@ -276,10 +283,8 @@ pub(crate) fn remove(tx: &mut Tx<'_>, own: &Own, number: u32, words: &RecoveryWo
     }
     let identity = IdentityKey::generate(&mut tx.rng);
     let devices = own.list.devices().iter().filter(|device| device.number != number).cloned().collect();
-    let list = own
-        .list
-        .next_identity(&recovery, &identity, devices)
-        .map_err(|_| ClientError::Bug("our own device list"))?;
+    let list =
+        own.list.next_identity(&recovery, &identity, devices).map_err(|_| ClientError::Bug("our own device list"))?;
     me::set_identity(tx.db, &identity.seed())?;
     me::set_vault_key(tx.db, &words.vault_key(list.order().identity_number))?;
     lists::adopt(tx, own, &list, false)?;

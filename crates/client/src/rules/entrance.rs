@@ -25,6 +25,7 @@ use crate::{
     rules::{
         compose, heads,
         lists::{self, newer},
+        sync,
     },
     state::{MlsStore, Tx},
 };
@@ -79,10 +80,10 @@ pub(crate) fn consider(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: Way, open_f
 
 /// The channel of a chat is read to its end, or can't be: takes the way that waits, if there is one.
 pub(crate) fn enter_waiting(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<bool> {
-    let Some((channel, inviter, invitation)) = ways::take(tx.db, chat)? else { return Ok(false) };
+    let Some(waiting) = ways::take(tx.db, chat)? else { return Ok(false) };
     let chat = chats::load(tx.db, chat)?;
-    let invitation = Invitation::decode(&invitation[..]).map_err(|_| crate::db::DbError::Damaged)?;
-    let way = Way { channel, inviter, invitation };
+    let invitation = Invitation::decode(&waiting.invitation[..]).map_err(|_| crate::db::DbError::Damaged)?;
+    let way = Way { channel: waiting.channel, inviter: waiting.inviter, invitation };
     if !is_better(&chat, &way) {
         return Ok(false);
     }
@@ -129,7 +130,13 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         }
     }
     outbox::drop_attempts(tx.db, chat.id)?;
+    let gap = chat.channel.as_ref().filter(|ours| ours.id == channel.id).map(|ours| (ours.seq, channel.seq - ours.seq));
     chats::set_channel(tx.db, chat.id, &channel)?;
+    if let Some((after, entries)) = gap.filter(|(_, entries)| *entries > 0) {
+        // What was said between is not for us any more; another device of ours may have it.
+        chats::add_missed(tx.db, chat.id, entries)?;
+        sync::ask_history(tx, own, &chats::load(tx.db, chat.id)?, after)?;
+    }
     for list in &lists {
         members::put(tx.db, chat.id, list.account(), list.encoded())?;
     }

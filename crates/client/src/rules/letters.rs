@@ -241,8 +241,7 @@ pub(crate) fn contents(
             continue;
         }
         let place = Place::Letter(place);
-        let new =
-            NewMessage { chat, sender, part, place, content: &content, encoded: bytes, shown: mine, acked: true };
+        let new = NewMessage { chat, sender, part, place, content: &content, encoded: bytes, shown: mine, acked: true };
         messages::insert(tx.db, &new)?;
     }
     Ok(())

@@ -14,7 +14,7 @@ use undertone_wire::{
     Day, MessageId, Position,
     chain::{Chain, Digest},
     channel::{Entry, EntryKind, Head},
-    content::{Asked, Content, Letter, Seen, Sync, content},
+    content::{Content, Letter, Seen, Sync, content},
     limits,
 };
 use zeroize::Zeroizing;
@@ -115,11 +115,7 @@ impl Reader {
         let channel = self.chat.channel()?;
         chats::advance(tx.db, self.chat.id, channel)?;
         if self.missed {
-            let is_own = self.chat.peer == own.account;
-            let peer = if is_own { Bytes::new() } else { self.chat.peer.into() };
-            let (part, device) = (channel.part, own.device);
-            let asked = Asked { peer, history: true, part, after: before, device, ..Asked::default() };
-            sync::tell(tx, own, sync::Kind::Asked(asked))?;
+            sync::ask_history(tx, own, &self.chat, before)?;
         }
         Ok(())
     }
@@ -134,7 +130,8 @@ impl Reader {
             // The service takes no entry for another position; one that shows such an entry does not keep its rules.
             return Err(ClientError::BadHead);
         }
-        let outcome = if entry.body.is_empty() { self.expired(tx, entry)? } else { self.body(tx, own, entry, position)? };
+        let outcome =
+            if entry.body.is_empty() { self.expired(tx, entry)? } else { self.body(tx, own, entry, position)? };
         let outcome = match outcome {
             // The service opens the channel to the keys of this entry alone, and it is not what it should be.
             Outcome::Skipped if !entry.installs.is_empty() => Outcome::Stop(Trouble::Locked),
@@ -155,7 +152,7 @@ impl Reader {
         if entry.kind() != EntryKind::Message {
             return Ok(Outcome::Stop(Trouble::Expired));
         }
-        chats::add_missed(tx.db, self.chat.id)?;
+        chats::add_missed(tx.db, self.chat.id, 1)?;
         self.missed = true;
         Ok(Outcome::Skipped)
     }
@@ -367,16 +364,19 @@ impl Reader {
             Some(content::Kind::Sync(_)) => return Err(flaw()),
             Some(content::Kind::Text(_)) | None => {}
         }
-        messages::insert(tx.db, &NewMessage {
-            chat: self.chat.id,
-            sender: sender.account,
-            part: self.chat.channel()?.part,
-            place: Place::Log(entry.seq),
-            content: &content,
-            encoded,
-            shown: mine,
-            acked: true,
-        })?;
+        messages::insert(
+            tx.db,
+            &NewMessage {
+                chat: self.chat.id,
+                sender: sender.account,
+                part: self.chat.channel()?.part,
+                place: Place::Log(entry.seq),
+                content: &content,
+                encoded,
+                shown: mine,
+                acked: true,
+            },
+        )?;
         chats::set_peer_spoke(tx.db, self.chat.id, !mine)?;
         Ok(())
     }

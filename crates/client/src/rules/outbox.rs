@@ -222,7 +222,13 @@ pub(crate) fn restart(tx: &mut Tx<'_>, own: &Own, chat: i64, fetched: Option<&Fe
 }
 
 /// Puts a commit or a restart on its way.
-fn under_way_with(tx: &mut Tx<'_>, chat: &Chat, channel: &Channel, kind: EntryKind, committed: Committed) -> Result<UnderWay> {
+fn under_way_with(
+    tx: &mut Tx<'_>,
+    chat: &Chat,
+    channel: &Channel,
+    kind: EntryKind,
+    committed: Committed,
+) -> Result<UnderWay> {
     let attempt = wrap(tx, channel, kind, &committed.entry, limits::COMMIT_DAYS)?;
     let begins = Begins {
         installs: committed.generation.map(|generation| generation.installs().to_vec()).unwrap_or_default(),
@@ -234,13 +240,7 @@ fn under_way_with(tx: &mut Tx<'_>, chat: &Chat, channel: &Channel, kind: EntryKi
     Ok(UnderWay { kind, attempt, installs: begins.installs })
 }
 
-fn messages(
-    tx: &mut Tx<'_>,
-    own: &Own,
-    chat: &Chat,
-    channel: &Channel,
-    items: &[Item],
-) -> Result<Vec<UnderWay>> {
+fn messages(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, items: &[Item]) -> Result<Vec<UnderWay>> {
     let seen = heads::seen(chat)?;
     let mut mls = {
         let store = MlsStore(tx.db);

@@ -9,10 +9,7 @@ use undertone_wire::{AccountId, ladder, limits::GENERATION_DAYS};
 
 use crate::{
     Result,
-    db::{
-        chats::Chat,
-        contacts, members,
-    },
+    db::{chats::Chat, contacts, members},
     own::Own,
     rules::lists::{self, newer},
     state::Tx,
@@ -30,9 +27,11 @@ pub(crate) struct Owed {
 impl Owed {
     /// Compares a chat's leaves with the newest lists that we know, and with who asks.
     pub(crate) fn find(tx: &Tx<'_>, own: &Own, chat: &Chat, leaves: &[Member], suite: Suite) -> Result<Self> {
-        let mut owed = Self { adds: Vec::new(), removes: Vec::new(), lists: Vec::new(), generation: false, restart: false };
+        let mut owed =
+            Self { adds: Vec::new(), removes: Vec::new(), lists: Vec::new(), generation: false, restart: false };
         let judged = owed.judge(tx, own, chat)?;
-        let place = |member: &Member| list_of(&judged, member.account).is_some_and(|list| list.device(member.device).is_some());
+        let place =
+            |member: &Member| list_of(&judged, member.account).is_some_and(|list| list.device(member.device).is_some());
         owed.removes.extend(leaves.iter().filter(|leaf| !place(leaf)));
         owed.generation = !owed.removes.is_empty() || generation_is_due(tx, chat);
 
@@ -84,7 +83,8 @@ impl Owed {
             package.device() == member.device && current
         };
         let package = package.filter(fits);
-        let known = self.adds.iter().any(|(list, known)| list.account() == member.account && known.device() == member.device);
+        let known =
+            self.adds.iter().any(|(list, known)| list.account() == member.account && known.device() == member.device);
         match package {
             Some(package) if !known => self.adds.push((list.clone(), package)),
             Some(_) => {}
@@ -121,8 +121,7 @@ impl Owed {
 
 /// Whether all devices of a list say that they read a suite.
 fn reads(list: &DeviceList, suite: Suite) -> bool {
-    suite == Suite::Classical
-        || list.devices().iter().all(|device| device.features.contains(&ladder::READS_SUITE))
+    suite == Suite::Classical || list.devices().iter().all(|device| device.features.contains(&ladder::READS_SUITE))
 }
 
 fn list_of(lists: &[DeviceList], account: AccountId) -> Option<&DeviceList> {

@@ -179,5 +179,5 @@ pub(crate) fn key_packages(tx: &mut Tx<'_>, own: &Own, last_resort: bool) -> Res
     };
     let one_time = (0..KEY_PACKAGES).map(|_| make(false)).collect::<Result<_>>()?;
     let last_resort = if last_resort { make(true)? } else { Bytes::new() };
-    Ok(PutKeyPackagesRequest { one_time, last_resort })
+    Ok(PutKeyPackagesRequest { one_time, last_resort, replace: false })
 }

@@ -3,6 +3,7 @@
 //! Its log puts what they say into one order, so that all come to the same. Nothing in it is shown; it is never put into
 //! a letter. Where there is only one device, nobody is told anything.
 
+use bytes::Bytes;
 use undertone_credentials::{DeviceList, IdentityKey, KeyPackage};
 use undertone_e2ee::InboxSecret;
 use undertone_wire::{
@@ -100,6 +101,25 @@ pub(crate) fn standing(tx: &Tx<'_>, peer: AccountId) -> Result<Standing> {
     })
 }
 
+/// Tells up to where the person has read each chat, where that has changed.
+pub(crate) fn tell_read(tx: &mut Tx<'_>, own: &Own) -> Result<()> {
+    for (chat, n, message) in messages::read_untold(tx.db, own.account)? {
+        let peer = chats::load(tx.db, chat)?.peer;
+        tell(tx, own, Kind::Read(content::Read { peer: peer.into(), message: message.into() }))?;
+        messages::set_read_told(tx.db, chat, n)?;
+    }
+    Ok(())
+}
+
+/// Asks our other devices for what of a chat, after this entry, cannot be read here any more; of the chat with ourselves,
+/// for all that it may have brought.
+pub(crate) fn ask_history(tx: &mut Tx<'_>, own: &Own, chat: &Chat, after: u64) -> Result<()> {
+    let is_own = chat.peer == own.account;
+    let peer = if is_own { Bytes::new() } else { chat.peer.into() };
+    let (part, device) = (chat.channel()?.part, own.device);
+    tell(tx, own, Kind::Asked(Asked { peer, history: true, part, after, device, ..Asked::default() }))
+}
+
 /// Takes in what another of our devices tells. What makes no sense is passed over.
 pub(crate) fn hear(tx: &mut Tx<'_>, own: &Own, from: u32, sync: Sync) -> Result<()> {
     let db = tx.db;
@@ -157,9 +177,10 @@ fn take_joined(tx: &mut Tx<'_>, own: &Own, joined: Joined) -> Result<()> {
     let chat = take_standing(tx, own, &standing)?;
     let way = Way { channel, inviter: account(&joined.inviter)?, invitation: joined.invitation.unwrap_or_default() };
     if way.invitation.welcome.is_empty() {
-        let lacks = chat.channel.as_ref().is_none_or(|ours| {
-            chats::precedence(way.invitation.part, way.inviter, way.channel) > ours.precedence()
-        });
+        let lacks = chat
+            .channel
+            .as_ref()
+            .is_none_or(|ours| chats::precedence(way.invitation.part, way.inviter, way.channel) > ours.precedence());
         if lacks && chat.state == State::Open && chat.trouble == Trouble::None {
             chats::set_trouble(tx.db, chat.id, Trouble::Lost)?;
         }
@@ -217,16 +238,19 @@ fn take_history(tx: &Tx<'_>, history: &History) -> Result<()> {
         if MessageId::try_from(&content.id[..]).is_err() {
             continue;
         }
-        messages::insert(tx.db, &NewMessage {
-            chat: chat.id,
-            sender: account(&past.sender)?,
-            part: past.part,
-            place,
-            content: &content,
-            encoded: &past.content,
-            shown: true,
-            acked: true,
-        })?;
+        messages::insert(
+            tx.db,
+            &NewMessage {
+                chat: chat.id,
+                sender: account(&past.sender)?,
+                part: past.part,
+                place,
+                content: &content,
+                encoded: &past.content,
+                shown: true,
+                acked: true,
+            },
+        )?;
     }
     Ok(chats::clear_missed(tx.db, chat.id)?)
 }

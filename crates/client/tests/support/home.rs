@@ -24,7 +24,12 @@ pub struct Setup {
 
 impl Setup {
     pub fn at(service: &Service) -> Self {
-        Self { pace: Pace::eager(), clock: Arc::new(StoryClock::new()), dialer: service.dialer(), rungs: Rungs::of_this_release() }
+        Self {
+            pace: Pace::eager(),
+            clock: Arc::new(StoryClock::new()),
+            dialer: service.dialer(),
+            rungs: Rungs::of_this_release(),
+        }
     }
 
     pub fn open(&self, folder: &TempDir) -> Result<Engine, ClientError> {

@@ -10,7 +10,8 @@ use undertone_credentials::{
     Device, DeviceKey, DeviceList, IdentityKey, InboxKey, KeyPackage, RecoveryKey, authenticate, register,
 };
 use undertone_e2ee::{
-    E2eeError, InboxSecret, KeyValue, KeyValueError, Me, Suite, create_key_package, open, read_letter, seal, write_letter,
+    E2eeError, InboxSecret, KeyValue, KeyValueError, Me, Suite, create_key_package, open, read_letter, seal,
+    write_letter,
 };
 use undertone_wire::{
     AccountId, Day, Message as _, MessageId,
@@ -106,7 +107,10 @@ impl Peer {
             device_signature: signatures.device,
             invite: Bytes::new(),
             inbox_key: published.inbox_key,
-            key_packages: Some(PutKeyPackagesRequest { one_time: published.key_packages, last_resort: Bytes::new() }),
+            key_packages: Some(PutKeyPackagesRequest {
+                one_time: published.key_packages,
+                ..PutKeyPackagesRequest::default()
+            }),
         };
         circuit.call(request).await.unwrap();
     }

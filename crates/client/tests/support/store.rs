@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use undertone_store::{
-    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, StoreError, StoredChannel, memory::MemoryChannels,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, StoreError, StoredChannel,
+    memory::MemoryChannels,
 };
 use undertone_wire::{ChannelId, Day, channel::Entry};
 

@@ -44,7 +44,7 @@ pub fn key_packages(list: &DeviceList, device: u32, request: PutKeyPackagesReque
     if let Some(bytes) = &last_resort {
         check(list, device, bytes, true)?;
     }
-    Ok(NewKeyPackages { one_time: request.one_time, last_resort })
+    Ok(NewKeyPackages { one_time: request.one_time, last_resort, replace: request.replace })
 }
 
 fn check(list: &DeviceList, device: u32, bytes: &[u8], last_resort: bool) -> Result<(), Fault> {

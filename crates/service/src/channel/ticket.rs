@@ -1,4 +1,4 @@
-//! Tickets: whoever has opened a channel by signatures opens it again by a MAC, which costs a hundredth.
+//! Tickets: whoever has opened a channel by signatures opens it again by a MAC (docs/decisions/0009).
 //!
 //! A ticket is `channel || generation (u32) || right to write (u8) || expiry (u64, milliseconds) || HMAC-SHA256`. Nothing
 //! in it is hidden from its holder, who knows it all; and nothing is stored: the key is forgotten with the process.

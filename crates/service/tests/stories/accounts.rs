@@ -117,7 +117,7 @@ async fn key_packages_are_refilled() {
     let world = World::open();
     let (ana, session) = world.registered(1).await;
     let put = async |one_time, last_resort| {
-        session.put_key_packages(NOW, PutKeyPackagesRequest { one_time, last_resort }).await
+        session.put_key_packages(NOW, PutKeyPackagesRequest { one_time, last_resort, replace: false }).await
     };
     assert_eq!(put(vec![ana.key_package(3, false)], Bytes::new()).await.unwrap().key_packages_left, 3);
     assert_eq!(put(vec![ana.key_package(3, false)], Bytes::new()).await.unwrap().key_packages_left, 3);

@@ -158,6 +158,7 @@ impl Person {
             key_packages: Some(PutKeyPackagesRequest {
                 one_time: vec![self.key_package(1, false), self.key_package(2, false)],
                 last_resort: self.key_package(0, true),
+                replace: false,
             }),
         }
     }

@@ -169,7 +169,8 @@ async fn letters_wait_for_all_devices() {
     ana.list = ana.next_list(vec![ana.list.devices()[0].clone()]);
     assert_eq!(put_list(&laptop, &ana).await, "OK");
     assert!(inbox(&laptop).await.is_empty());
-    let packages = PutKeyPackagesRequest { one_time: vec![ana.key_package(9, false)], last_resort: Bytes::new() };
+    let packages =
+        PutKeyPackagesRequest { one_time: vec![ana.key_package(9, false)], ..PutKeyPackagesRequest::default() };
     assert_eq!(code(phone.put_key_packages(NOW, packages).await), "UNAUTHENTICATED");
     assert_eq!(code(phone.read_inbox(NOW, ReadInboxRequest { after: 0, limit: 9 }).await), "UNAUTHENTICATED");
 }

@@ -112,7 +112,9 @@ async fn key_packages_have_their_places_and_their_number() {
     let world = World::open();
     let ana = Person::new(1);
     let packages = |one_time, last_resort| {
-        |request: &mut RegisterRequest| request.key_packages = Some(PutKeyPackagesRequest { one_time, last_resort })
+        |request: &mut RegisterRequest| {
+            request.key_packages = Some(PutKeyPackagesRequest { one_time, last_resort, replace: false })
+        }
     };
     let (once, last) = (ana.key_package(1, false), ana.key_package(2, true));
     let many: Vec<_> = (0..=KEY_PACKAGES_MAX as u8).map(|content| ana.key_package(content, false)).collect();

@@ -97,7 +97,8 @@ async fn ask_account(
     index: usize,
 ) -> &'static str {
     let next = ana.next_list(ana.list.devices().to_vec()).encoded().clone();
-    let packages = PutKeyPackagesRequest { one_time: vec![ana.key_package(5, false)], last_resort: Bytes::new() };
+    let packages =
+        PutKeyPackagesRequest { one_time: vec![ana.key_package(5, false)], ..PutKeyPackagesRequest::default() };
     match index {
         0 => ask(session, ana.registration(circuit)).await,
         1 => ask(session, ana.authentication(circuit)).await,

@@ -202,7 +202,7 @@ pub async fn a_new_identity_makes_room_for_its_inbox_key<A: Accounts>(accounts: 
 pub async fn accounts_are_counted<A: Accounts>(accounts: Engine<A>) {
     assert_eq!(accounts.counts().await.unwrap(), AccountCounts::default());
     let one_time = vec![Bytes::from_static(b"1"), Bytes::from_static(b"2")];
-    let key_packages = NewKeyPackages { one_time, last_resort: Some(Bytes::from_static(b"last")) };
+    let key_packages = NewKeyPackages { one_time, last_resort: Some(Bytes::from_static(b"last")), replace: false };
     let new = NewAccount { key_packages, ..registration(ALICE) };
     assert_eq!(accounts.create(new, TODAY).await.unwrap(), Creation::Created);
     register(&accounts, BOB).await;

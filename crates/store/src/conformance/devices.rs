@@ -102,7 +102,11 @@ pub async fn with_a_device_goes_what_is_kept_for_it<A: Accounts>(accounts: Engin
     three_letters(&accounts).await;
     let package = |name: &'static str| Bytes::from_static(name.as_bytes());
     for (device, one_time, last_resort) in [(1, "a", "b"), (2, "c", "d")] {
-        let new = NewKeyPackages { one_time: vec![package(one_time)], last_resort: Some(package(last_resort)) };
+        let new = NewKeyPackages {
+            one_time: vec![package(one_time)],
+            last_resort: Some(package(last_resort)),
+            replace: false,
+        };
         assert_eq!(accounts.put_key_packages(ALICE, device, new, 9).await.unwrap(), 1);
         assert!(visits(&accounts, device, None, 1).await);
     }
@@ -126,7 +130,12 @@ pub async fn the_same_number_with_another_key_is_another_device<A: Accounts>(acc
     register(&accounts, ALICE).await;
     assert!(visits(&accounts, 1, None, 1).await);
     accounts
-        .put_key_packages(ALICE, 1, NewKeyPackages { one_time: vec![Bytes::from_static(b"a")], last_resort: None }, 9)
+        .put_key_packages(
+            ALICE,
+            1,
+            NewKeyPackages { one_time: vec![Bytes::from_static(b"a")], ..NewKeyPackages::default() },
+            9,
+        )
         .await
         .unwrap();
     let other = ListedDevice { number: 1, key: [99; 32] };

@@ -18,11 +18,11 @@ fn package(name: impl ToString) -> Bytes {
 }
 
 fn one_time<N: ToString>(names: impl IntoIterator<Item = N>) -> NewKeyPackages {
-    NewKeyPackages { one_time: names.into_iter().map(package).collect(), last_resort: None }
+    NewKeyPackages { one_time: names.into_iter().map(package).collect(), ..NewKeyPackages::default() }
 }
 
 fn last_resort(name: &str) -> NewKeyPackages {
-    NewKeyPackages { one_time: Vec::new(), last_resort: Some(package(name)) }
+    NewKeyPackages { last_resort: Some(package(name)), ..NewKeyPackages::default() }
 }
 
 async fn put<A: Accounts>(accounts: &Engine<A>, device: u32, new: NewKeyPackages) -> u32 {
@@ -34,7 +34,8 @@ async fn take<A: Accounts>(accounts: &Engine<A>) -> Vec<Bytes> {
 }
 
 pub async fn one_of_each_device_in_order_then_the_last_resort<A: Accounts>(accounts: Engine<A>) {
-    let key_packages = NewKeyPackages { one_time: vec![package("b"), package("a")], last_resort: Some(package("z")) };
+    let waiting = vec![package("b"), package("a")];
+    let key_packages = NewKeyPackages { one_time: waiting, last_resort: Some(package("z")), replace: false };
     let new = NewAccount { list: list(0, 1, b"list", &[7, 9, 3]), device: 7, key_packages, ..registration(ALICE) };
     assert_eq!(accounts.create(new, TODAY).await.unwrap(), Creation::Created);
     assert_eq!(put(&accounts, 3, one_time(["c"])).await, 1);
@@ -92,6 +93,18 @@ pub async fn what_was_handed_out_is_not_taken_again<A: Accounts>(accounts: Engin
     assert!(take(&accounts).await == [package(3)]);
     assert_eq!(put(&accounts, 1, one_time(1..=3)).await, 0);
     assert!(take(&accounts).await.is_empty());
+}
+
+pub async fn what_waits_is_replaced<A: Accounts>(accounts: Engine<A>) {
+    register(&accounts, ALICE).await;
+    put(&accounts, 1, one_time(["a", "b"])).await;
+    put(&accounts, 2, one_time(["other"])).await;
+    let replacing = || NewKeyPackages { replace: true, ..one_time(["b", "c"]) };
+    assert_eq!(put(&accounts, 1, replacing()).await, 2);
+    assert_eq!(put(&accounts, 1, replacing()).await, 2, "the same again changes nothing");
+    assert!(take(&accounts).await.contains(&package("b")));
+    assert_eq!(put(&accounts, 1, replacing()).await, 1, "what was handed out is not taken again");
+    assert!(take(&accounts).await.contains(&package("c")));
 }
 
 pub async fn as_many_are_remembered_as_promised<A: Accounts>(accounts: Engine<A>) {

@@ -76,6 +76,7 @@ macro_rules! accounts_conformance {
             key_packages::a_last_resort_stays_until_it_is_replaced
             key_packages::what_is_beyond_the_limit_is_left_out
             key_packages::the_same_bytes_are_kept_once
+            key_packages::what_waits_is_replaced
             key_packages::what_was_handed_out_is_not_taken_again
             key_packages::as_many_are_remembered_as_promised
             key_packages::one_is_handed_out_once_under_concurrency

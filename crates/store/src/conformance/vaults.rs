@@ -78,7 +78,7 @@ pub async fn a_recovery_key_has_one_account<A: Accounts>(accounts: Engine<A>) {
 
 pub async fn what_is_deleted_leaves_nothing<A: Accounts>(accounts: Engine<A>) {
     let one_time = vec![Bytes::from_static(b"1"), Bytes::from_static(b"2")];
-    let key_packages = NewKeyPackages { one_time, last_resort: Some(Bytes::from_static(b"last")) };
+    let key_packages = NewKeyPackages { one_time, last_resort: Some(Bytes::from_static(b"last")), replace: false };
     let new = NewAccount { key_packages, ..registration(ALICE) };
     let id = |id| IdempotencyId::new([id; 16]);
     let deliver = async |account, number, content: &'static [u8]| {

@@ -323,6 +323,9 @@ impl Packages {
     }
 
     fn put(&mut self, new: NewKeyPackages, one_time_max: u32) {
+        if new.replace {
+            self.waiting.retain(|package| new.one_time.contains(package));
+        }
         for package in new.one_time {
             let known = self.waiting.contains(&package) || self.handed_out.contains(&package);
             if !known && self.left() < one_time_max {

@@ -19,8 +19,12 @@ pub struct AccountRow {
     pub created: Day,
     /// The day it last authenticated.
     pub last_seen: Day,
+    /// Listed devices.
+    pub devices: u64,
     /// One-time key packages that wait, of all its devices.
     pub key_packages: u64,
+    /// Size of its vault in bytes; 0 while there is none.
+    pub vault_bytes: u64,
     /// Its inbox, oldest first.
     pub inbox: Vec<LetterRow>,
 }
@@ -87,7 +91,9 @@ impl SqliteChannels {
 fn accounts(db: &Connection, limit: u32) -> rusqlite::Result<Vec<AccountRow>> {
     let mut select = db.prepare(
         "SELECT account, created, last_seen,
-            (SELECT count(*) FROM key_packages WHERE account = accounts.account AND package IS NOT NULL)
+            (SELECT count(*) FROM devices WHERE account = accounts.account),
+            (SELECT count(*) FROM key_packages WHERE account = accounts.account AND package IS NOT NULL),
+            (SELECT coalesce(sum(length(sealed)), 0) FROM vaults WHERE account = accounts.account)
         FROM accounts ORDER BY account LIMIT ?1",
     )?;
     let rows = select.query_map([limit], |row| {
@@ -96,7 +102,9 @@ fn accounts(db: &Connection, limit: u32) -> rusqlite::Result<Vec<AccountRow>> {
             account,
             created: Day(row.get(1)?),
             last_seen: Day(row.get(2)?),
-            key_packages: row.get::<_, i64>(3)?.cast_unsigned(),
+            devices: row.get::<_, i64>(3)?.cast_unsigned(),
+            key_packages: row.get::<_, i64>(4)?.cast_unsigned(),
+            vault_bytes: row.get::<_, i64>(5)?.cast_unsigned(),
             inbox: inbox(db, account, limit)?,
         })
     });

@@ -14,6 +14,9 @@ pub(super) fn put(
     new: &NewKeyPackages,
     one_time_max: u32,
 ) -> rusqlite::Result<u32> {
+    if new.replace {
+        forget_others(db, account, device, &new.one_time)?;
+    }
     let mut left = left(db, account, device)?;
     // Handed out ones keep their row for a while, so that the same bytes are known and not taken again.
     let mut insert = db.prepare_cached(
@@ -34,6 +37,21 @@ pub(super) fn put(
             .execute((account.as_bytes(), device, &package[..]))?;
     }
     Ok(left)
+}
+
+/// Forgets what waits and is not among these.
+fn forget_others(db: &Connection, account: AccountId, device: u32, kept: &[Bytes]) -> rusqlite::Result<()> {
+    let mut waiting = db.prepare_cached(
+        "SELECT number, package FROM key_packages WHERE account = ?1 AND device = ?2 AND package IS NOT NULL",
+    )?;
+    let waiting = waiting.query_map((account.as_bytes(), device), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for row in waiting.collect::<Result<Vec<(i64, Vec<u8>)>, _>>()? {
+        if !kept.iter().any(|package| package[..] == row.1[..]) {
+            db.prepare_cached("DELETE FROM key_packages WHERE account = ?1 AND device = ?2 AND number = ?3")?
+                .execute((account.as_bytes(), device, row.0))?;
+        }
+    }
+    Ok(())
 }
 
 /// Forgets all of a device.

@@ -37,7 +37,7 @@ enum Op {
     Seen { account: u8, device: u32, visit: Option<(Option<u8>, u8)>, today: u32 },
     PutDeviceList { account: u8, identity_number: u32, counter: u64, list: u8 },
     PutInboxKey { account: u8, identity_number: u32, week: u32, key: u8 },
-    PutKeyPackages { account: u8, device: u32, one_time: Vec<u8>, last_resort: Option<u8>, max: u32 },
+    PutKeyPackages { account: u8, device: u32, one_time: Vec<u8>, last_resort: Option<u8>, replace: bool, max: u32 },
     KeyPackagesLeft { account: u8, device: u32 },
     TakeContact { account: u8 },
     Deliver { account: u8, id: u8, sealed: u8, expiry_day: u32, max: u64 },
@@ -75,9 +75,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (account(), 0u32..2, 0u32..3, 0u8..3).prop_map(|(account, identity_number, week, key)| {
             PutInboxKey { account, identity_number, week, key }
         }),
-        3 => (account(), device(), packages(), proptest::option::of(0u8..3), 0u32..6).prop_map(
-            |(account, device, one_time, last_resort, max)| {
-                PutKeyPackages { account, device, one_time, last_resort, max }
+        3 => (account(), device(), packages(), proptest::option::of(0u8..3), any::<bool>(), 0u32..6).prop_map(
+            |(account, device, one_time, last_resort, replace, max)| {
+                PutKeyPackages { account, device, one_time, last_resort, replace, max }
             }
         ),
         1 => (account(), device()).prop_map(|(account, device)| KeyPackagesLeft { account, device }),
@@ -127,7 +127,7 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
                 inbox_week: Week(1),
                 inbox_key: bytes(list),
                 device: 1,
-                key_packages: NewKeyPackages { one_time: all(packages), last_resort: None },
+                key_packages: NewKeyPackages { one_time: all(packages), ..NewKeyPackages::default() },
                 invite: invite.map(invite_hash),
             };
             Answer::Creation(accounts.create(new, Day(today)).await.unwrap())
@@ -147,8 +147,8 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
             let put = accounts.put_inbox_key(id(account), identity_number, Week(week), bytes(key)).await;
             Answer::Taken(put.unwrap())
         }
-        Op::PutKeyPackages { account, device, one_time, last_resort, max } => {
-            let new = NewKeyPackages { one_time: all(one_time), last_resort: last_resort.map(bytes) };
+        Op::PutKeyPackages { account, device, one_time, last_resort, replace, max } => {
+            let new = NewKeyPackages { one_time: all(one_time), last_resort: last_resort.map(bytes), replace };
             Answer::Left(accounts.put_key_packages(id(account), device, new, max).await.unwrap())
         }
         Op::KeyPackagesLeft { account, device } => {

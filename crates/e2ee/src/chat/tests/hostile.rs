@@ -235,6 +235,30 @@ fn an_invitation_is_judged_before_it_is_taken() {
     bo.join(&invitation, &lists(&[&ana, &bo, &eve])).unwrap();
 }
 
+/// One would find out only when one commits, and then never could again.
+#[test]
+fn a_tree_with_a_node_that_nobody_can_encrypt_to_is_refused() {
+    let (ana, bo) = (Person::new(1), Person::new(2));
+    let both = lists(&[&ana, &bo]);
+    let invitation = ana.create(&[&bo]).unwrap();
+    let (leaf, parent) = ana
+        .chat(|_, chat| {
+            let tree = chat.group.export_ratchet_tree();
+            let leaf = tree.leaves().next().unwrap().tls_serialize_detached().unwrap();
+            Ok((leaf, tree.parents().next().unwrap().tls_serialize_detached().unwrap()))
+        })
+        .unwrap();
+    for node in [leaf, parent] {
+        // Its key comes first: two bytes that say how long it is, then the key.
+        let at = invitation.tree.windows(64).position(|bytes| bytes == &node[..64]).unwrap() + 2;
+        let mut tree = invitation.tree.to_vec();
+        tree[at..at + 1_184].fill(0xff);
+        let tampered = Invitation { welcome: invitation.welcome.clone(), tree: tree.into() };
+        assert_eq!(bo.join(&tampered, &both).err(), Some(Flaw::Commit.into()));
+    }
+    bo.join(&invitation, &both).unwrap();
+}
+
 #[test]
 fn an_invitation_to_a_chat_of_another_kind_is_refused() {
     let invite = |extensions| {
@@ -348,7 +372,7 @@ fn damage_to_what_devices_do_is_refused() {
         generation: committed.generation.as_ref().map(|generation| Generation::from_secret(*generation.secret())),
         invitation: None,
     };
-    damaged(&committed.entry, 37, |entry, what| {
+    damaged(&committed.entry, 97, |entry, what| {
         assert!(ana.take(&with(entry), &known).is_err(), "{what}");
     });
     ana.merge(&committed, &known);
@@ -364,7 +388,7 @@ fn damage_to_what_devices_do_is_refused() {
         let entry = Arriving { kind: EntryKind::Restart, installs: &installs, content };
         bo3.act(|me| Chat::receive_restart(me, &at, &entry, &known).map(drop))
     };
-    damaged(&restart.entry, 37, |entry, what| assert!(take(entry).is_err(), "{what}"));
+    damaged(&restart.entry, 97, |entry, what| assert!(take(entry).is_err(), "{what}"));
     take(&restart.entry).unwrap();
 }
 

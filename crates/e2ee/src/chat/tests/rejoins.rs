@@ -1,6 +1,7 @@
 //! Who has lost the way comes back by the head.
 
 use bytes::Bytes;
+use undertone_credentials::{Device, DeviceKey, DeviceList, IdentityKey, RecoveryKey};
 
 use super::*;
 use crate::{Head, testing::rng};
@@ -90,10 +91,16 @@ fn who_comes_in_sends_nobody_away_and_begins_no_generation() {
     let committed = Committed { generation, ..committed };
     assert_eq!(bo.take(&committed, &with_eve).err(), Some(Flaw::Generation.into()));
 
-    // With the key of a device of Bo's, MLS takes its leaf for the former one, under whatever name.
-    let thief = Person { key: undertone_credentials::DeviceKey::from_seed(&bo.key.seed()), ..Person::new(1) };
-    let committed = thief.act(|me| Chat::rejoin(me, (CHANNEL, 0), &head, &[], &both, &seen(2))).err();
-    assert_eq!(committed, Some(Flaw::Leaf.into()));
+    // Who has put the key of Bo's device on his own list: MLS takes Bo's leaf for his former one.
+    let (recovery, identity) = (RecoveryKey::from_seed(&[7; 32]), IdentityKey::from_seed(&[8; 32]));
+    let device = Device { number: 1, key: bo.key.public(), features: vec![] };
+    let list = DeviceList::first(&recovery.public(), &identity, vec![device]).ok().unwrap();
+    let thief = Person { key: DeviceKey::from_seed(&bo.key.seed()), list, ..Person::new(4) };
+    let with_thief = lists(&[&ana, &bo, &thief]);
+    let committed = rejoin(&thief, &head, &with_thief).unwrap();
+    for person in [&ana, &bo] {
+        assert_eq!(person.take(&committed, &with_thief).err(), Some(Flaw::Leaf.into()));
+    }
 }
 
 #[test]

@@ -176,6 +176,29 @@ fn a_restart_is_by_a_device_with_a_place_for_its_place() {
 }
 
 #[test]
+fn nobody_restarts_with_the_welcome_of_another() {
+    let (ana, bo1, bo2) = trio();
+    let known = lists(&[&ana, &bo2]);
+    let packages = packages(&[&bo1, &bo2]);
+    let plan = Plan { adds: vec![(&bo2.list, &packages[0]), (&bo2.list, &packages[1])], ..Plan::default() };
+    let by_ana = ana.restart(&AT, Suite::PostQuantum, &plan, &known).unwrap();
+    let by_bo = forged(&by_ana, |restart| {
+        let signed = undertone_credentials::Restart {
+            channel: CHANNEL,
+            position: AT.position,
+            welcome: &restart.welcome,
+            tree: &restart.tree,
+            device_lists: &[],
+            seen: restart.seen.as_ref().unwrap(),
+        };
+        restart.signature = undertone_credentials::sign_restart(&bo1.key, &signed).to_vec().into();
+        restart.sender = Some(bo1.member().leaf());
+    });
+    assert_eq!(refusal(&bo2, &AT, &by_bo, &known), Some(Flaw::Leaf.into()));
+    bo2.take_restart(&AT, &by_ana, &known).unwrap();
+}
+
+#[test]
 fn a_restart_with_a_device_too_few_or_too_many_is_refused() {
     let (ana, bo1, bo2) = trio();
     let (known, eve) = (lists(&[&ana, &bo2]), Person::new(3));

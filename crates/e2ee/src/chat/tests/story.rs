@@ -265,3 +265,30 @@ fn sizes() {
     println!("100-byte message {message}, self-update of 2 {commit}, signed key package {package}");
     assert_eq!([message, commit, package], [352, 4_158, 2_740]);
 }
+
+/// The same of what devices do, and what a head takes.
+#[test]
+fn sizes_with_devices() {
+    let (ana, bo1, bo2) = trio();
+    let (known, bo3) = (lists(&[&ana, &bo2]), bo2.next_device());
+    let package = bo3.key_package(true);
+    let plan = Plan { adds: vec![(&bo3.list, &package)], lists: vec![&bo3.list], ..Plan::default() };
+    let addition = ana.commit(&plan, &known).unwrap();
+    let invitation = addition.invitation.as_ref().unwrap();
+    let (addition, welcome, tree) = (addition.entry.len(), invitation.welcome.len(), invitation.tree.len());
+    ana.chat(|me, chat| chat.discard_pending(me)).unwrap();
+    let without = bo2.list_without(2);
+    let plan = Plan { removes: vec![bo2.member()], lists: vec![&without], generation: true, ..Plan::default() };
+    let current = Generation::from_secret([1; 32]);
+    let (removal, head) = ana.chat(|me, chat| chat.commit_with_head(me, &plan, &current, &known, &seen(2))).unwrap();
+    let removal = removal.entry.len();
+    let head =
+        crate::seal_head(&[6; 32], CHANNEL, Position::default(), &head, &mut crate::testing::rng(1)).unwrap().len();
+    let packages = [bo1.key_package(true), bo2.key_package(true)];
+    let plan = Plan { adds: vec![(&bo1.list, &packages[0]), (&bo2.list, &packages[1])], ..Plan::default() };
+    let at = RestartAt { channel: CHANNEL, group: 1, position: Position::default() };
+    let restart = ana.restart(&at, Suite::PostQuantum, &plan, &known).unwrap().entry.len();
+    println!("fourth device: commit {addition}, welcome {welcome}, tree {tree}; head {head}");
+    println!("third device removed: commit {removal}; restart of 3 {restart}");
+    assert_eq!([addition, welcome, tree, removal, head, restart], [9_529, 1_596, 8_061, 4_449, 8_192, 9_742]);
+}

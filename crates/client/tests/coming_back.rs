@@ -1,0 +1,202 @@
+//! Stories of absence and loss: a device that was away for weeks, months or a year, one whose home was copied, a chat
+//! whose channel was locked. Each comes back by the shortest way, and says what it could not get.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+
+mod support;
+
+use std::path::Path;
+
+use support::{Home, Service, Setup, befriend, database, folder};
+use undertone_client::{Engine, Pace, Rungs};
+use undertone_wire::ladder;
+
+fn setup(service: &Service) -> Setup {
+    Setup { clock: service.clock.clone(), ..Setup::at(service) }
+}
+
+async fn acquainted(service: &Service) -> (Home, Home) {
+    let ana = Home::with(service, "Ana", setup(service)).await;
+    let bo = Home::with(service, "Bo", setup(service)).await;
+    befriend(&ana, &bo).await;
+    (ana, bo)
+}
+
+async fn linked(service: &Service, old: &Home) -> Home {
+    let (folder, setup) = (folder(), setup(service));
+    let engine = setup.open(&folder).unwrap();
+    let mut offer = old.engine.link_offer().await.unwrap();
+    let mut request = engine.link(&offer.text()).await.unwrap();
+    let (shown, asked) = tokio::join!(offer.code(), request.code());
+    assert_eq!(shown.unwrap(), asked.unwrap());
+    let (number, me) = tokio::join!(offer.confirm(), request.confirm());
+    assert_eq!(number.unwrap(), me.unwrap().device);
+    drop(engine);
+    Home::open(folder, setup)
+}
+
+async fn has(home: &Home, who: &str, messages: usize) {
+    let holds = |engine: &Engine| {
+        let sound = engine.chats().unwrap().iter().any(|chat| chat.chat == who && chat.trouble.is_none());
+        sound && engine.history(who).unwrap().iter().filter(|message| !message.queued).count() == messages
+    };
+    home.until(&format!("{messages} messages"), holds).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_away_for_two_months_goes_on_and_says_what_he_has_missed() {
+    let service = Service::start();
+    let (mut ana, bo) = acquainted(&service).await;
+    ana.offline().await;
+    bo.send(&ana.account(), "you will not read this").await;
+    bo.send(&ana.account(), "nor this").await;
+    service.clock.set_off(60);
+    bo.send(&ana.account(), "but this").await;
+    let ana = ana.reopen().await;
+    ana.expect(&bo, "but this").await;
+    assert_eq!(ana.chat(&bo.account()).unwrap().missed, 2);
+    ana.send(&bo.account(), "I was at sea").await;
+    bo.expect(&ana, "I was at sea").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_expired_meanwhile_comes_from_another_device() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    let mut phone = linked(&service, &ana).await;
+    has(&phone, &bo.account(), 2).await;
+    phone.offline().await;
+    bo.send(&ana.account(), "while the phone was off").await;
+    ana.expect(&bo, "while the phone was off").await;
+    let cy = Home::with(&service, "Cy", setup(&service)).await;
+    befriend(&cy, &ana).await;
+    ana.send(&ana.account(), "a note").await;
+    service.clock.set_off(60);
+    bo.send(&ana.account(), "it is on again").await;
+    let phone = phone.reopen().await;
+    has(&phone, &bo.account(), 4).await;
+    has(&phone, &cy.account(), 2).await;
+    has(&phone, &ana.account(), 1).await;
+    for who in [&bo, &cy, &ana] {
+        assert_eq!(phone.history(&who.account()), ana.history(&who.account()));
+    }
+    phone.send(&cy.account(), "from the phone").await;
+    has(&ana, &cy.account(), 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_away_for_a_year_is_let_in_again() {
+    let service = Service::start();
+    let (mut ana, bo) = acquainted(&service).await;
+    ana.offline().await;
+    for month in 1..=12 {
+        service.clock.set_off(month * 31);
+        bo.send(&ana.account(), &format!("month {month}")).await;
+    }
+    let ana = ana.reopen().await;
+    ana.send(&bo.account(), "here I am").await;
+    bo.expect(&ana, "here I am").await;
+    bo.send(&ana.account(), "there you are").await;
+    ana.expect(&bo, "there you are").await;
+    assert!(ana.chat(&bo.account()).unwrap().missed > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generation_lasts_a_month() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    for month in 1..4 {
+        service.clock.set_off(31 * month);
+        bo.send(&ana.account(), "a new month").await;
+        ana.expect(&bo, "a new month").await;
+        ana.send(&bo.account(), "so it is").await;
+        bo.expect(&ana, "so it is").await;
+    }
+    for home in [ana, bo] {
+        let folder = home.close().await;
+        let connection = database(&folder);
+        let generation: u32 = connection.query_row("SELECT generation FROM chats", (), |row| row.get(0)).unwrap();
+        assert_eq!(generation, 3);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_home_and_its_copy_one_is_told_and_nothing_is_lost() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    ana.sync().await.unwrap();
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    let original = ana.close().await;
+    let other = folder();
+    copy(original.path(), other.path());
+    let slow = Pace { inbox: undertone_client::Delay::ms(600_000, 600_000), ..Pace::eager() };
+    let slow = Setup { pace: slow, ..setup(&service) };
+    let (one, two) = (Home::open(original, slow.clone()), Home::open(other, slow));
+    let mut acknowledged = vec![];
+    for round in 0..4 {
+        for (home, name) in [(&one, "one"), (&two, "two")] {
+            let text = format!("{name} {round}");
+            if !home.send(&to_bo, &text).await.queued {
+                acknowledged.push(text);
+            }
+        }
+    }
+    let first = one.sync().await;
+    let second = two.sync().await;
+    assert!(first.is_ok() != second.is_ok(), "one of them is told: {first:?} {second:?}");
+    let told = first.err().or(second.err()).unwrap();
+    assert!(told.to_string().contains("copy"), "{told}");
+    let all = |_: &Engine| acknowledged.iter().all(|text| bo.texts(&to_ana).contains(text));
+    bo.until("all that was acknowledged", all).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_moves_to_a_better_suite_by_update_alone() {
+    let service = Service::start();
+    let old = Rungs { features: vec![], suite: ladder::SUITE_CLASSICAL };
+    let former = || Setup { rungs: old.clone(), ..setup(&service) };
+    let ana = Home::with(&service, "Ana", former()).await;
+    let bo = Home::with(&service, "Bo", former()).await;
+    befriend(&ana, &bo).await;
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    let mut said = 2;
+    // Member by member, and they talk all along.
+    let ana = ana.reopen_with(setup(&service)).await;
+    for home in [(&ana, &to_bo), (&bo, &to_ana)] {
+        home.0.send(home.1, "one of us is new").await;
+        said += 1;
+    }
+    ana.sync().await.unwrap();
+    let bo = bo.reopen_with(setup(&service)).await;
+    for round in 0..6 {
+        ana.sync().await.unwrap();
+        bo.sync().await.unwrap();
+        ana.send(&to_bo, &format!("round {round}")).await;
+        bo.send(&to_ana, &format!("round {round} too")).await;
+        said += 2;
+    }
+    has(&ana, &to_bo, said).await;
+    has(&bo, &to_ana, said).await;
+    assert_eq!(ana.history(&to_bo), bo.history(&to_ana));
+    for home in [ana, bo] {
+        let folder = home.close().await;
+        let connection = database(&folder);
+        let restarts: u32 = connection.query_row("SELECT mls_group FROM chats", (), |row| row.get(0)).unwrap();
+        assert_eq!(restarts, 1);
+    }
+}
