@@ -5,7 +5,7 @@
 use std::process::{Command, Output};
 
 /// So many are lived with every run of the tests; CONTRIBUTING.md has the command for a long run.
-const SEEDS: &str = "60";
+const SEEDS: &str = "40";
 
 fn sim(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sim")).arg("world").args(args).output().unwrap()

@@ -12,8 +12,10 @@
 mod support;
 
 use bytes::Bytes;
+use rand::rngs::StdRng;
 use support::{Contact, Home, Peer, Published, Service, Talk, befriend, encoded};
 use undertone_client::{Kind, Pace};
+use undertone_e2ee::Generation;
 use undertone_wire::{
     AccountId, Message as _,
     channel::EntryKind,
@@ -549,4 +551,26 @@ async fn a_flood_of_letters_does_not_drown_a_chat() {
     }
     assert_eq!(buy, strangers.len() * 8);
     they_talk(&ana, &bo).await;
+}
+
+#[tokio::test]
+async fn who_locks_a_channel_is_written_to_in_another() {
+    let service = Service::start();
+    let bo = Peer::new(&service, "Bo").await;
+    let ana = Home::with_pace(&service, "Ana", calm()).await;
+    let mut talk = Talk::open_with(&bo, &ana).await;
+    let body = talk.wrap(EntryKind::Commit, &talk.committed(&talk.seen()));
+    let foreign = Generation::generate(&mut rand::make_rng::<StdRng>());
+    assert!(talk.append_installing(EntryKind::Commit, body, foreign.installs().to_vec().into()).await);
+
+    let to_bo = bo.account().to_hex();
+    ana.send(&to_bo, "you can't shut me up").await;
+    ana.until("a channel that is open", |engine| !engine.history(&to_bo).unwrap().last().unwrap().queued).await;
+    assert!(ana.chat(&to_bo).unwrap().trouble.is_none());
+    let (_, letter) = bo.letters().await.pop().unwrap();
+    let invitation = letter.invitation.unwrap();
+    assert!(invitation.part == 1 && letter.channel != Bytes::from(talk.channel));
+    // Who did it may come along, or not.
+    let mut talk = Talk::answer(&bo).await;
+    talk.goes_on(&ana, "I will behave").await;
 }

@@ -93,6 +93,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_is_filled_to_its_last_byte() {
+        for overhead in [0, 1, 16, 40] {
+            let size = |length: usize| pad(&vec![1; length], overhead, INBOX).map(|padded| padded.len() + overhead);
+            for (at, bucket) in INBOX.iter().enumerate() {
+                let longest = bucket - overhead - LENGTH;
+                assert_eq!(size(longest), Ok(*bucket));
+                assert_eq!(size(longest + 1), INBOX.get(at + 1).copied().ok_or(PaddingError::TooLong));
+            }
+        }
+    }
+
+    #[test]
     fn bad_padding_is_refused() {
         assert_eq!(unpad(&[]), Err(PaddingError::Invalid));
         assert_eq!(unpad(&[0, 0, 0, 1]), Err(PaddingError::Invalid));

@@ -78,7 +78,8 @@ impl Weather {
         let bytes = if rng.random_bool(0.6) { rng.random_range(0..BYTES_MAX) } else { u32::MAX };
         let delay_ms_max = DELAYS_MS_MAX.get(rng.random_range(0..DELAYS_MS_MAX.len())).copied().unwrap_or_default();
         let rng = ChaCha20Rng::from_rng(rng);
-        Fate::Rough(Rough { bytes: bytes.into(), delay_ms_max, rng: rng.into(), strokes: self.strokes.subscribe() })
+        let strokes = self.strokes.subscribe();
+        Fate::Rough(Box::new(Rough { bytes: bytes.into(), delay_ms_max, rng: rng.into(), strokes }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -110,7 +111,7 @@ impl Dialer for Outdoors {
 enum Fate {
     Whole,
     Refused,
-    Rough(Rough),
+    Rough(Box<Rough>),
 }
 
 /// One connection in a storm.

@@ -146,6 +146,7 @@ pub struct Chat {
     state: &'static str,
     unshown: u64,
     trouble: Option<&'static str>,
+    missed: u64,
 }
 
 /// A step of the demo that was done.
@@ -218,7 +219,13 @@ impl Line {
             Self::Chat(chat) => {
                 let new = if chat.unshown == 0 { String::new() } else { format!(", {} new", chat.unshown) };
                 let trouble = chat.trouble.map(|trouble| format!("\n    {trouble}")).unwrap_or_default();
-                format!("{}  {}  ({}{new}){trouble}", chat.chat, person(&chat.name, &chat.chat), chat.state)
+                let missed = match chat.missed {
+                    0 => String::new(),
+                    missed => {
+                        format!("\n    {missed} of its messages had expired before this device came to read them")
+                    }
+                };
+                format!("{}  {}  ({}{new}){trouble}{missed}", chat.chat, person(&chat.name, &chat.chat), chat.state)
             }
             Self::Link(link) => link.to_text(),
             Self::Code(code) => code.to_text(),
@@ -288,6 +295,7 @@ impl From<client::ChatSummary> for Line {
             state: chat.state,
             unshown: chat.unshown,
             trouble: chat.trouble,
+            missed: chat.missed,
         })
     }
 }

@@ -21,7 +21,7 @@ fn meet(old: &Home, new: &Home) -> (Dialogue, Dialogue) {
 }
 
 /// Links a new home. Returns what both said last.
-fn link(old: &Home, new: &Home) -> (Value, Value) {
+pub fn link(old: &Home, new: &Home) -> (Value, Value) {
     let (mut old, mut new) = meet(old, new);
     old.answer("yes");
     new.answer("yes");
@@ -29,13 +29,14 @@ fn link(old: &Home, new: &Home) -> (Value, Value) {
 }
 
 /// A home with an account, and its words.
-fn with_words(name: &str, service: &Service) -> (Home, String) {
+pub fn with_words(name: &str, service: &Service) -> (Home, String) {
     let home = Home::new();
     let words = home.register(name, service).one()["words"].as_str().unwrap().to_owned();
     (home, words)
 }
 
-fn recover(home: &Home, service: &Service, words: &str) -> Done {
+/// Recovers an account into a home.
+pub fn recover(home: &Home, service: &Service, words: &str) -> Done {
     home.run_with(&["recover", "--service", service.link()], words.as_bytes())
 }
 

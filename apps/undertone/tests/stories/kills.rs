@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     offline::in_contact,
-    support::{Home, PATIENCE, Running, Service},
+    support::{Chance, Home, PATIENCE, Running, Service},
 };
 
 const MESSAGES: usize = 2_000;
@@ -28,9 +28,7 @@ const STARTS_MAX: usize = 100;
 
 #[test]
 fn every_message_arrives_once_through_kills() {
-    let seed = std::env::var("UNDERTONE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(2_026);
-    println!("UNDERTONE_SEED={seed} repeats the counts at which things are killed");
-    let mut chance = Chance(seed);
+    let mut chance = Chance::of_seed();
     let mut service = Service::open();
     let (ana, bo) = in_contact(&service);
     let (before_ana, before_bo) = (ana.history("Bo").len(), bo.history("Ana").len());
@@ -198,24 +196,5 @@ impl<'a> Side<'a> {
         once.dedup();
         assert!(self.printed.len() - once.len() < self.life, "only a kill repeats a line");
         assert!(once == wanted, "{} were printed, {} wanted", once.len(), wanted.len());
-    }
-}
-
-/// xorshift64*: enough to scatter kills.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % limit
-    }
-
-    /// So many counts below a limit, the largest first.
-    fn counts(&mut self, how_many: usize, limit: usize) -> Vec<usize> {
-        let mut counts: Vec<usize> = (0..how_many).map(|_| self.below(limit)).collect();
-        counts.sort_unstable_by(|one, other| other.cmp(one));
-        counts
     }
 }

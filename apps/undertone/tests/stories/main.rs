@@ -18,6 +18,7 @@ mod damage;
 mod demo;
 mod devices;
 mod first_contact;
+mod fleet;
 mod former_releases;
 mod kills;
 mod knowledge;

@@ -5,12 +5,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use undertone_circuit::{CallError, Event};
+use undertone_circuit::{CallError, Circuit, Event};
 use undertone_credentials::{open_read, open_write};
 use undertone_e2ee::Generation;
 use undertone_wire::{
     ChannelId, HandshakeHash,
-    channel::{Appended, Channel, FollowRequest, LogPush, OpenRequest, Opening, ReadRequest, append_reply, opened},
+    channel::{
+        Appended, Channel, FollowRequest, LogPush, OpenRequest, Opened, Opening, ReadRequest, ResumeRequest,
+        append_reply, opened,
+    },
     circuit::Code,
     limits,
     rpc::Call,
@@ -109,25 +112,24 @@ impl Driver {
         self.contain(chat.id, outcome)
     }
 
-    /// Proves keys, and follows. What was missed is yet to be read.
+    /// Opens channels, by a ticket where we have one and else by their keys, and follows them. What was missed is yet to be
+    /// read.
     async fn open(&mut self, index: usize, chats: &[&Chat]) -> Result<()> {
         let circuit = self.lines.circuit(index)?;
-        let openings = chats.iter().map(|chat| opening(chat, &circuit.handshake_hash())).collect::<Result<_>>()?;
-        let reply = circuit.call(OpenRequest { openings }).await?;
-        let (mut opened, mut current) = (Vec::new(), Vec::new());
-        for (chat, answer) in chats.iter().zip(reply.opened) {
-            match answer.result {
-                Some(opened::Result::Head(_)) => {
-                    opened.extend(chat.channel.as_ref().map(|channel| (channel.id, channel.generation)));
-                    if answer.until == 0 {
-                        current.extend(on(chat));
-                    }
-                }
-                Some(opened::Result::Refused(code)) if code == Code::NotFound as u32 => {
-                    self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat.id, Trouble::Expired)?))?;
-                }
-                Some(opened::Result::Refused(_)) | None => {
-                    self.refused.insert(chat.id, ClientError::Refused("it does not open this chat now"));
+        let mut current = self.resume(&circuit, chats).await?;
+        let mut opened = current.clone();
+        let others: Vec<_> =
+            chats.iter().filter(|chat| generation(chat).is_some_and(|of| !opened.contains(&of))).collect();
+        if !others.is_empty() {
+            let openings = others.iter().map(|chat| opening(chat, &circuit.handshake_hash())).collect::<Result<_>>()?;
+            let reply = circuit.call(OpenRequest { openings }).await?;
+            for (chat, answer) in others.into_iter().zip(reply.opened) {
+                let (until, ticket) = (answer.until, answer.ticket.clone());
+                if self.is_opened(chat, answer)? {
+                    opened.extend(generation(chat));
+                    // An older generation is read to its end, and nothing comes after.
+                    current.extend(generation(chat).filter(|_| until == 0));
+                    self.tickets.extend(generation(chat).filter(|_| until == 0).map(|of| (of, ticket)));
                 }
             }
         }
@@ -138,10 +140,42 @@ impl Driver {
         if current.is_empty() {
             return Ok(());
         }
-        // An older generation is read to its end, and nothing comes after.
-        let channels = current.into_iter().map(Into::into).collect();
+        let channels = current.into_iter().map(|(channel, _)| channel.into()).collect();
         let subscription = circuit.subscribe(FollowRequest { channels }).await?;
         self.lines.follow(index, subscription)
+    }
+
+    /// Opens what we have tickets for. A ticket that is not taken any more is forgotten.
+    async fn resume(&mut self, circuit: &Circuit<Channel>, chats: &[&Chat]) -> Result<Vec<(ChannelId, u32)>> {
+        let held = chats.iter().filter_map(|chat| generation(chat));
+        let held: Vec<_> = held.filter_map(|of| Some((of, self.tickets.get(&of)?.clone()))).collect();
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tickets = held.iter().map(|(_, ticket)| ticket.clone()).collect();
+        let reply = circuit.call(ResumeRequest { tickets }).await?;
+        let mut resumed = Vec::new();
+        for ((of, _), answer) in held.into_iter().zip(reply.opened) {
+            match answer.result {
+                Some(opened::Result::Head(_)) => resumed.push(of),
+                _ => drop(self.tickets.remove(&of)),
+            }
+        }
+        Ok(resumed)
+    }
+
+    /// Notes why the service does not open a chat's channel, if it does not.
+    fn is_opened(&mut self, chat: &Chat, answer: Opened) -> Result<bool> {
+        match answer.result {
+            Some(opened::Result::Head(_)) => return Ok(true),
+            Some(opened::Result::Refused(code)) if code == Code::NotFound as u32 => {
+                self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat.id, Trouble::Expired)?))?;
+            }
+            Some(opened::Result::Refused(_)) | None => {
+                self.refused.insert(chat.id, ClientError::Refused("it does not open this chat now"));
+            }
+        }
+        Ok(false)
     }
 
     /// Takes what came on a circuit. True: the circuit is gone, and a pass is needed.
@@ -305,6 +339,11 @@ impl Driver {
             && chat.trouble == Trouble::None
             && self.opens_in_ms(chat) == 0
     }
+}
+
+/// The channel of a chat and its generation.
+fn generation(chat: &Chat) -> Option<(ChannelId, u32)> {
+    chat.channel.as_ref().map(|channel| (channel.id, channel.generation))
 }
 
 /// The channel of a chat that is active.

@@ -10,7 +10,9 @@ mod visits;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::time::Instant;
+use undertone_wire::ChannelId;
 
 use self::lines::Lines;
 use crate::{
@@ -52,6 +54,8 @@ pub(crate) struct Driver {
     last_circuit: Option<Instant>,
     refused: BTreeMap<i64, ClientError>,
     vault_due: Instant,
+    /// Tickets for channels that we had open, by generation: in memory alone, since whoever has one may open it.
+    tickets: BTreeMap<(ChannelId, u32), Bytes>,
     /// Something was done upon which there is more to do at once.
     again: bool,
 }
@@ -75,6 +79,7 @@ impl Driver {
             last_circuit: None,
             refused: BTreeMap::new(),
             vault_due: now,
+            tickets: BTreeMap::new(),
             again: false,
         }
     }

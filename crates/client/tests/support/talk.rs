@@ -184,6 +184,13 @@ impl<'a> Talk<'a> {
 
     /// The same; false: somebody else was faster, and the log was read up to him.
     pub async fn try_append(&mut self, kind: EntryKind, body: Bytes) -> bool {
+        let appended = self.append_installing(kind, body, Bytes::new()).await;
+        self.read().await;
+        appended
+    }
+
+    /// Appends a body with keys that the service is to install. The log may not be his to read any more.
+    pub async fn append_installing(&mut self, kind: EntryKind, body: Bytes, installs: Bytes) -> bool {
         let Position { incarnation, epoch } = self.position();
         let entry = NewEntry {
             kind: kind.into(),
@@ -192,11 +199,10 @@ impl<'a> Talk<'a> {
             expiry_day: expiry_day(kind).0,
             body,
             idempotency_id: self.peer.random::<16>().to_vec().into(),
-            installs: Bytes::new(),
+            installs,
         };
         let request = AppendRequest { channel: self.channel.into(), entries: vec![entry] };
         let reply: AppendReply = self.circuit().await.call(request).await.unwrap();
-        self.read().await;
         matches!(reply.result, Some(append_reply::Result::Appended(_)))
     }
 

@@ -1,6 +1,8 @@
 //! What stories are made of.
 
+mod chance;
 mod dialogue;
+mod fleet;
 mod home;
 mod lines;
 mod schema;
@@ -14,7 +16,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub use chance::Chance;
 pub use dialogue::Dialogue;
+pub use fleet::{Device, Fleet};
 pub use home::{Done, Home, Listener, body};
 pub use lines::Lines;
 pub use schema::{Schema, must_fit};

@@ -18,6 +18,7 @@ pub struct Service {
     link: String,
     running: Option<(Running, Lines)>,
     logging: bool,
+    days_ahead: u32,
 }
 
 impl Service {
@@ -48,7 +49,7 @@ impl Service {
     }
 
     fn start_in(folder: TempDir, registration: &'static str, logging: bool) -> Self {
-        let mut service = Self { folder, registration, link: String::new(), running: None, logging };
+        let mut service = Self { folder, registration, link: String::new(), running: None, logging, days_ahead: 0 };
         service.restart();
         service
     }
@@ -72,6 +73,7 @@ impl Service {
             command.env("UNDERTONE_LOG", "trace").stderr(log);
         }
         let mut child = command
+            .env("UNDERTONE_CLOCK_AHEAD", self.days_ahead.to_string())
             .args(["serve", "--registration", self.registration, "--listen", place.unwrap_or("127.0.0.1:0"), "--data"])
             .arg(self.data())
             .stdin(Stdio::null())
@@ -85,6 +87,11 @@ impl Service {
         assert!(self.link.is_empty() || self.link == link, "the service came back as another one");
         self.link = link.to_owned();
         self.running = Some((running, lines));
+    }
+
+    /// Sets its clock ahead, from its next start on.
+    pub fn set_ahead(&mut self, days: u32) {
+        self.days_ahead = days;
     }
 
     /// SIGKILL.

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use openmls::prelude::{
-    BasicCredential, Capabilities, CommitBuilder, Credential, CredentialWithKey, Extension, Extensions, ExternalSender,
-    GroupContext, Initial, LeafNodeParameters, Lifetime, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
-    OpenMlsProvider as _, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, tls_codec::Serialize as _,
+    BasicCredential, Capabilities, CommitBuilder, Credential, CredentialType, CredentialWithKey, Extension,
+    ExtensionType, Extensions, ExternalSender, GroupContext, Initial, LeafNodeParameters, Lifetime, MlsGroup,
+    MlsGroupCreateConfig, MlsGroupJoinConfig, OpenMlsProvider as _, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
+    RequiredCapabilitiesExtension, tls_codec::Serialize as _,
 };
 use proptest::prelude::*;
 use undertone_credentials::{DeviceKey, KeyPackage};
@@ -15,9 +16,10 @@ use crate::{
     Invitation, Me, Member,
     chat::{
         change::{begun, fork_tag},
-        entry, group_id,
+        entry, group_id, verify,
     },
     config,
+    labels::{CONTEXT_EXTENSION, CREDENTIAL},
 };
 
 const SUITE: Suite = Suite::PostQuantum;
@@ -83,6 +85,21 @@ fn the_context_of_a_chat_stays_what_it_is() {
     let commit = ana.self_update(&both);
     ana.follow(&commit, &both);
     bo.follow(&commit, &both);
+}
+
+#[test]
+fn a_context_demands_of_every_leaf_what_a_chat_is_made_of() {
+    let (extension, credential) = (ExtensionType::Unknown(CONTEXT_EXTENSION), CredentialType::Other(CREDENTIAL));
+    let refusal = |extensions: &[ExtensionType], credentials: &[CredentialType]| {
+        let mut context = config::context(CHANNEL, 1).unwrap();
+        let required = RequiredCapabilitiesExtension::new(extensions, &[], credentials);
+        context.add_or_replace(Extension::RequiredCapabilities(required)).unwrap();
+        verify::context(&context, CHANNEL, 1).err()
+    };
+    assert_eq!(refusal(&[extension], &[credential]), None);
+    assert_eq!(refusal(&[], &[credential]), CONTEXT);
+    assert_eq!(refusal(&[extension], &[]), CONTEXT);
+    assert_eq!(refusal(&[], &[]), CONTEXT);
 }
 
 #[test]
