@@ -108,6 +108,28 @@ async fn who_was_away_for_a_year_is_let_in_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_told_all_has_missed_nothing() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    let mut phone = linked(&service, &ana).await;
+    has(&phone, &bo.account(), 2).await;
+    phone.offline().await;
+    // So long that not even the commits are left, and nobody has ever written a note.
+    for month in 1..=4 {
+        service.clock.set_off(month * 31);
+        bo.send(&ana.account(), &format!("month {month}")).await;
+        ana.expect(&bo, &format!("month {month}")).await;
+    }
+    let tablet = linked(&service, &ana).await;
+    has(&tablet, &bo.account(), 6).await;
+    let phone = phone.reopen().await;
+    has(&phone, &bo.account(), 6).await;
+    assert_eq!(phone.history(&bo.account()), ana.history(&bo.account()));
+    let told = |engine: &Engine| engine.chats().unwrap().iter().all(|chat| chat.missed == 0 && chat.trouble.is_none());
+    phone.until("nothing missed", told).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_generation_lasts_a_month() {
     let service = Service::start();
     let (ana, bo) = acquainted(&service).await;

@@ -27,6 +27,17 @@ impl InboxKey {
         objects::SignedInboxKey { body, signature: Bytes::copy_from_slice(&signature) }.encode_to_vec().into()
     }
 
+    /// A key for which something else vouches than its owner's identity key: the signed letter that it came in.
+    ///
+    /// # Errors
+    /// [`CredentialError::Malformed`] for another length.
+    pub fn vouched(week: Week, key: Bytes) -> Result<Self, CredentialError> {
+        if key.len() != INBOX_KEY_LEN {
+            return Err(CredentialError::Malformed);
+        }
+        Ok(Self { week, key, encoded: Bytes::new() })
+    }
+
     /// Checks a SignedInboxKey against its owner's list.
     ///
     /// That the key is one that X-Wing can use is found out by who uses it.
@@ -55,7 +66,7 @@ impl InboxKey {
         &self.key
     }
 
-    /// The SignedInboxKey, byte for byte.
+    /// The SignedInboxKey, byte for byte; empty where no such vouches for it.
     pub fn encoded(&self) -> &Bytes {
         &self.encoded
     }

@@ -3,7 +3,8 @@
 //! ```text
 //!   mod        many seeds in several processes, and what came of them
 //!   worker     one process, one thread: one world after the other
-//!     life     a world: its people, its steps, and what must be true of it
+//!     life     a world: its people, its steps, and what always holds
+//!       acts, devices, ending   what is done in it, devices that come and go, and what must be true in the end
 //!      |
 //!     person   somebody, his devices                  chronicle   what was written, and what was shown of it
 //!     home     a device: disk, engine, driver         trace       what happened, for people and for comparing
@@ -16,17 +17,20 @@
 //! same, late, after its repetition. A client's process dies wherever it stands. The service dies in mid-request, or goes
 //! away in order, and starts over the same stores; it cannot apply what it is asked, or cannot tell, or takes its time.
 //! Disks refuse writes at any byte. Clocks are set off by hours or weeks; all sleep for days. In some worlds the service
-//! lies to some: it holds pushes back, changes pages, shows old heads, and two histories.
+//! lies to some: it holds pushes back, changes pages, shows old heads, and two histories. In others people link devices,
+//! which may be cut short, remove some, and lose all and begin anew with their words.
 //!
-//! **No faults.** What database and store have called durable stays. Homes are not copied or restored.
+//! **No faults.** What database and store have called durable stays. Homes are not copied or restored. Nobody has a service
+//! that lies and several devices. No member lies: what one can do is told in the client's stories (`hostile_peer`).
 //!
 //! **Invariants.** A message that a home has kept is not lost, whoever dies; none is shown twice, none before one that its
-//! device wrote before, none that was taken back, none that nobody wrote. Where nobody lied no chat says that it cannot go
+//! device wrote before, none that was taken back, none that nobody wrote. Devices that were removed have nothing of what is
+//! written later. Where nobody lied no chat says that it cannot go
 //! on; and once the faults end every such chat goes on by itself, and all devices have the same history, in which
 //! everything is. Where the service lied a chat may stop and say so; if it does not say so, all this holds for it as well.
 //!
-//! A seed decides everything: lived again, the same happens at the same times (`mark`). A database's own randomness and
-//! values of keys differ, and decide nothing.
+//! A seed decides everything: lived again, the same happens at the same times (`mark`). Only what a database makes of its
+//! pages differs, and decides nothing.
 
 mod acts;
 mod cheat;
@@ -62,7 +66,7 @@ use tokio::{
 
 use worker::Said;
 
-/// A world that takes longer hangs: some milliseconds are usual.
+/// A world that takes longer hangs: less than a second is usual.
 const SEED_MAX: Duration = Duration::from_secs(60);
 /// Broken seeds after which no more are looked for.
 const BROKEN_MAX: usize = 10;

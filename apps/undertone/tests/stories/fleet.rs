@@ -8,6 +8,9 @@ use crate::{
     support::{Device, Fleet, Home, Service},
 };
 
+/// More than devices tell each other at once.
+const MANY: usize = 250;
+
 /// Longer than the service keeps messages, shorter than it keeps commits.
 const AWAY: u32 = 60;
 
@@ -40,10 +43,12 @@ fn two_people_with_three_devices_each_end_with_one_history() {
     fleet.devices.push(away);
     fleet.agree();
     let away = fleet.leave(4);
-    fleet.talk(3);
+    fleet.say_many(0, "Bo", MANY);
+    fleet.talk(2);
     // Ana's third device comes late, and has everything.
     let late = linked(&fleet.devices[0]);
     fleet.join(late);
+    fleet.agree();
     fleet.talk(1);
     fleet.agree();
 
@@ -55,7 +60,7 @@ fn two_people_with_three_devices_each_end_with_one_history() {
 
     // Ana's second device is removed while it listens; what is said from then on is not for it.
     let [before, notes_before] = fleet.devices[2].views();
-    let mut removed = fleet.devices.remove(2);
+    let removed = fleet.devices.remove(2);
     let removal = fleet.devices[0].home.run_with(&["device", "remove", "2"], ana_words.as_bytes());
     assert_eq!(removal.one()["removed"], 2);
     fleet.say(0, "Bo");
@@ -75,9 +80,7 @@ fn two_people_with_three_devices_each_end_with_one_history() {
     for command in [&["receive"][..], &["send", "Bo", "let me in"]] {
         removed.home.run(command).fails(4, "this device was removed");
     }
-    removed.close();
     assert_eq!(fleet.devices.len(), 5);
-    for number in (0..fleet.devices.len()).rev() {
-        fleet.leave(number);
-    }
+    fleet.devices.push(removed);
+    fleet.end();
 }

@@ -114,18 +114,28 @@ pub(crate) struct Post {
     pub(crate) chat: i64,
     /// content.Letter.
     pub(crate) letter: Vec<u8>,
+    /// X-Wing key to seal it to, and its week; none: the account's inbox key.
+    pub(crate) seal_key: Option<(Week, Vec<u8>)>,
 }
 
-/// Has a letter sealed and sent to the other of a chat.
-pub(crate) fn post(db: &Connection, chat: i64, letter: &[u8]) -> Result<()> {
-    db.execute("INSERT INTO posts(chat, letter) VALUES (?1, ?2)", params![chat, letter])?;
+/// Has a letter sealed and sent to the other of a chat: to that key, or to the account's.
+pub(crate) fn post(db: &Connection, chat: i64, letter: &[u8], seal_key: Option<(Week, &[u8])>) -> Result<()> {
+    let (week, key) = seal_key.unzip();
+    db.execute(
+        "INSERT INTO posts(chat, letter, seal_key, week) VALUES (?1, ?2, ?3, ?4)",
+        params![chat, letter, key, week.unwrap_or_default().0],
+    )?;
     Ok(())
 }
 
 /// All of these, oldest first.
 pub(crate) fn posts(db: &Connection) -> Result<Vec<Post>> {
-    let mut statement = db.prepare_cached("SELECT n, chat, letter FROM posts ORDER BY n")?;
-    let posts = statement.query_map((), |row| Ok(Post { n: row.get(0)?, chat: row.get(1)?, letter: row.get(2)? }))?;
+    let mut statement = db.prepare_cached("SELECT n, chat, letter, seal_key, week FROM posts ORDER BY n")?;
+    let posts = statement.query_map((), |row| {
+        let week = Week(row.get(4)?);
+        let seal_key = row.get::<_, Option<_>>(3)?.map(|key| (week, key));
+        Ok(Post { n: row.get(0)?, chat: row.get(1)?, letter: row.get(2)?, seal_key })
+    })?;
     Ok(posts.collect::<Result<_, _>>()?)
 }
 

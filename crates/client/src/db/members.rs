@@ -1,8 +1,8 @@
 //! Whose devices a chat is made of, as its log says; and which of them are to be added.
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, params};
-use undertone_wire::AccountId;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use undertone_wire::{AccountId, Week};
 
 use super::Result;
 
@@ -51,30 +51,57 @@ pub(crate) struct Asking {
     pub(crate) device: u32,
     /// SignedKeyPackage.
     pub(crate) key_package: Bytes,
+    /// X-Wing key for an answer by letter, and its week.
+    pub(crate) seal_key: Bytes,
+    pub(crate) week: Week,
 }
 
 /// Who asks in a chat.
 pub(crate) fn asks(db: &Connection, chat: i64) -> Result<Vec<Asking>> {
     let mut statement = db.prepare_cached(
-        "SELECT account, device, key_package FROM asks WHERE chat = ?1 AND answered = 0 ORDER BY account, device",
+        "SELECT account, device, key_package, seal_key, week FROM asks WHERE chat = ?1 AND answered = 0
+         ORDER BY account, device",
     )?;
-    let asks = statement.query_map([chat], |row| {
-        Ok(Asking {
-            account: AccountId::new(row.get(0)?),
-            device: row.get(1)?,
-            key_package: row.get::<_, Vec<u8>>(2)?.into(),
-        })
-    })?;
-    Ok(asks.collect::<Result<_, _>>()?)
+    let asks = statement.query_map([chat], asking)?.collect::<Result<_, _>>()?;
+    Ok(asks)
+}
+
+fn asking(row: &Row<'_>) -> rusqlite::Result<Asking> {
+    Ok(Asking {
+        account: AccountId::new(row.get(0)?),
+        device: row.get(1)?,
+        key_package: row.get::<_, Vec<u8>>(2)?.into(),
+        seal_key: row.get::<_, Vec<u8>>(3)?.into(),
+        week: Week(row.get(4)?),
+    })
+}
+
+/// What a device asked last, answered or not.
+pub(crate) fn asked(db: &Connection, chat: i64, account: AccountId, device: u32) -> Result<Option<Asking>> {
+    Ok(db
+        .prepare_cached(
+            "SELECT account, device, key_package, seal_key, week FROM asks
+             WHERE chat = ?1 AND account = ?2 AND device = ?3",
+        )?
+        .query_row(params![chat, account.as_bytes(), device], asking)
+        .optional()?)
 }
 
 /// Keeps what a device asks, in place of what it asked before. The same again is no new wish.
-pub(crate) fn put_ask(db: &Connection, chat: i64, account: AccountId, device: u32, key_package: &[u8]) -> Result<()> {
+pub(crate) fn put_ask(db: &Connection, chat: i64, asking: &Asking) -> Result<()> {
     db.execute(
-        "INSERT INTO asks(chat, account, device, key_package) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT(chat, account, device) DO UPDATE SET key_package = excluded.key_package, answered = 0
+        "INSERT INTO asks(chat, account, device, key_package, seal_key, week) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT(chat, account, device) DO UPDATE SET key_package = excluded.key_package,
+             seal_key = excluded.seal_key, week = excluded.week, answered = 0
            WHERE key_package <> excluded.key_package",
-        params![chat, account.as_bytes(), device, key_package],
+        params![
+            chat,
+            asking.account.as_bytes(),
+            asking.device,
+            &asking.key_package[..],
+            &asking.seal_key[..],
+            asking.week.0
+        ],
     )?;
     Ok(())
 }

@@ -217,6 +217,8 @@ CREATE TABLE asks(
   account BLOB NOT NULL,
   device INTEGER NOT NULL,
   key_package BLOB NOT NULL,           -- SignedKeyPackage
+  seal_key BLOB NOT NULL,              -- X-Wing key for an answer by letter
+  week INTEGER NOT NULL,
   answered INTEGER NOT NULL DEFAULT 0, -- the same again is no new wish
   PRIMARY KEY (chat, account, device)
 ) STRICT, WITHOUT ROWID;
@@ -225,7 +227,9 @@ CREATE TABLE asks(
 CREATE TABLE posts(
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
-  letter BLOB NOT NULL                 -- content.Letter
+  letter BLOB NOT NULL,                -- content.Letter
+  seal_key BLOB,                       -- X-Wing key to seal it to; none: the account's inbox key
+  week INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- Ways into other channels, for chats whose own is to be read to its end first.

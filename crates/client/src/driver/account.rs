@@ -79,8 +79,9 @@ impl Driver {
             Err(error) => return Err(error.into()),
         }
         self.shared.write_quietly(|tx| Ok(me::set_list_put(tx.db)?))?;
-        if own.may_sign() {
-            // Signed by an identity key that those who lost their place do not have.
+        let order = own.list.order();
+        if own.may_sign() && order.identity_number > 0 && order.counter == 0 {
+            // Signed by a new identity key: whatever the service has was signed by the former one.
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;
         }
@@ -118,7 +119,8 @@ impl Driver {
         standing: &AuthenticateReply,
         list_put: bool,
     ) -> Result<bool> {
-        let replaced = own.may_sign() && Week(standing.inbox_key_week) < self.shared.now().day().week();
+        let old = own.may_sign() && Week(standing.inbox_key_week) < self.shared.now().day().week();
+        let replaced = old && self.shared.write(|tx| registration::weekly_key_is_shared(tx, own))?;
         if replaced {
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;

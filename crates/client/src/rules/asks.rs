@@ -5,10 +5,10 @@
 //! asked and cannot follow either goes on in a fresh channel.
 
 use bytes::Bytes;
-use undertone_credentials::{DeviceList, KeyPackage};
-use undertone_e2ee::create_key_package;
+use undertone_credentials::{DeviceList, INBOX_KEY_LEN, KeyPackage};
+use undertone_e2ee::{InboxSecret, Member, create_key_package};
 use undertone_wire::{
-    Message as _,
+    Message as _, Week,
     content::{Ask, Asked, Letter},
 };
 
@@ -16,7 +16,8 @@ use crate::{
     Result,
     db::{
         chats::{self, Chat, State, Trouble},
-        inbox, members,
+        inbox,
+        members::{self, Asking},
     },
     own::Own,
     pace::Delay,
@@ -26,6 +27,25 @@ use crate::{
 
 /// So often our other devices are asked for the chat with ourselves; then it goes on without their help.
 const OWN_ASKS: u32 = 3;
+
+/// Sends a way in to the devices that a commit, or the beginning of a chat, has added: to each that asked by the key that
+/// it asked with, to the others by their accounts' inbox keys.
+pub(crate) fn answer(tx: &Tx<'_>, chat: &Chat, added: &[Member], letter: &Letter) -> Result<()> {
+    let letter = letter.encode_to_vec();
+    let mut by_account = false;
+    for member in added {
+        match members::asked(tx.db, chat.id, member.account, member.device)? {
+            Some(asking) if asking.seal_key.len() == INBOX_KEY_LEN => {
+                inbox::post(tx.db, chat.id, &letter, Some((asking.week, &asking.seal_key)))?;
+            }
+            _ => by_account = true,
+        }
+    }
+    if by_account {
+        inbox::post(tx.db, chat.id, &letter, None)?;
+    }
+    Ok(())
+}
 
 /// So often we ask by one key package before we take a new one, lest an answer was lost.
 const SAME_ASKS: u32 = 4;
@@ -46,7 +66,10 @@ pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
         return Ok(chats::set_fresh(tx.db, chat.id, true)?);
     }
     // Our own devices add us to all chats by one and the same.
-    let ask = Ask { key_package: key_package(tx, own, chat, is_own)? };
+    let (key_package, week) = (key_package(tx, own, chat, is_own)?, tx.now.day().week());
+    let secret = InboxSecret::generate(week, &mut tx.rng);
+    inbox::put_key(tx.db, week, &secret.to_bytes())?;
+    let ask = Ask { key_package, seal_key: Bytes::copy_from_slice(&secret.public()), week: week.0 };
     let turn = chat.asked;
     chats::set_asked(tx.db, chat.id, tx.now.0)?;
     if has_devices && !is_own && turn.is_multiple_of(2) {
@@ -55,7 +78,7 @@ pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     }
     let channel = chat.channel.as_ref().map_or_else(|| Bytes::from_static(&[0; 16]), |channel| channel.id.into());
     let letter = Letter { channel, ask: Some(ask), ..Letter::default() };
-    Ok(inbox::post(tx.db, chat.id, &letter.encode_to_vec())?)
+    Ok(inbox::post(tx.db, chat.id, &letter.encode_to_vec(), None)?)
 }
 
 /// A key package for whoever answers. The same for a while: who has answered it already knows so.
@@ -95,11 +118,7 @@ pub(crate) fn heard_from_ours(tx: &mut Tx<'_>, own: &Own, list: &DeviceList, dev
         chats::all_owe(tx.db)?;
     }
     let chat = sync::own_chat(tx, own)?;
-    if chat.state == State::New || chat.channel.is_none() {
-        // There is none yet; now there is somebody to have it with.
-        return Ok(());
-    }
-    if chat.trouble == Trouble::None {
+    if matches!(chat.trouble, Trouble::None) {
         keep(tx, own, &chat, list, device, ask)?;
     }
     Ok(())
@@ -117,7 +136,17 @@ fn keep(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32,
     let is_other = list.account() != own.account || device != own.device;
     let sound = KeyPackage::verify(list, &ask.key_package).is_ok_and(|package| package.device() == device);
     if is_other && sound {
-        members::put_ask(tx.db, chat.id, list.account(), device, &ask.key_package)?;
+        members::put_ask(
+            tx.db,
+            chat.id,
+            &Asking {
+                account: list.account(),
+                device,
+                key_package: ask.key_package.clone(),
+                seal_key: ask.seal_key.clone(),
+                week: Week(ask.week),
+            },
+        )?;
         chats::set_owes(tx.db, chat.id, true)?;
     }
     Ok(())

@@ -2,18 +2,18 @@
 
 use bytes::Bytes;
 use undertone_credentials::{DeviceList, InboxKey, KeyPackage};
-use undertone_e2ee::Chat as Mls;
-use undertone_wire::{AccountId, Message as _, Position, chain::Chain, content, visitor::FetchContactReply};
+use undertone_e2ee::{Chat as Mls, Member};
+use undertone_wire::{AccountId, Position, chain::Chain, content, visitor::FetchContactReply};
 
 use crate::{
     ClientError, Result,
     db::{
         chats::{self, Channel, Chat, State},
-        contacts, inbox, members, outbox, stock,
+        contacts, members, outbox, stock,
     },
     own::Own,
     rules::{
-        entrance,
+        asks, entrance,
         letters::{self, KeyAge, Written},
         lists, sync,
     },
@@ -124,13 +124,20 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
     chats::set_state(tx.db, chat.id, state)?;
     let chat = chats::load(tx.db, chat.id)?;
     if let Some(invitation) = invitation {
-        invite(tx, own, &chat, invitation.welcome, invitation.tree)?;
+        let added: Vec<_> = packages
+            .iter()
+            .map(|(list, package)| Member { account: list.account(), device: package.device() })
+            .collect();
+        invite(tx, own, &chat, &added, invitation.welcome, invitation.tree)?;
+        for member in added {
+            members::set_answered(tx.db, chat.id, member.account, member.device)?;
+        }
     }
     Ok(true)
 }
 
 /// Invites all who were added at a chat's beginning.
-fn invite(tx: &mut Tx<'_>, own: &Own, chat: &Chat, welcome: Bytes, tree: Bytes) -> Result<()> {
+fn invite(tx: &mut Tx<'_>, own: &Own, chat: &Chat, added: &[Member], welcome: Bytes, tree: Bytes) -> Result<()> {
     let invitation = entrance::invitation(tx, own, chat, welcome, tree)?;
     if chat.peer != own.account {
         sync::tell_joined(tx, own, chat, Some(&invitation))?;
@@ -143,7 +150,9 @@ fn invite(tx: &mut Tx<'_>, own: &Own, chat: &Chat, welcome: Bytes, tree: Bytes) 
     }
     let channel = chat.channel()?.id.into();
     let letter = content::Letter { channel, invitation: Some(invitation), ..content::Letter::default() };
-    Ok(inbox::post(tx.db, chat.id, &letter.encode_to_vec())?)
+    let by_letter = |member: &Member| member.account == chat.peer;
+    let by_letter: Vec<_> = added.iter().copied().filter(by_letter).collect();
+    asks::answer(tx, chat, &by_letter, &letter)
 }
 
 /// Key packages of the other's devices, and of our own other ones, that may be added today.

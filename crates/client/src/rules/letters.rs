@@ -26,7 +26,7 @@ use crate::{
     rules::{
         asks,
         entrance::{self, Way},
-        lists, registration, sync,
+        lists, sync,
     },
     state::Tx,
 };
@@ -78,7 +78,7 @@ pub(crate) fn write(
     if items.is_empty() && invitation.is_none() {
         return Ok(Written::Nothing);
     }
-    let Some(key) = inbox_key(tx, chat.peer, age)? else { return Ok(Written::NeedsKey) };
+    let Some(key) = inbox_key(tx, own, chat.peer, age)? else { return Ok(Written::NeedsKey) };
 
     let letter = Letter {
         channel: channel.id.into(),
@@ -106,8 +106,10 @@ pub(crate) fn write(
     Ok(Written::Letter)
 }
 
-fn inbox_key(tx: &Tx<'_>, account: AccountId, age: KeyAge) -> Result<Option<InboxKey>> {
-    let Some(list) = lists::of_contact(tx, account)? else { return Ok(None) };
+/// The inbox key of an account, our own included: what its other devices can open.
+fn inbox_key(tx: &Tx<'_>, own: &Own, account: AccountId, age: KeyAge) -> Result<Option<InboxKey>> {
+    let list = if account == own.account { Some(own.list.clone()) } else { lists::of_contact(tx, account)? };
+    let Some(list) = list else { return Ok(None) };
     let Some((week, key)) = contacts::inbox_key(tx.db, account)? else { return Ok(None) };
     let fresh = week >= Week(tx.now.day().week().0.saturating_sub(INBOX_KEY_FRESH_WEEKS));
     Ok(if fresh || age == KeyAge::Any { InboxKey::verify(&list, &key).ok() } else { None })
@@ -250,11 +252,9 @@ pub(crate) fn contents(
 /// Seals a letter that waits. None: the recipient's inbox key is to be fetched first.
 pub(crate) fn seal_post(tx: &mut Tx<'_>, own: &Own, post: &Post, age: KeyAge) -> Result<Written> {
     let chat = chats::load(tx.db, post.chat)?;
-    let key = if chat.peer == own.account {
-        let current = registration::weekly_key(tx, own)?;
-        InboxKey::verify(&own.list, &current).ok()
-    } else {
-        inbox_key(tx, chat.peer, age)?
+    let key = match &post.seal_key {
+        Some((week, key)) => InboxKey::vouched(*week, Bytes::copy_from_slice(key)).ok(),
+        None => inbox_key(tx, own, chat.peer, age)?,
     };
     let Some(key) = key else { return Ok(Written::NeedsKey) };
     let letter = Letter::decode(&post.letter[..]).map_err(|_| crate::db::DbError::Damaged)?;

@@ -24,12 +24,12 @@ use crate::{
     db::{
         attempt,
         chats::{self, Channel, Chat, State, Trouble},
-        contacts, inbox, members,
+        contacts, members,
         messages::{self, NewMessage, Place},
         outbox::{self, Item},
     },
     own::Own,
-    rules::{entrance, heads, letters, lists, sync},
+    rules::{asks, entrance, heads, letters, lists, sync},
     state::{MlsStore, Tx},
 };
 
@@ -261,11 +261,10 @@ impl Reader {
         let (welcome, tree) = (Bytes::copy_from_slice(welcome), Bytes::copy_from_slice(tree));
         let invitation = entrance::invitation(tx, own, &there, welcome, tree)?;
         let ours = |member: &&Member| member.account == own.account;
-        if added.iter().any(|member| member.account != own.account) || self.chat.peer == own.account {
-            let channel = channel.id.into();
-            let letter = Letter { channel, invitation: Some(invitation.clone()), ..Letter::default() };
-            inbox::post(tx.db, self.chat.id, &letter.encode_to_vec())?;
-        }
+        let by_letter = |member: &Member| member.account != own.account || self.chat.peer == own.account;
+        let by_letter: Vec<_> = added.iter().copied().filter(by_letter).collect();
+        let letter = Letter { channel: channel.id.into(), invitation: Some(invitation.clone()), ..Letter::default() };
+        asks::answer(tx, &self.chat, &by_letter, &letter)?;
         if self.chat.peer != own.account && added.iter().any(|member| ours(&member)) {
             sync::tell_joined(tx, own, &there, Some(&invitation))?;
         }

@@ -16,7 +16,11 @@ use undertone_wire::{
 
 use crate::{
     ClientError, Result,
-    db::{DbError, inbox, me},
+    db::{
+        DbError,
+        chats::{State, Trouble},
+        inbox, me, outbox,
+    },
     own::Own,
     rules::sync,
     state::{MlsStore, Tx},
@@ -132,6 +136,25 @@ pub(crate) fn authentication(tx: &mut Tx<'_>, own: &Own, circuit: &HandshakeHash
         last_visit: me.visit.map(|visit| Bytes::copy_from_slice(&visit)).unwrap_or_default(),
         visit: Bytes::copy_from_slice(&next),
     })
+}
+
+/// Whether this week's inbox key may be given to the service: once all our devices can open what is sealed to it. A new one
+/// is told to them first.
+pub(crate) fn weekly_key_is_shared(tx: &mut Tx<'_>, own: &Own) -> Result<bool> {
+    if own.list.devices().len() == 1 {
+        return Ok(true);
+    }
+    let chat = sync::own_chat(tx, own)?;
+    let in_step = chat.state == State::Open && chat.trouble == Trouble::None && chat.channel.is_some();
+    if !in_step {
+        return Ok(false);
+    }
+    if inbox::key(tx.db, tx.now.day().week())?.is_none() {
+        weekly_key(tx, own)?;
+        let shared = sync::shared(tx)?;
+        sync::tell(tx, own, sync::Kind::Shared(shared))?;
+    }
+    Ok(outbox::first(tx.db, chat.id, 1)?.is_empty())
 }
 
 /// This week's inbox key, signed; its secret is kept.

@@ -343,9 +343,13 @@ pub(crate) fn next_history(tx: &mut Tx<'_>, own: &Own) -> Result<bool> {
     }
     if past.is_empty() {
         members::remove_history(tx.db, chat.id, telling.device)?;
-        return Ok(true);
+        if telling.after_n > 0 {
+            return Ok(true);
+        }
+        // That there is nothing is an answer too: then nothing was missed.
+    } else {
+        members::put_history(tx.db, chat.id, telling.device, after_n)?;
     }
-    members::put_history(tx.db, chat.id, telling.device, after_n)?;
     let history = History { peer: chat.peer.into(), device: telling.device, messages: past };
     tell(tx, own, Kind::History(history))?;
     Ok(true)

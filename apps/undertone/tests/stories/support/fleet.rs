@@ -5,10 +5,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Chance, Home, Listener, Service, body};
+use super::{Chance, Home, Listener, Service};
 
 /// Times that a device which lags is given a second to catch up.
-const TRIES: u32 = 150;
+const TRIES: u32 = 60;
 
 /// One of so many things that are said, the service is killed.
 const KILL_ONE_IN: usize = 4;
@@ -22,6 +22,8 @@ pub struct Fleet {
     chance: Chance,
     /// Ids of all that was said: in notes by the name of their writer, in the chat of the two under no name.
     said: BTreeMap<&'static str, HashSet<String>>,
+    /// Ids of what was shown to each of the two, on devices that have left.
+    shown: BTreeMap<&'static str, HashSet<String>>,
     counter: usize,
 }
 
@@ -44,7 +46,14 @@ type View = Vec<[Value; 5]>;
 impl Fleet {
     /// Without devices.
     pub fn new(service: Service) -> Self {
-        Self { service, devices: Vec::new(), chance: Chance::of_seed(), said: BTreeMap::new(), counter: 0 }
+        Self {
+            service,
+            devices: Vec::new(),
+            chance: Chance::of_seed(),
+            said: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            counter: 0,
+        }
     }
 
     /// A device takes part.
@@ -57,7 +66,23 @@ impl Fleet {
     pub fn leave(&mut self, number: usize) -> Device {
         let mut device = self.devices.remove(number);
         device.close();
+        self.shown.entry(device.owner).or_default().extend(device.printed.iter().cloned());
         device
+    }
+
+    /// All leave. Each message of the other was shown to each of the two, on one of their devices.
+    pub fn end(mut self) {
+        let [chat, _] = self.devices[0].views();
+        let owners: HashSet<_> = self.devices.iter().map(|device| (device.owner, device.home.account())).collect();
+        while !self.devices.is_empty() {
+            self.leave(0);
+        }
+        for (owner, account) in owners {
+            let from_other = chat.iter().filter(|[_, from, ..]| *from != account.as_str());
+            let unshown: View =
+                from_other.filter(|[id, ..]| !self.shown[owner].contains(id.as_str().unwrap())).cloned().collect();
+            assert!(unshown.is_empty(), "{owner} was not shown {unshown:#?}");
+        }
     }
 
     /// Every device says something, to the other person and now and then to its own, so many times.
@@ -72,14 +97,19 @@ impl Fleet {
         }
     }
 
-    /// A device says something to somebody, and the service may be killed meanwhile: then it is kept, and goes later.
+    /// A device says something to somebody.
     pub fn say(&mut self, number: usize, who: &'static str) {
-        self.counter += 1;
-        let Self { service, devices, chance, said, counter } = self;
+        self.say_many(number, who, 1);
+    }
+
+    /// A device says so many things, and the service may be killed meanwhile: then they are kept, and go later.
+    pub fn say_many(&mut self, number: usize, who: &'static str, how_many: usize) {
+        let Self { service, devices, chance, said, counter, .. } = self;
         let (owner, home) = (devices[number].owner, &devices[number].home);
-        let text = format!("{counter}: {owner} on device {number} to {who}");
+        let texts: Vec<_> = (0..how_many).map(|more| format!("{}: {owner} to {who}", *counter + more)).collect();
+        *counter += how_many;
         let done = thread::scope(|scope| {
-            let sender = scope.spawn(|| home.run(&["send", who, &text]));
+            let sender = scope.spawn(|| home.run_with(&["send", who, "--lines"], texts.join("\n").as_bytes()));
             if chance.below(KILL_ONE_IN) == 0 {
                 service.kill();
                 service.restart();
@@ -87,9 +117,10 @@ impl Fleet {
             sender.join().unwrap()
         });
         assert!(done.code == 0 || done.errors.contains("the message is kept"), "{}", done.errors);
-        assert_eq!(done.lines.len(), 1);
+        assert_eq!(done.lines.len(), how_many);
         let chat = if who == owner { who } else { "" };
-        assert!(said.entry(chat).or_default().insert(id(&done.lines[0])));
+        let said = said.entry(chat).or_default();
+        assert!(done.lines.iter().all(|line| said.insert(id(line))));
     }
 
     /// A message that was said otherwise.
@@ -117,7 +148,7 @@ impl Fleet {
         }
         let number = self.differs().unwrap_or(0);
         let (device, first) = (&self.devices[number], &self.devices[0]);
-        panic!("{}'s device {number} differs: {:#?}\n{:#?}", device.owner, first.views(), device.views());
+        panic!("{}'s {}: {:#?}\n{:#?}", device.owner, device.trouble(), first.views(), device.views());
     }
 
     /// A device that lacks something, or has it otherwise than the first of those that should have the same.
@@ -130,7 +161,7 @@ impl Fleet {
         (0..views.len()).find(|number| {
             let [chat, notes] = &views[*number];
             let lacks = !self.is_all("", chat) || !self.is_all(self.devices[*number].owner, notes);
-            lacks || (0..*number).any(|other| !same_as(*number, other))
+            lacks || !self.devices[*number].is_well() || (0..*number).any(|other| !same_as(*number, other))
         })
     }
 
@@ -165,11 +196,6 @@ impl Device {
         })
     }
 
-    /// Texts of its chat with the other.
-    pub fn texts(&self) -> Vec<String> {
-        self.home.history(self.other).iter().map(body).collect()
-    }
-
     /// Accepts a request, once it has come.
     pub fn accept(&mut self) {
         for _ in 0..TRIES {
@@ -180,6 +206,17 @@ impl Device {
             self.wait();
         }
         panic!("nobody asks");
+    }
+
+    /// Whether all its chats go on, and it has missed nothing.
+    pub fn is_well(&self) -> bool {
+        let well = |chat: &Value| chat["trouble"].is_null() && chat["missed"] == 0;
+        self.home.run(&["chats"]).must().iter().all(well)
+    }
+
+    /// What its chats say.
+    fn trouble(&self) -> String {
+        self.home.run(&["chats"]).must().iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
     }
 
     /// It listens.
