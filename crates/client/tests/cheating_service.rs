@@ -245,6 +245,26 @@ fn move_up(reply: &mut ReadReply, dropped: u64) {
     reply.entries.iter_mut().filter(|entry| entry.seq > dropped).for_each(|entry| entry.seq -= 1);
 }
 
+/// It is no lie, but what a service says while somebody appends: nothing beyond the cursor yet, and a head that is.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_short_of_its_head_is_read_again() {
+    let service = Service::start();
+    let door = service.door();
+    let (mut ana, bo, _zoe, channel) = three(&service, &door).await;
+    ana.offline().await;
+    bo.send("Ana", "one").await;
+    let short = std::sync::atomic::AtomicBool::new(true);
+    door.lies.tell::<ReadRequest>(move |request, reply| {
+        let ours = request.channel[..] == channel.as_bytes()[..];
+        if ours && short.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            reply.entries.clear();
+        }
+    });
+    ana.online();
+    ana.expect(&bo, "one").await;
+    assert!(ana.chat(&bo.account()).unwrap().trouble.is_none());
+}
+
 /// The one lie that is found out only after something of it was taken: what the head says is still to come never comes.
 #[tokio::test(start_paused = true)]
 async fn a_gap_that_is_painted_over_is_found_out_at_the_head() {

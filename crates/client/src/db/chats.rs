@@ -77,8 +77,8 @@ pub(crate) struct Chat {
     pub(crate) trouble: Trouble,
     /// Whether a commit may be owed.
     pub(crate) owes: bool,
-    /// Whether it is to go on in a fresh channel.
-    pub(crate) fresh: bool,
+    /// Whether it is to go on in a fresh channel: of which part at least; 0 if not.
+    pub(crate) fresh: u32,
     /// Whether it is to go on in an MLS group of a better suite.
     pub(crate) restart: bool,
     /// Messages that had expired before they were read here.
@@ -288,9 +288,11 @@ pub(crate) fn all_owe(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Notes whether a chat is to go on in a fresh channel.
-pub(crate) fn set_fresh(db: &Connection, chat: i64, fresh: bool) -> Result<()> {
-    db.execute("UPDATE chats SET fresh = ?2 WHERE id = ?1", params![chat, fresh])?;
+/// Notes that a chat is to go on in a fresh channel, which comes after its own and after this part.
+pub(crate) fn set_fresh(db: &Connection, chat: &Chat, after: u32) -> Result<()> {
+    let ours = chat.channel.as_ref().map_or(0, |channel| channel.part);
+    let fresh = ours.max(after).saturating_add(1).max(chat.fresh);
+    db.execute("UPDATE chats SET fresh = ?2 WHERE id = ?1", params![chat.id, fresh])?;
     Ok(())
 }
 

@@ -21,6 +21,17 @@ pub(crate) enum Place {
     Log(u64),
 }
 
+/// Whether a person has seen a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// It is new.
+    No = 0,
+    /// Here or on another device.
+    Yes = 1,
+    /// It came here as history: another device has it as new.
+    Elsewhere = 2,
+}
+
 /// A message of the history.
 pub(crate) struct StoredMessage {
     pub(crate) n: i64,
@@ -30,6 +41,7 @@ pub(crate) struct StoredMessage {
     pub(crate) part: u32,
     pub(crate) place: Place,
     pub(crate) acked: bool,
+    pub(crate) shown: Shown,
     pub(crate) content: Content,
     /// As it came, with whatever only a later release understands.
     pub(crate) encoded: Bytes,
@@ -45,7 +57,7 @@ pub(crate) struct NewMessage<'a> {
     /// As it came.
     pub(crate) encoded: &'a [u8],
     /// Whether it is nothing new to the person: our own, or old.
-    pub(crate) shown: bool,
+    pub(crate) shown: Shown,
     /// Whether the service holds it.
     pub(crate) acked: bool,
 }
@@ -72,7 +84,7 @@ pub(crate) fn insert(db: &Connection, new: &NewMessage<'_>) -> Result<()> {
         seq,
         i64::try_from(new.content.letters).unwrap_or(i64::MAX),
         new.acked,
-        new.shown,
+        new.shown as i64,
         new.part,
     ])?;
     Ok(())
@@ -97,7 +109,7 @@ fn columns(place: Place) -> (Option<u64>, Option<u64>) {
     }
 }
 
-const COLUMNS: &str = "n, chat, sender, letter, seq, acked, content, part";
+const COLUMNS: &str = "n, chat, sender, letter, seq, acked, content, part, shown";
 
 fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     let place = match (row.get(3)?, row.get(4)?) {
@@ -113,6 +125,11 @@ fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         part: row.get(7)?,
         place,
         acked: row.get(5)?,
+        shown: match row.get(8)? {
+            0 => Shown::No,
+            1 => Shown::Yes,
+            _ => Shown::Elsewhere,
+        },
         // What does not parse was never stored.
         content: Content::decode(encoded.clone()).unwrap_or_default(),
         encoded,
@@ -174,36 +191,45 @@ pub(crate) fn set_shown(db: &Connection, n: i64) -> Result<()> {
     Ok(())
 }
 
-/// All messages of a chat up to this one, as they came here, were seen by the person.
+/// Where a message stands, for comparison.
+const PLACE: &str = "part, letter IS NULL, coalesce(letter, seq)";
+
+/// All messages of a chat up to this one, in its order, were seen by the person.
 pub(crate) fn set_shown_up_to(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
+    let key = params![chat, id.as_bytes()];
     db.prepare_cached(
-        "UPDATE chats SET read_told = max(read_told, coalesce((SELECT n FROM messages WHERE chat = ?1 AND id = ?2), 0))
+        "UPDATE chats SET read_told = coalesce((SELECT n FROM messages WHERE chat = ?1 AND id = ?2), read_told)
          WHERE id = ?1",
     )?
-    .execute(params![chat, id.as_bytes()])?;
-    db.prepare_cached(
-        "UPDATE messages SET shown = 1 WHERE chat = ?1 AND shown = 0
-           AND n <= (SELECT n FROM messages WHERE chat = ?1 AND id = ?2)",
-    )?
-    .execute(params![chat, id.as_bytes()])?;
+    .execute(key)?;
+    db.prepare_cached(&format!(
+        "UPDATE messages SET shown = 1 WHERE chat = ?1 AND shown <> 1
+           AND ({PLACE}) <= (SELECT {PLACE} FROM messages WHERE chat = ?1 AND id = ?2)"
+    ))?
+    .execute(key)?;
     Ok(())
 }
 
-/// Messages of others that were read here since our other devices were last told: the newest of each chat.
+/// Up to where each chat was read here, without a gap, if our other devices do not know: message and its number here.
 pub(crate) fn read_untold(db: &Connection, own: AccountId) -> Result<Vec<(i64, i64, MessageId)>> {
-    let mut statement = db.prepare_cached(
-        "SELECT m.chat, max(m.n), m.id FROM messages m JOIN chats c ON c.id = m.chat
-         WHERE m.shown = 1 AND m.sender <> ?1 AND m.n > c.read_told GROUP BY m.chat ORDER BY m.chat",
-    )?;
+    let mut statement = db.prepare_cached(&format!(
+        "WITH placed AS (
+           SELECT chat, n, id, shown, rank() OVER (PARTITION BY chat ORDER BY {PLACE}) AS place FROM messages
+           WHERE sender <> ?1 AND (letter IS NOT NULL OR seq IS NOT NULL)),
+         ends AS (SELECT chat, min(place) AS place FROM placed WHERE shown <> 1 GROUP BY chat)
+         SELECT p.chat, max(p.place), p.n, p.id FROM placed p LEFT JOIN ends e ON e.chat = p.chat
+         WHERE e.place IS NULL OR p.place < e.place GROUP BY p.chat
+         HAVING p.n <> (SELECT read_told FROM chats WHERE id = p.chat) ORDER BY p.chat"
+    ))?;
     let read = statement
-        .query_map([own.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, MessageId::new(row.get(2)?))))?
+        .query_map([own.as_bytes()], |row| Ok((row.get(0)?, row.get(2)?, MessageId::new(row.get(3)?))))?
         .collect::<Result<_, _>>()?;
     Ok(read)
 }
 
 /// Our other devices know that we have read a chat up to the message that came here as the `n`th.
 pub(crate) fn set_read_told(db: &Connection, chat: i64, n: i64) -> Result<()> {
-    db.execute("UPDATE chats SET read_told = max(read_told, ?2) WHERE id = ?1", params![chat, n])?;
+    db.execute("UPDATE chats SET read_told = ?2 WHERE id = ?1", params![chat, n])?;
     Ok(())
 }
 
@@ -256,7 +282,7 @@ mod tests {
                         place: Place::Log(1),
                         content: &parsed,
                         encoded: &encoded,
-                        shown: false,
+                        shown: Shown::No,
                         acked: true,
                     },
                 )?;

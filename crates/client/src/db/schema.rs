@@ -175,7 +175,7 @@ ALTER TABLE chats ADD COLUMN inviter BLOB;                         -- whose invi
 ALTER TABLE chats ADD COLUMN mls_group INTEGER NOT NULL DEFAULT 0; -- how often the MLS group was replaced
 ALTER TABLE chats ADD COLUMN generation_day INTEGER NOT NULL DEFAULT 0; -- when the generation began
 ALTER TABLE chats ADD COLUMN owes INTEGER NOT NULL DEFAULT 1;      -- whether a commit may be owed
-ALTER TABLE chats ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;     -- is to go on in a fresh channel
+ALTER TABLE chats ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;     -- is to go on in a fresh channel, of this part at least
 ALTER TABLE chats ADD COLUMN restart INTEGER NOT NULL DEFAULT 0;   -- is to go on in an MLS group of a better suite
 ALTER TABLE chats ADD COLUMN missed INTEGER NOT NULL DEFAULT 0;    -- messages that had expired before they were read here
 ALTER TABLE chats ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;  -- when we last asked for the way back

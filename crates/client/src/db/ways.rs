@@ -15,6 +15,11 @@ pub(crate) fn put(db: &Connection, chat: i64, channel: ChannelId, inviter: Accou
     Ok(())
 }
 
+/// Whether a chat has one.
+pub(crate) fn waits(db: &Connection, chat: i64) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM ways WHERE chat = ?1)")?.query_row([chat], |row| row.get(0))?)
+}
+
 /// A way that waits.
 pub(crate) struct Waiting {
     pub(crate) channel: ChannelId,

@@ -23,6 +23,9 @@ use crate::{
     rules::{devices, letters, registration, vault},
 };
 
+/// Times that the vault is written over what another device has just written.
+const VAULT_TRIES: u32 = 3;
+
 impl Driver {
     /// Reads our inbox to its end, and leaves fresh keys where the old ones run out.
     pub(super) async fn account(&mut self, own: &Own) -> Result<()> {
@@ -33,11 +36,18 @@ impl Driver {
         let own = &self.shared.reload_own()?;
         let list_put = self.put_list(own, &circuit).await?;
         let replaced = self.leave_keys(own, &circuit, &standing, list_put).await?;
-        self.read_inbox(own, &circuit).await?;
+        let (before, after) = self.read_inbox(own, &circuit).await?;
         if !replaced {
             self.shared.write_quietly(|tx| registration::forget_old_keys(tx))?;
         }
-        self.put_vault(&circuit).await?;
+        // What came by letter is in the vault before the service forgets it: whoever loses this device finds it in one of them.
+        if after > before || Instant::now() >= self.vault_due {
+            self.put_vault(&circuit).await?;
+        }
+        if after > 0 {
+            circuit.call(ClearInboxRequest { up_to: after }).await?;
+        }
+        self.shared.write(|tx| Ok(me::set_inbox_read(tx.db, tx.now.0)?))?;
         drop(circuit);
         self.touched();
         // Who has no chat with himself yet waits for a letter that lets him in.
@@ -88,23 +98,21 @@ impl Driver {
         Ok(true)
     }
 
-    /// Puts the vault where it is not as it should be, now and then.
+    /// Puts the vault where it is not as it should be.
     async fn put_vault(&mut self, circuit: &Circuit<Account>) -> Result<()> {
-        if Instant::now() < self.vault_due {
-            return Ok(());
-        }
         let own = self.shared.reload_own()?;
-        let Some(next) = self.shared.write_quietly(|tx| vault::next(tx, &own))? else { return Ok(()) };
-        let revision = next.request.revision;
-        match circuit.call(next.request).await {
-            Ok(_) => self.shared.write_quietly(|tx| Ok(me::set_vault(tx.db, revision, Some(&next.hash))?))?,
-            Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
-                // Another of our devices wrote; ours goes over it the next time.
-                let there = circuit.call(ReadVaultRequest {}).await?.revision;
-                self.shared.write_quietly(|tx| Ok(me::set_vault(tx.db, there, None)?))?;
-                return Ok(());
+        for _ in 0..VAULT_TRIES {
+            let Some(next) = self.shared.write_quietly(|tx| vault::next(tx, &own))? else { break };
+            let revision = next.request.revision;
+            match circuit.call(next.request).await {
+                Ok(_) => self.shared.write_quietly(|tx| Ok(me::set_vault(tx.db, revision, Some(&next.hash))?))?,
+                Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
+                    // Another of our devices wrote; ours goes over it.
+                    let there = circuit.call(ReadVaultRequest {}).await?.revision;
+                    self.shared.write_quietly(|tx| Ok(me::set_vault(tx.db, there, None)?))?;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
         }
         self.vault_due = self.in_a_while(&self.shared.pace.vault);
         Ok(())
@@ -138,8 +146,10 @@ impl Driver {
         Ok(replaced)
     }
 
-    async fn read_inbox(&self, own: &Own, circuit: &Circuit<Account>) -> Result<()> {
-        let mut after = self.shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_cursor)))?;
+    /// Takes in what the inbox holds. Returns up to where it was read before, and now.
+    async fn read_inbox(&self, own: &Own, circuit: &Circuit<Account>) -> Result<(u64, u64)> {
+        let before = self.shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_cursor)))?;
+        let mut after = before;
         // No inbox holds more; what comes while we read can wait.
         for _ in 0..limits::INBOX_ENTRIES_MAX {
             let page = circuit.call(ReadInboxRequest { after, limit: limits::PAGE_ENTRIES_MAX }).await?;
@@ -152,9 +162,6 @@ impl Driver {
                 break;
             }
         }
-        if after > 0 {
-            circuit.call(ClearInboxRequest { up_to: after }).await?;
-        }
-        self.shared.write(|tx| Ok(me::set_inbox_read(tx.db, tx.now.0)?))
+        Ok((before, after))
     }
 }

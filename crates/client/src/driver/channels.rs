@@ -35,6 +35,8 @@ use crate::{
 const TRIES_MAX: u32 = 8;
 /// Pages of one log read in one go. Whoever writes without end, or a service that says so, keeps no other chat waiting.
 const PAGES_A_TURN: u32 = 256;
+/// Pages in a row that may end short of their head and bring nothing: an entry may be appended while a page is read.
+const EMPTY_PAGES_MAX: u32 = 3;
 
 impl Driver {
     /// Opens what is to be open, reads what was missed, sends what waits.
@@ -68,7 +70,7 @@ impl Driver {
         }
         // The first circuit may have brought the service's parameters.
         let own = &self.shared.own()?;
-        let is_open = |chat: &Chat| on(chat).is_some_and(|channel| self.lines.is_open(index, channel));
+        let is_open = |chat: &Chat| generation(chat).is_some_and(|of| self.lines.is_open_under(index, of));
         let new: Vec<&Chat> = chats.iter().filter(|chat| !is_open(chat)).collect();
         for new in new.chunks(limits::OPENINGS_MAX) {
             self.open(index, new).await?;
@@ -141,8 +143,16 @@ impl Driver {
             return Ok(());
         }
         let channels = current.into_iter().map(|(channel, _)| channel.into()).collect();
-        let subscription = circuit.subscribe(FollowRequest { channels }).await?;
-        self.lines.follow(index, subscription)
+        match circuit.subscribe(FollowRequest { channels }).await {
+            Ok(subscription) => self.lines.follow(index, subscription),
+            // Of one of them a generation has ended since it was opened, and then none is followed: opened anew, it is known.
+            Err(CallError::Refused(fault)) if fault.code() == Code::Unauthenticated => {
+                opened.iter().for_each(|(channel, _)| self.lines.close(index, *channel));
+                self.again = true;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Opens what we have tickets for. A ticket that is not taken any more is forgotten.
@@ -235,13 +245,18 @@ impl Driver {
     /// # Errors
     /// [`ClientError::BadHead`] when the service does not lead us to the head that it shows, or has lost what it showed.
     async fn catch_up(&mut self, own: &Own, index: usize, chat: i64) -> Result<Taken> {
-        let mut before = None;
+        let (mut before, mut empty_pages) = (None, 0);
         for _ in 0..PAGES_A_TURN {
             let chat = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
-            let Some(channel) = chat.channel.as_ref().filter(|_| chat.trouble == Trouble::None) else {
+            // A way in may have led us to a later generation than the one that is open: the next pass opens that.
+            let led_on = generation(&chat)
+                .is_some_and(|(channel, of)| self.lines.generation(index, channel).is_some_and(|open| open != of));
+            let readable = !led_on && chat.trouble == Trouble::None;
+            let Some(channel) = chat.channel.as_ref().filter(|_| readable) else {
                 return Ok(Taken::Stopped);
             };
-            if before.replace(channel.seq) == Some(channel.seq) {
+            empty_pages = if before.replace(channel.seq) == Some(channel.seq) { empty_pages + 1 } else { 0 };
+            if empty_pages > EMPTY_PAGES_MAX {
                 return Err(ClientError::BadHead);
             }
             let request =
@@ -265,10 +280,8 @@ impl Driver {
         let self_update_ms = self.shared.pace.self_update_ms;
         let mut tries = 0;
         while tries < TRIES_MAX {
-            let channel = self.shared.read(|db| Ok(chats::load(db, chat)?))?.channel;
-            let is_current =
-                channel.is_some_and(|channel| self.lines.generation(index, channel.id) == Some(channel.generation));
-            if !is_current {
+            let before = generation(&self.shared.read(|db| Ok(chats::load(db, chat)?))?);
+            if !before.is_some_and(|of| self.lines.is_open_under(index, of)) {
                 // To be opened anew before anything can be written.
                 return Ok(());
             }
@@ -296,6 +309,10 @@ impl Driver {
                 }
                 refusal => {
                     self.shared.write(|tx| outbox::refused(tx, own, chat))?;
+                    if generation(&self.shared.read(|db| Ok(chats::load(db, chat)?))?) != before {
+                        // The generation has ended under what we sent: it goes under the next.
+                        return Ok(());
+                    }
                     if let Some(code) = refusal {
                         return Err(ClientError::refused(code));
                     }

@@ -132,6 +132,11 @@ impl Lines {
         self.generation(index, channel).is_some()
     }
 
+    /// Whether a channel was opened by this generation.
+    pub(super) fn is_open_under(&self, index: usize, (channel, generation): (ChannelId, u32)) -> bool {
+        self.generation(index, channel) == Some(generation)
+    }
+
     /// The generation that a channel was opened by, if it is open.
     pub(super) fn generation(&self, index: usize, channel: ChannelId) -> Option<u32> {
         self.line(index).and_then(|line| line.opened.get(&channel).copied())

@@ -8,7 +8,11 @@ mod channels;
 mod lines;
 mod visits;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -54,6 +58,8 @@ pub(crate) struct Driver {
     last_circuit: Option<Instant>,
     refused: BTreeMap<i64, ClientError>,
     vault_due: Instant,
+    /// Chats in which another home has written as this device, as far as the service was asked about it.
+    doubled: BTreeSet<i64>,
     /// Tickets for channels that we had open, by generation: in memory alone, since whoever has one may open it.
     tickets: BTreeMap<(ChannelId, u32), Bytes>,
     /// Something was done upon which there is more to do at once.
@@ -79,6 +85,7 @@ impl Driver {
             last_circuit: None,
             refused: BTreeMap::new(),
             vault_due: now,
+            doubled: BTreeSet::new(),
             tickets: BTreeMap::new(),
             again: false,
         }
@@ -147,11 +154,17 @@ impl Driver {
     fn ask_ways_back(&mut self, own: &Own) -> Result<()> {
         let now_ms = self.shared.now().0;
         for chat in self.shared.read(|db| Ok(chats::all(db)?))? {
-            if chat.doubled || chat.trouble == Trouble::Lost && chat.asked == 0 {
+            let asks = asks::due_ms(&chat, &self.shared.pace.ask).is_some_and(|due| due <= now_ms);
+            let first = asks && chat.asked == 0;
+            if !chat.doubled {
+                self.doubled.remove(&chat.id);
+            }
+            let doubled = chat.doubled && self.doubled.insert(chat.id);
+            if first || doubled {
                 // It may be that another home speaks as this device: the service knows.
                 self.inbox_due = Instant::now();
             }
-            if asks::due_ms(&chat, &self.shared.pace.ask).is_some_and(|due| due <= now_ms) {
+            if asks {
                 self.shared.write(|tx| asks::ask(tx, own, &chat))?;
                 self.again = true;
             }

@@ -53,7 +53,7 @@ const SAME_ASKS: u32 = 4;
 /// When a chat is to ask next, in milliseconds since 1970; none if it need not.
 pub(crate) fn due_ms(chat: &Chat, pace: &Delay) -> Option<u64> {
     let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked);
-    let asks = lost && chat.state == State::Open && !chat.fresh;
+    let asks = lost && chat.state == State::Open && chat.fresh == 0;
     asks.then(|| if chat.asked == 0 { 0 } else { chat.asked_ms.saturating_add(pace.backoff_ms(chat.asked - 1)) })
 }
 
@@ -63,13 +63,9 @@ pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     let is_own = chat.peer == own.account;
     let nobody_answers = is_own && (!has_devices || chat.asked >= OWN_ASKS);
     if chat.trouble == Trouble::Locked || nobody_answers {
-        return Ok(chats::set_fresh(tx.db, chat.id, true)?);
+        return Ok(chats::set_fresh(tx.db, chat, 0)?);
     }
-    // Our own devices add us to all chats by one and the same.
-    let (key_package, week) = (key_package(tx, own, chat, is_own)?, tx.now.day().week());
-    let secret = InboxSecret::generate(week, &mut tx.rng);
-    inbox::put_key(tx.db, week, &secret.to_bytes())?;
-    let ask = Ask { key_package, seal_key: Bytes::copy_from_slice(&secret.public()), week: week.0 };
+    let ask = wish(tx, own, chat)?;
     let turn = chat.asked;
     chats::set_asked(tx.db, chat.id, tx.now.0)?;
     if has_devices && !is_own && turn.is_multiple_of(2) {
@@ -79,6 +75,21 @@ pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     let channel = chat.channel.as_ref().map_or_else(|| Bytes::from_static(&[0; 16]), |channel| channel.id.into());
     let letter = Letter { channel, ask: Some(ask), ..Letter::default() };
     Ok(inbox::post(tx.db, chat.id, &letter.encode_to_vec(), None)?)
+}
+
+/// What is asked: to be added to a chat, wherever it goes on.
+pub(crate) fn wish(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<Ask> {
+    // Our own devices add us to all chats by one and the same.
+    let key_package = key_package(tx, own, chat, chat.peer == own.account)?;
+    let week = tx.now.day().week();
+    let secret = InboxSecret::generate(week, &mut tx.rng);
+    inbox::put_key(tx.db, week, &secret.to_bytes())?;
+    Ok(Ask {
+        key_package,
+        seal_key: Bytes::copy_from_slice(&secret.public()),
+        week: week.0,
+        part: chat.channel.as_ref().map_or(0, |channel| channel.part),
+    })
 }
 
 /// A key package for whoever answers. The same for a while: who has answered it already knows so.
@@ -99,11 +110,14 @@ fn key_package(tx: &mut Tx<'_>, own: &Own, chat: &Chat, last_resort: bool) -> Re
 
 /// A device of the other has lost its way.
 pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
-    if chat.state != State::Open || chat.trouble == Trouble::Forked {
+    if !matches!(chat.state, State::Open | State::Invited) || chat.trouble == Trouble::Forked {
         return Ok(());
     }
-    if chat.trouble != Trouble::None || chat.channel.is_none() {
-        return Ok(chats::set_fresh(tx.db, chat.id, true)?);
+    let ours = chat.channel.as_ref().map(|channel| channel.part);
+    let can_add = chat.state == State::Open && chat.trouble == Trouble::None && ours >= Some(ask.part);
+    if !can_add {
+        // We could not let anybody in, or only to where he does not belong any more.
+        return Ok(chats::set_fresh(tx.db, chat, ask.part)?);
     }
     let newest = lists::of_contact(tx, chat.peer)?;
     let list = newest.as_ref().unwrap_or(list);
@@ -118,10 +132,14 @@ pub(crate) fn heard_from_ours(tx: &mut Tx<'_>, own: &Own, list: &DeviceList, dev
         chats::all_owe(tx.db)?;
     }
     let chat = sync::own_chat(tx, own)?;
-    if matches!(chat.trouble, Trouble::None) {
-        keep(tx, own, &chat, list, device, ask)?;
+    if chat.trouble != Trouble::None {
+        // We ask ourselves.
+        return Ok(());
     }
-    Ok(())
+    if chat.channel.as_ref().is_some_and(|ours| ours.part < ask.part) {
+        return Ok(chats::set_fresh(tx.db, &chat, ask.part)?);
+    }
+    keep(tx, own, &chat, list, device, ask)
 }
 
 /// One of our other devices asks in the chat with ourselves.

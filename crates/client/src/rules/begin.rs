@@ -62,7 +62,7 @@ pub(crate) fn is_wanted(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
             let has_devices_to_talk_to = chat.peer == own.account && !members::cards(tx.db)?.is_empty();
             has_devices_to_talk_to || !outbox::first(tx.db, chat.id, 1)?.is_empty()
         }
-        State::Invited | State::Open => chat.fresh,
+        State::Invited | State::Open => chat.fresh > 0,
         State::Request | State::Blocked => false,
     })
 }
@@ -100,7 +100,7 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
             generation_secret: stocked.generation_secret,
             generation_day: tx.now.day(),
             group: 0,
-            part: chat.channel.as_ref().map_or(0, |channel| channel.part.saturating_add(1)),
+            part: chat.channel.as_ref().map_or(0, |channel| channel.part.saturating_add(1)).max(chat.fresh),
             inviter: own.account,
             seq: 0,
             chain: Chain::start(stocked.channel),

@@ -14,7 +14,7 @@ use crate::{
     db::{
         chats::{self, Chat, State},
         contacts, inbox, me, messages,
-        messages::{NewMessage, Place},
+        messages::{NewMessage, Place, Shown},
         outbox,
     },
     own::Own,
@@ -118,7 +118,7 @@ pub(crate) fn text(tx: &Tx<'_>, own: &Own, id: MessageId, who: &str, body: &str)
             place: Place::Pending,
             content: &content,
             encoded: &encoded,
-            shown: true,
+            shown: Shown::Yes,
             acked: false,
         },
     )?;

@@ -116,13 +116,20 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         return Err(ClientError::Letter);
     }
     let channel = channel(tx, own, way)?;
-    let lists = judging(tx, own, chat, &way.invitation)?;
+    let known = known(tx, own, chat)?;
+    let of_log = of_log(&way.invitation, &known)?;
+    // What the log does not have yet, the tree must stand up to all the same.
+    let newest = |known: &DeviceList| {
+        let said = of_log.iter().find(|said| said.account() == known.account() && newer(said, known));
+        said.unwrap_or(known).clone()
+    };
+    let newest: Vec<_> = known.iter().map(newest).collect();
     forget_group(tx, own, chat)?;
     {
         let store = MlsStore(tx.db);
         let invitation = &way.invitation;
         let me = own.me(&store, tx.rng);
-        let judging = Lists::from_iter(&lists);
+        let judging = Lists::from_iter(&newest);
         match Mls::join(&me, way.channel, invitation.group, &invitation.welcome, &invitation.tree, &judging) {
             Ok(_) => {}
             Err(E2eeError::Storage) => return Err(E2eeError::Storage.into()),
@@ -137,7 +144,7 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         chats::add_missed(tx.db, chat.id, entries)?;
         sync::ask_history(tx, own, &chats::load(tx.db, chat.id)?, after)?;
     }
-    for list in &lists {
+    for list in &of_log {
         members::put(tx.db, chat.id, list.account(), list.encoded())?;
     }
     if let Some(seen) = way.invitation.head.as_ref().filter(|head| !head.signature.is_empty()) {
@@ -191,23 +198,26 @@ fn channel(tx: &Tx<'_>, own: &Own, way: &Way) -> Result<Channel> {
     })
 }
 
-/// The lists by which the tree of an invitation is judged: those of the log, or newer ones that we know.
-fn judging(tx: &Tx<'_>, own: &Own, chat: &Chat, invitation: &Invitation) -> Result<Vec<DeviceList>> {
+/// The lists that the log has at the place of an invitation: those that it says, or those that the two who meet have of
+/// each other.
+fn of_log(invitation: &Invitation, known: &[DeviceList]) -> Result<Vec<DeviceList>> {
+    if invitation.device_lists.is_empty() {
+        return Ok(known.to_vec());
+    }
+    let said = invitation.device_lists.iter().map(|bytes| DeviceList::verify(bytes));
+    let said: Vec<_> = said.collect::<Result<_, _>>().map_err(|_| ClientError::Letter)?;
+    let complete = |known: &DeviceList| said.iter().filter(|list| list.account() == known.account()).count() == 1;
+    if said.len() == known.len() && known.iter().all(complete) { Ok(said) } else { Err(ClientError::Letter) }
+}
+
+/// The newest lists that we know of those who belong to a chat.
+fn known(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Vec<DeviceList>> {
     let current = me::load(tx.db)?.ok_or(crate::db::DbError::Damaged)?.device_list;
-    let mut lists = vec![DeviceList::verify(&current).map_err(|_| crate::db::DbError::Damaged)?];
+    let mut known = vec![DeviceList::verify(&current).map_err(|_| crate::db::DbError::Damaged)?];
     if chat.peer != own.account {
-        lists.extend(lists::of_contact(tx, chat.peer)?);
+        known.push(lists::of_contact(tx, chat.peer)?.ok_or(ClientError::Letter)?);
     }
-    for bytes in &invitation.device_lists {
-        let list = DeviceList::verify(bytes).map_err(|_| ClientError::Letter)?;
-        match lists.iter_mut().find(|known| known.account() == list.account()) {
-            Some(known) if newer(&list, known) => *known = list,
-            Some(_) => {}
-            None if list.account() == chat.peer => lists.push(list),
-            None => return Err(ClientError::Letter),
-        }
-    }
-    Ok(lists)
+    Ok(known)
 }
 
 /// Forgets the MLS group of the channel that a chat leaves.

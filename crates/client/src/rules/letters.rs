@@ -19,8 +19,8 @@ use crate::{
         contacts,
         inbox::{self, PendingLetter, Post},
         me,
-        messages::{self, NewMessage, Place},
-        outbox,
+        messages::{self, NewMessage, Place, Shown},
+        outbox, ways,
     },
     own::Own,
     rules::{
@@ -80,12 +80,15 @@ pub(crate) fn write(
     }
     let Some(key) = inbox_key(tx, own, chat.peer, age)? else { return Ok(Written::NeedsKey) };
 
+    // Who has lost all that was, and begins again, is let in by a contact whose channel goes on.
+    let ask = invitation.is_some().then(|| asks::wish(tx, own, chat)).transpose()?;
     let letter = Letter {
         channel: channel.id.into(),
         invitation,
         contents: items.iter().map(|item| Bytes::from(item.content.clone())).collect(),
         first_index: chat.letters,
-        ask: None,
+        ask,
+        part: channel.part,
     };
     let mut place = chat.letters;
     for item in items {
@@ -178,17 +181,20 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, open_from_ms: u64
         (Some(chat), _) => chat,
     };
     lists::learn(tx, own, &sender)?;
-    let part = letter.invitation.as_ref().map(|invitation| invitation.part);
+    let invites = letter.invitation.is_some();
     if let Some(invitation) = letter.invitation {
         contacts::put(tx.db, account, &name(&invitation.name))?;
         let way = Way { channel, inviter: inviter(&chat, channel, account), invitation };
         entrance::consider(tx, own, &chat, way, open_from_ms)?;
     }
     if let Some(ask) = letter.ask {
-        asks::heard(tx, own, &chats::load(tx.db, chat.id)?, &sender, device, &ask)?;
+        let chat = chats::load(tx.db, chat.id)?;
+        let taken = chat.channel.as_ref().is_some_and(|ours| ours.id == channel) || ways::waits(tx.db, chat.id)?;
+        if !invites || (chat.state == State::Open && !taken) {
+            asks::heard(tx, own, &chat, &sender, device, &ask)?;
+        }
     }
-    let ours = chats::load(tx.db, chat.id)?.channel.map_or(0, |channel| channel.part);
-    contents(tx, chat.id, account, part.unwrap_or(ours), letter.first_index, &letter.contents, false)
+    contents(tx, chat.id, account, letter.part, letter.first_index, &letter.contents, false)
 }
 
 /// Whose invitation a channel was in the beginning: a letter that leads into the one we have says nothing new of that.
@@ -243,7 +249,16 @@ pub(crate) fn contents(
             continue;
         }
         let place = Place::Letter(place);
-        let new = NewMessage { chat, sender, part, place, content: &content, encoded: bytes, shown: mine, acked: true };
+        let new = NewMessage {
+            chat,
+            sender,
+            part,
+            place,
+            content: &content,
+            encoded: bytes,
+            shown: if mine { Shown::Yes } else { Shown::No },
+            acked: true,
+        };
         messages::insert(tx.db, &new)?;
     }
     Ok(())

@@ -25,7 +25,7 @@ use crate::{
         attempt,
         chats::{self, Channel, Chat, State, Trouble},
         contacts, members,
-        messages::{self, NewMessage, Place},
+        messages::{self, NewMessage, Place, Shown},
         outbox::{self, Item},
     },
     own::Own,
@@ -372,7 +372,7 @@ impl Reader {
                 place: Place::Log(entry.seq),
                 content: &content,
                 encoded,
-                shown: mine,
+                shown: if mine { Shown::Yes } else { Shown::No },
                 acked: true,
             },
         )?;

@@ -19,7 +19,7 @@ use crate::{
     db::{
         chats::{self, Chat, State, Trouble},
         contacts, inbox, me, members,
-        messages::{self, NewMessage, Place},
+        messages::{self, NewMessage, Place, Shown},
         outbox,
     },
     own::Own,
@@ -247,7 +247,7 @@ fn take_history(tx: &Tx<'_>, history: &History) -> Result<()> {
                 place,
                 content: &content,
                 encoded: &past.content,
-                shown: true,
+                shown: if past.unseen { Shown::Elsewhere } else { Shown::Yes },
                 acked: true,
             },
         )?;
@@ -333,6 +333,7 @@ pub(crate) fn next_history(tx: &mut Tx<'_>, own: &Own) -> Result<bool> {
         past.push(Past {
             sender: message.sender.into(),
             content: message.encoded,
+            unseen: message.shown != Shown::Yes,
             part: message.part,
             place: match message.place {
                 Place::Letter(letter) => Some(past::Place::Letter(letter)),

@@ -5,11 +5,11 @@
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use undertone_e2ee::seal_vault;
+use undertone_e2ee::{E2eeError, seal_vault};
 use undertone_wire::{
     Message as _,
     account::PutVaultRequest,
-    content::{Seen, Vault, VaultChat},
+    content::{Seen, Standing, Vault, VaultChat},
     ladder,
 };
 
@@ -45,7 +45,13 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own) -> Result<Option<ToPut>> {
         return Ok(None);
     }
     let number = own.list.order().identity_number;
-    let sealed: Bytes = seal_vault(key, own.account, number, &vault.encode_to_vec(), &mut tx.rng)?;
+    let sealed: Bytes = match seal_vault(key, own.account, number, &vault.encode_to_vec(), &mut tx.rng) {
+        Err(E2eeError::TooLong) => {
+            tracing::warn!("there are too many contacts for the vault; it stays as it is");
+            return Ok(None);
+        }
+        sealed => sealed?,
+    };
     let request = PutVaultRequest { revision: me.vault_revision.saturating_add(1), sealed };
     Ok(Some(ToPut { request, hash }))
 }
@@ -54,9 +60,10 @@ fn content(tx: &Tx<'_>, own: &Own) -> Result<Vault> {
     let mut vault = Vault { version: ladder::OBJECTS, shared: Some(sync::shared(tx)?), ..Vault::default() };
     for chat in chats::all(tx.db)? {
         if chat.peer != own.account {
-            vault.contacts.push(sync::standing(tx, chat.peer)?);
+            // Device lists are the bulk, and can be fetched.
+            vault.contacts.push(Standing { device_list: Bytes::new(), ..sync::standing(tx, chat.peer)? });
         }
-        if chat.state == State::Open {
+        if matches!(chat.state, State::Open | State::Invited) {
             vault.chats.extend(kept(&chat));
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Chance, Home, Listener, Service};
 
 /// Times that a device which lags is given a second to catch up.
-const TRIES: u32 = 60;
+const TRIES: u32 = 120;
 
 /// One of so many things that are said, the service is killed.
 const KILL_ONE_IN: usize = 4;
