@@ -67,10 +67,12 @@ pub(crate) fn invitation(tx: &Tx<'_>, own: &Own, chat: &Chat, welcome: Bytes, tr
 /// # Errors
 /// [`ClientError::Letter`] when it leads nowhere.
 pub(crate) fn consider(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: Way, open_from_ms: u64) -> Result<()> {
-    if !is_better(chat, &way) {
+    let is_read = chat.state == State::Open && chat.channel.is_some() && chat.trouble == Trouble::None;
+    // A way back may come before what makes it needed was read.
+    let ahead = is_read && leads_ahead(chat, &way) && !ways::waits(tx.db, chat.id)?;
+    if !is_better(chat, &way) && !ahead {
         return Ok(());
     }
-    let is_read = chat.state == State::Open && chat.channel.is_some() && chat.trouble == Trouble::None;
     if is_read {
         ways::put(tx.db, chat.id, way.channel, way.inviter, &way.invitation.encode_to_vec())?;
         return Ok(());
@@ -104,11 +106,16 @@ fn is_better(chat: &Chat, way: &Way) -> bool {
     match &chat.channel {
         None => true,
         Some(channel) if channel.id == way.channel => {
-            let begins = way.invitation.head.as_ref().map_or(0, |head| head.seq);
-            matches!(chat.trouble, Trouble::Lost | Trouble::Expired) && begins >= channel.seq
+            matches!(chat.trouble, Trouble::Lost | Trouble::Expired) && leads_ahead(chat, way)
         }
         Some(channel) => chats::precedence(way.invitation.part, way.inviter, way.channel) > channel.precedence(),
     }
+}
+
+/// Whether a way leads into the channel that a chat has, not before where we stand.
+fn leads_ahead(chat: &Chat, way: &Way) -> bool {
+    let begins = way.invitation.head.as_ref().map_or(0, |head| head.seq);
+    chat.channel.as_ref().is_some_and(|ours| ours.id == way.channel && begins >= ours.seq)
 }
 
 fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) -> Result<()> {
