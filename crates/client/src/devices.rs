@@ -28,7 +28,8 @@ impl Engine {
     /// When the words are not ours, or there is no such other device; nothing is done then. When the service was not
     /// reached.
     pub async fn remove_device(&self, number: u32, words: &str) -> Result<()> {
-        let own = self.shared.own()?;
+        // The list as it is by now: a device that was linked a moment ago must not be lost with another.
+        let own = self.shared.reload_own()?;
         let words = RecoveryWords::parse(words).map_err(ClientError::Words)?;
         self.shared.write(|tx| devices::remove(tx, &own, number, &words))?;
         self.shared.reload_own()?;

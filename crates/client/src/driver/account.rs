@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 use undertone_circuit::{CallError, Circuit};
+use undertone_credentials::DeviceList;
 use undertone_wire::{
     Week,
     account::{
@@ -10,6 +11,7 @@ use undertone_wire::{
     },
     circuit::Code,
     limits,
+    visitor::{FetchContactRequest, Visitor},
 };
 
 use super::Driver;
@@ -20,7 +22,7 @@ use crate::{
         me,
     },
     own::Own,
-    rules::{devices, letters, registration, vault},
+    rules::{devices, letters, lists, registration, vault},
 };
 
 /// Times that the vault is written over what another device has just written.
@@ -73,6 +75,23 @@ impl Driver {
                 self.shared.write(|tx| Ok(me::set_standing(tx.db, me::Standing::Copied)?))?;
                 Err(ClientError::Copied)
             }
+            Err(CallError::Refused(fault)) if fault.code() == Code::Unauthenticated => {
+                self.look_for_ourselves(own).await?;
+                Err(ClientError::NotAccepted)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The service does not accept this device: its account's newest list says whether it was removed.
+    async fn look_for_ourselves(&self, own: &Own) -> Result<()> {
+        let request = FetchContactRequest { account: own.account.into() };
+        match self.shared.connect::<Visitor>(&own.link).await?.visit(request).await {
+            Ok(reply) => match DeviceList::verify(&reply.device_list) {
+                Ok(list) => self.shared.write(|tx| lists::adopt(tx, own, &list, true)),
+                Err(_) => Err(ClientError::Refused("it gave a device list that we did not sign")),
+            },
+            Err(CallError::Refused(fault)) if fault.code() == Code::NotFound => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -82,7 +82,7 @@ impl LinkOffer {
     /// moment may leave a device on the list that never came to be.
     pub async fn confirm(mut self) -> Result<u32> {
         self.meeting.until(None, |talk| talk.accepted.then_some(())).await?;
-        let own = self.shared.own()?;
+        let own = self.shared.reload_own()?;
         let hello = self.meeting.talk().hello.as_ref().ok_or(ClientError::Bug("a link confirmed without its code"))?;
         // Whatever can fail before there is a new list, fails now.
         let circuit = authenticated(&self.shared, &own).await?;
