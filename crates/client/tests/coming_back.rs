@@ -13,7 +13,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{Home, Service, Setup, befriend, database, folder};
+use support::{Home, Service, Setup, befriend, database, folder, has, linked};
 use undertone_client::{Engine, Pace, Rungs};
 use undertone_wire::ladder;
 
@@ -26,27 +26,6 @@ async fn acquainted(service: &Service) -> (Home, Home) {
     let bo = Home::with(service, "Bo", setup(service)).await;
     befriend(&ana, &bo).await;
     (ana, bo)
-}
-
-async fn linked(service: &Service, old: &Home) -> Home {
-    let (folder, setup) = (folder(), setup(service));
-    let engine = setup.open(&folder).unwrap();
-    let mut offer = old.engine.link_offer().await.unwrap();
-    let mut request = engine.link(&offer.text()).await.unwrap();
-    let (shown, asked) = tokio::join!(offer.code(), request.code());
-    assert_eq!(shown.unwrap(), asked.unwrap());
-    let (number, me) = tokio::join!(offer.confirm(), request.confirm());
-    assert_eq!(number.unwrap(), me.unwrap().device);
-    drop(engine);
-    Home::open(folder, setup)
-}
-
-async fn has(home: &Home, who: &str, messages: usize) {
-    let holds = |engine: &Engine| {
-        let sound = engine.chats().unwrap().iter().any(|chat| chat.chat == who && chat.trouble.is_none());
-        sound && engine.history(who).unwrap().iter().filter(|message| !message.queued).count() == messages
-    };
-    home.until(&format!("{messages} messages"), holds).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +48,7 @@ async fn who_was_away_for_two_months_goes_on_and_says_what_he_has_missed() {
 async fn what_has_expired_meanwhile_comes_from_another_device() {
     let service = Service::start();
     let (ana, bo) = acquainted(&service).await;
-    let mut phone = linked(&service, &ana).await;
+    let mut phone = linked(setup(&service), &ana).await;
     has(&phone, &bo.account(), 2).await;
     phone.offline().await;
     bo.send(&ana.account(), "while the phone was off").await;
@@ -111,7 +90,7 @@ async fn who_was_away_for_a_year_is_let_in_again() {
 async fn who_is_told_all_has_missed_nothing() {
     let service = Service::start();
     let (ana, bo) = acquainted(&service).await;
-    let mut phone = linked(&service, &ana).await;
+    let mut phone = linked(setup(&service), &ana).await;
     has(&phone, &bo.account(), 2).await;
     phone.offline().await;
     // So long that not even the commits are left, and nobody has ever written a note.
@@ -120,7 +99,7 @@ async fn who_is_told_all_has_missed_nothing() {
         bo.send(&ana.account(), &format!("month {month}")).await;
         ana.expect(&bo, &format!("month {month}")).await;
     }
-    let tablet = linked(&service, &ana).await;
+    let tablet = linked(setup(&service), &ana).await;
     has(&tablet, &bo.account(), 6).await;
     let phone = phone.reopen().await;
     has(&phone, &bo.account(), 6).await;

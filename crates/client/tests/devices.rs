@@ -10,32 +10,8 @@
 
 mod support;
 
-use support::{Home, Service, Setup, acquainted, befriend, folder};
+use support::{Home, Service, Setup, acquainted, befriend, folder, has, linked};
 use undertone_client::Kind;
-
-/// A further device of somebody.
-async fn linked(service: &Service, old: &Home) -> Home {
-    let folder = folder();
-    let setup = Setup::at(service);
-    let engine = setup.open(&folder).unwrap();
-    let mut offer = old.engine.link_offer().await.unwrap();
-    let mut request = engine.link(&offer.text()).await.unwrap();
-    let (shown, asked) = tokio::join!(offer.code(), request.code());
-    assert_eq!(shown.unwrap(), asked.unwrap());
-    let (number, me) = tokio::join!(offer.confirm(), request.confirm());
-    assert_eq!(number.unwrap(), me.unwrap().device);
-    drop(engine);
-    Home::open(folder, setup)
-}
-
-/// Waits until a device has a chat, open, with so many messages.
-async fn has(home: &Home, who: &str, messages: usize) {
-    let holds = |engine: &undertone_client::Engine| {
-        let open = engine.chats().unwrap().iter().any(|chat| chat.chat == who && chat.trouble.is_none());
-        open && engine.history(who).unwrap().iter().filter(|message| !message.queued).count() == messages
-    };
-    home.until(&format!("{messages} messages"), holds).await;
-}
 
 #[tokio::test]
 async fn a_linked_device_has_every_chat_and_its_history() {
@@ -43,7 +19,7 @@ async fn a_linked_device_has_every_chat_and_its_history() {
     let (ana, bo) = acquainted(&service).await;
     let (to_ana, to_bo) = (ana.account(), bo.account());
     ana.send(&to_ana, "a note").await;
-    let phone = linked(&service, &ana).await;
+    let phone = linked(Setup::at(&service), &ana).await;
     has(&phone, &to_bo, 2).await;
     has(&phone, &to_ana, 1).await;
     assert_eq!(phone.history(&to_bo), ana.history(&to_bo));
@@ -66,9 +42,9 @@ async fn a_linked_device_has_every_chat_and_its_history() {
 async fn a_chat_begun_on_one_device_is_on_the_others() {
     let service = Service::start();
     let ana = Home::new(&service, "Ana").await;
-    let phone = linked(&service, &ana).await;
+    let phone = linked(Setup::at(&service), &ana).await;
     let bo = Home::new(&service, "Bo").await;
-    let tablet = linked(&service, &bo).await;
+    let tablet = linked(Setup::at(&service), &bo).await;
     let (to_ana, to_bo) = (ana.account(), bo.account());
     phone.until("step", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
     befriend(&ana, &bo).await;
@@ -94,8 +70,8 @@ async fn a_removed_device_hears_and_says_nothing_more() {
     let bo = Home::new(&service, "Bo").await;
     befriend(&ana, &bo).await;
     let (to_ana, to_bo) = (ana.account(), bo.account());
-    let phone = linked(&service, &ana).await;
-    let tablet = linked(&service, &ana).await;
+    let phone = linked(Setup::at(&service), &ana).await;
+    let tablet = linked(Setup::at(&service), &ana).await;
     has(&phone, &to_bo, 2).await;
     has(&tablet, &to_bo, 2).await;
 

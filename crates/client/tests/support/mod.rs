@@ -52,3 +52,26 @@ pub fn open_at(folder: &TempDir, service: &Service) -> Engine {
 pub fn nobody() -> String {
     AccountId::new([7; 16]).to_hex()
 }
+
+/// A further device of somebody.
+pub async fn linked(setup: Setup, old: &Home) -> Home {
+    let folder = folder();
+    let engine = setup.open(&folder).unwrap();
+    let mut offer = old.engine.link_offer().await.unwrap();
+    let mut request = engine.link(&offer.text()).await.unwrap();
+    let (shown, asked) = tokio::join!(offer.code(), request.code());
+    assert_eq!(shown.unwrap(), asked.unwrap());
+    let (number, me) = tokio::join!(offer.confirm(), request.confirm());
+    assert_eq!(number.unwrap(), me.unwrap().device);
+    drop(engine);
+    Home::open(folder, setup)
+}
+
+/// Waits until a device has a chat that goes on, with so many messages.
+pub async fn has(home: &Home, who: &str, messages: usize) {
+    let holds = |engine: &Engine| {
+        let sound = engine.chats().unwrap().iter().any(|chat| chat.chat == who && chat.trouble.is_none());
+        sound && engine.history(who).unwrap().iter().filter(|message| !message.queued).count() == messages
+    };
+    home.until(&format!("{messages} messages"), holds).await;
+}
