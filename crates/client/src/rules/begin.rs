@@ -59,7 +59,8 @@ impl Fetched {
 pub(crate) fn is_wanted(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
     Ok(match chat.state {
         State::New => {
-            let has_devices_to_talk_to = chat.peer == own.account && !members::cards(tx.db)?.is_empty();
+            let has_devices_to_talk_to =
+                chat.peer == own.account && members::cards(tx.db)?.iter().any(|(device, _)| *device != own.device);
             has_devices_to_talk_to || !outbox::first(tx.db, chat.id, 1)?.is_empty()
         }
         State::Invited | State::Open => chat.fresh > 0,

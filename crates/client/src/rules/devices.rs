@@ -126,6 +126,7 @@ fn fill(
         let secret = InboxSecret::from_bytes(bytes).map_err(|_| ClientError::BadHandover)?;
         inbox::put_key(tx.db, secret.week(), bytes)?;
     }
+    sync::take_cards(tx, device, &list, &shared.cards)?;
     let own = Own::load(tx)?.ok_or(ClientError::Bug("our own row"))?;
     // The way into the chat with ourselves is asked for like any that was lost.
     let chat = sync::own_chat(tx, &own)?;
@@ -192,6 +193,7 @@ fn anew(
         inbox_secrets: Vec::new(),
         vault_key: words.vault_key(list.order().identity_number).to_vec().into(),
         name: name.to_owned(),
+        cards: Vec::new(),
     };
     Ok((list, shared))
 }

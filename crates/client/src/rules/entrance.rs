@@ -92,7 +92,13 @@ pub(crate) fn enter_waiting(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<boo
     let db = tx.db;
     match crate::db::attempt(db, || enter(tx, own, &chat, &way, 0))? {
         Ok(()) => Ok(true),
-        Err(ClientError::Letter) => Ok(false),
+        Err(ClientError::Letter) => {
+            if way.inviter == own.account {
+                // Another device of ours is there, and we were not let in: we ask.
+                chats::set_trouble(tx.db, chat.id, Trouble::Lost)?;
+            }
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

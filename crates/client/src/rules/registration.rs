@@ -19,7 +19,7 @@ use crate::{
     db::{
         DbError,
         chats::{State, Trouble},
-        inbox, me, outbox,
+        inbox, me, members, outbox,
     },
     own::Own,
     rules::sync,
@@ -202,5 +202,8 @@ pub(crate) fn key_packages(tx: &mut Tx<'_>, own: &Own, last_resort: bool) -> Res
     };
     let one_time = (0..KEY_PACKAGES).map(|_| make(false)).collect::<Result<_>>()?;
     let last_resort = if last_resort { make(true)? } else { Bytes::new() };
+    if !last_resort.is_empty() {
+        members::put_card(tx.db, own.device, &last_resort)?;
+    }
     Ok(PutKeyPackagesRequest { one_time, last_resort, replace: false })
 }

@@ -186,7 +186,11 @@ fn take_joined(tx: &mut Tx<'_>, own: &Own, joined: Joined) -> Result<()> {
         }
         return Ok(());
     }
-    entrance::consider(tx, own, &chat, way, 0)
+    match entrance::consider(tx, own, &chat, way, 0) {
+        // Another device of ours is there, and we were not let in.
+        Err(ClientError::Letter) if chat.state == State::Open => Ok(chats::set_trouble(tx.db, chat.id, Trouble::Lost)?),
+        considered => considered,
+    }
 }
 
 /// How we stand with somebody, as another device says; what was said last counts.
@@ -273,6 +277,18 @@ pub(crate) fn take_shared(tx: &mut Tx<'_>, own: &Own, shared: &Shared) -> Result
         let secret = InboxSecret::from_bytes(bytes).map_err(|_| ClientError::Letter)?;
         inbox::put_key(tx.db, secret.week(), bytes)?;
     }
+    take_cards(tx, own.device, &list, &shared.cards)
+}
+
+/// Key packages of our other devices, where we have none yet: each tells its newest itself.
+pub(crate) fn take_cards(tx: &Tx<'_>, device: u32, list: &DeviceList, cards: &[Bytes]) -> Result<()> {
+    let known = members::cards(tx.db)?;
+    for card in cards {
+        let Ok(package) = KeyPackage::verify(list, card) else { continue };
+        if package.device() != device && known.iter().all(|(known, _)| *known != package.device()) {
+            members::put_card(tx.db, package.device(), card)?;
+        }
+    }
     Ok(())
 }
 
@@ -285,6 +301,7 @@ pub(crate) fn shared(tx: &Tx<'_>) -> Result<Shared> {
         inbox_secrets: inbox::keys(tx.db)?.iter().rev().map(|secret| secret.to_vec().into()).collect(),
         vault_key: me.vault_key.map(|key| key.to_vec().into()).unwrap_or_default(),
         name: me.name,
+        cards: members::cards(tx.db)?.into_iter().map(|(_, card)| card).collect(),
     })
 }
 
