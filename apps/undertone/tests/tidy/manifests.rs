@@ -45,6 +45,14 @@ fn lints_hold_in_every_crate() {
     kept("The workspace's lints guard against unsafe code, panics on input and stray output.", &broken);
 }
 
+/// `cargo run` without a name runs the one package that says so; of two it runs none.
+#[test]
+fn the_program_runs_without_being_named() {
+    let named = packages().into_iter().filter(|package| package.manifest["package"].get("default-run").is_some());
+    let named: Vec<_> = named.map(|package| package.path).collect();
+    assert_eq!(named, ["apps/undertone/Cargo.toml"], "README's `cargo run --release -- demo` needs exactly this one");
+}
+
 #[test]
 fn versions_stand_in_one_place() {
     let mut broken = Vec::new();
