@@ -201,3 +201,24 @@ async fn a_fleet_moves_to_a_better_suite_by_update_alone() {
         assert_eq!(restarts, 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stranger_seals_in_a_new_week_all_devices_open() {
+    let service = Service::start();
+    let ana = Home::with(&service, "Ana", setup(&service)).await;
+    let phone = linked(setup(&service), &ana).await;
+    phone.until("in step", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
+    let cy = Home::with(&service, "Cy", setup(&service)).await;
+    service.clock.set_off(7);
+    // Before the week's key is made: what this letter brings back is for the phone alone to open.
+    phone.send(&cy.link(), "hello").await;
+    for _ in 0..4 {
+        phone.sync().await.unwrap();
+        ana.sync().await.unwrap();
+    }
+    let di = Home::with(&service, "Di", setup(&service)).await;
+    di.send(&ana.link(), "are you all there?").await;
+    for home in [&ana, &phone] {
+        home.until("the request", |engine| engine.requests().unwrap().iter().any(|request| request.name == "Di")).await;
+    }
+}

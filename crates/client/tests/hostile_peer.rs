@@ -102,6 +102,11 @@ async fn what_is_no_letter_is_passed_over() {
     ana.expect_from(&eve.account().to_hex(), "never to be read").await;
 }
 
+/// A place in a log that nobody has signed.
+fn in_the_middle() -> Seen {
+    Seen { seq: 7, chain: Bytes::from_static(&[7; 32]), ..Seen::default() }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_invitation_that_leads_nowhere_is_passed_over() {
     type Change = fn(&mut Letter, &mut Invitation);
@@ -118,6 +123,15 @@ async fn an_invitation_that_leads_nowhere_is_passed_over() {
         ("the last epoch", |_, invitation| invitation.epoch = u64::MAX),
         ("another incarnation", |_, invitation| invitation.incarnation = u32::MAX),
         ("another generation", |_, invitation| invitation.generation = 1),
+        ("the last generation", |_, invitation| {
+            (invitation.generation, invitation.head) = (u32::MAX, Some(in_the_middle()));
+        }),
+        ("the last group", |_, invitation| {
+            (invitation.group, invitation.head) = (u32::MAX, Some(in_the_middle()));
+        }),
+        ("a head that counts too far", |_, invitation| {
+            invitation.head = Some(Seen { seq: u64::MAX, ..in_the_middle() });
+        }),
         ("no channel", |letter, _| letter.channel.clear()),
         ("half a channel", |letter, _| letter.channel.truncate(15)),
         ("another channel", |letter, _| letter.channel = Bytes::from_static(&[7; 16])),

@@ -6,26 +6,43 @@ use zeroize::Zeroizing;
 
 use super::Result;
 
-/// Keeps the secret of a week's inbox key.
+/// Keeps the secret of the account's inbox key of a week.
 pub(crate) fn put_key(db: &Connection, week: Week, secret: &[u8]) -> Result<()> {
     db.execute("INSERT OR IGNORE INTO inbox_secrets(week, secret) VALUES (?1, ?2)", params![week.0, secret])?;
     Ok(())
 }
 
-/// The newest secret of a week, if one was made.
+/// Keeps the secret of a key that only this device has, for an answer by letter. It is never told, and never published.
+pub(crate) fn put_own_key(db: &Connection, week: Week, secret: &[u8]) -> Result<()> {
+    db.execute("INSERT INTO inbox_secrets(week, secret, ours) VALUES (?1, ?2, 1)", params![week.0, secret])?;
+    Ok(())
+}
+
+/// The newest secret of the account's for a week, if one was made.
 pub(crate) fn key(db: &Connection, week: Week) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(db
-        .query_row("SELECT secret FROM inbox_secrets WHERE week = ?1 ORDER BY n DESC LIMIT 1", [week.0], |row| {
-            row.get(0).map(Zeroizing::new)
-        })
+        .query_row(
+            "SELECT secret FROM inbox_secrets WHERE week = ?1 AND ours = 0 ORDER BY n DESC LIMIT 1",
+            [week.0],
+            |row| row.get(0).map(Zeroizing::new),
+        )
         .optional()?)
 }
 
-/// Secrets of all weeks that are kept, newest first.
+/// The account's secrets of all weeks that are kept, oldest first: what all our devices hold.
+pub(crate) fn shared_keys(db: &Connection) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+    secrets(db, "SELECT secret FROM inbox_secrets WHERE ours = 0 ORDER BY week, n")
+}
+
+/// All secrets by which a letter to us may open.
 pub(crate) fn keys(db: &Connection) -> Result<Vec<Zeroizing<Vec<u8>>>> {
-    let mut statement = db.prepare_cached("SELECT secret FROM inbox_secrets ORDER BY week DESC, n DESC")?;
-    let keys = statement.query_map((), |row| row.get(0).map(Zeroizing::new))?.collect::<Result<_, _>>()?;
-    Ok(keys)
+    secrets(db, "SELECT secret FROM inbox_secrets ORDER BY week DESC, n DESC")
+}
+
+fn secrets(db: &Connection, query: &str) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+    let mut statement = db.prepare_cached(query)?;
+    let secrets = statement.query_map((), |row| row.get(0).map(Zeroizing::new))?.collect::<Result<_, _>>()?;
+    Ok(secrets)
 }
 
 /// Forgets keys of weeks before `week`: what was sealed to them can then be opened by nobody.

@@ -165,7 +165,8 @@ ALTER TABLE me ADD COLUMN list_put INTEGER NOT NULL DEFAULT 1; -- whether the se
 CREATE TABLE inbox_secrets(
   n INTEGER PRIMARY KEY,
   week INTEGER NOT NULL,
-  secret BLOB NOT NULL UNIQUE
+  secret BLOB NOT NULL UNIQUE,
+  ours INTEGER NOT NULL DEFAULT 0      -- this device's alone, for an answer that it asked for; else the account's
 ) STRICT;
 INSERT INTO inbox_secrets(week, secret) SELECT week, secret FROM inbox_keys ORDER BY week;
 DROP TABLE inbox_keys;

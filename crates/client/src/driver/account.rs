@@ -85,13 +85,21 @@ impl Driver {
 
     /// The service does not accept this device: its account's newest list says whether it was removed.
     async fn look_for_ourselves(&self, own: &Own) -> Result<()> {
+        match self.listed(own).await? {
+            Some(list) => self.shared.write(|tx| lists::adopt(tx, own, &list, true)),
+            None => Ok(()),
+        }
+    }
+
+    /// Our list as the service has it; none if it knows no such account.
+    async fn listed(&self, own: &Own) -> Result<Option<DeviceList>> {
         let request = FetchContactRequest { account: own.account.into() };
         match self.shared.connect::<Visitor>(&own.link).await?.visit(request).await {
             Ok(reply) => match DeviceList::verify(&reply.device_list) {
-                Ok(list) => self.shared.write(|tx| lists::adopt(tx, own, &list, true)),
+                Ok(list) => Ok(Some(list)),
                 Err(_) => Err(ClientError::Refused("it gave a device list that we did not sign")),
             },
-            Err(CallError::Refused(fault)) if fault.code() == Code::NotFound => Ok(()),
+            Err(CallError::Refused(fault)) if fault.code() == Code::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -102,9 +110,14 @@ impl Driver {
             return Ok(false);
         }
         match circuit.call(PutDeviceListRequest { device_list: own.list.encoded().clone() }).await {
-            // Another of our devices was faster: its list comes by the chat with ourselves.
             Ok(_) => {}
-            Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {}
+            // Another of our devices was faster. What ours was to say is said by the next.
+            Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
+                if let Some(list) = self.listed(own).await? {
+                    self.shared.write(|tx| lists::give_way(tx, own, &list))?;
+                }
+                return Ok(false);
+            }
             Err(error) => return Err(error.into()),
         }
         self.shared.write_quietly(|tx| Ok(me::set_list_put(tx.db)?))?;

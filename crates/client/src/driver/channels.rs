@@ -131,7 +131,8 @@ impl Driver {
                     opened.extend(generation(chat));
                     // An older generation is read to its end, and nothing comes after.
                     current.extend(generation(chat).filter(|_| until == 0));
-                    self.tickets.extend(generation(chat).filter(|_| until == 0).map(|of| (of, ticket)));
+                    self.tickets
+                        .extend(generation(chat).filter(|_| until == 0).map(|(channel, of)| (channel, (of, ticket))));
                 }
             }
         }
@@ -158,7 +159,11 @@ impl Driver {
     /// Opens what we have tickets for. A ticket that is not taken any more is forgotten.
     async fn resume(&mut self, circuit: &Circuit<Channel>, chats: &[&Chat]) -> Result<Vec<(ChannelId, u32)>> {
         let held = chats.iter().filter_map(|chat| generation(chat));
-        let held: Vec<_> = held.filter_map(|of| Some((of, self.tickets.get(&of)?.clone()))).collect();
+        let ticket = |(channel, of): (ChannelId, u32)| {
+            let (made_for, ticket) = self.tickets.get(&channel)?;
+            (*made_for == of).then(|| ((channel, of), ticket.clone()))
+        };
+        let held: Vec<_> = held.filter_map(ticket).collect();
         if held.is_empty() {
             return Ok(Vec::new());
         }
@@ -168,7 +173,7 @@ impl Driver {
         for ((of, _), answer) in held.into_iter().zip(reply.opened) {
             match answer.result {
                 Some(opened::Result::Head(_)) => resumed.push(of),
-                _ => drop(self.tickets.remove(&of)),
+                _ => drop(self.tickets.remove(&of.0)),
             }
         }
         Ok(resumed)

@@ -60,8 +60,8 @@ pub(crate) struct Driver {
     vault_due: Instant,
     /// Chats in which another home has written as this device, as far as the service was asked about it.
     doubled: BTreeSet<i64>,
-    /// Tickets for channels that we had open, by generation: in memory alone, since whoever has one may open it.
-    tickets: BTreeMap<(ChannelId, u32), Bytes>,
+    /// Tickets for channels that we had open, each for one generation: in memory alone, since whoever has one may open it.
+    tickets: BTreeMap<ChannelId, (u32, Bytes)>,
     /// Something was done upon which there is more to do at once.
     again: bool,
 }

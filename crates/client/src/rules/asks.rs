@@ -27,6 +27,8 @@ use crate::{
 
 /// So often our other devices are asked for the chat with ourselves; then it goes on without their help.
 const OWN_ASKS: u32 = 3;
+/// So often we ask by one key package before we take a new one, lest an answer was lost.
+const SAME_ASKS: u32 = 4;
 
 /// Sends a way in to the devices that a commit, or the beginning of a chat, has added: to each that asked by the key that
 /// it asked with, to the others by their accounts' inbox keys.
@@ -46,9 +48,6 @@ pub(crate) fn answer(tx: &Tx<'_>, chat: &Chat, added: &[Member], letter: &Letter
     }
     Ok(())
 }
-
-/// So often we ask by one key package before we take a new one, lest an answer was lost.
-const SAME_ASKS: u32 = 4;
 
 /// When a chat is to ask next, in milliseconds since 1970; none if it need not.
 pub(crate) fn due_ms(chat: &Chat, pace: &Delay) -> Option<u64> {
@@ -83,7 +82,7 @@ pub(crate) fn wish(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<Ask> {
     let key_package = key_package(tx, own, chat, chat.peer == own.account)?;
     let week = tx.now.day().week();
     let secret = InboxSecret::generate(week, &mut tx.rng);
-    inbox::put_key(tx.db, week, &secret.to_bytes())?;
+    inbox::put_own_key(tx.db, week, &secret.to_bytes())?;
     Ok(Ask {
         key_package,
         seal_key: Bytes::copy_from_slice(&secret.public()),

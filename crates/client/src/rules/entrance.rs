@@ -19,7 +19,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Channel, Chat, State, Trouble},
-        me, members, outbox, ways,
+        members, outbox, ways,
     },
     own::Own,
     rules::{
@@ -29,6 +29,9 @@ use crate::{
     },
     state::{MlsStore, Tx},
 };
+
+/// Incarnations, generations and groups of one channel: far more than a commit a second makes of them in a century.
+const COUNT_MAX: u32 = u32::MAX / 2;
 
 /// A way into a chat.
 pub(crate) struct Way {
@@ -150,12 +153,12 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         }
     }
     outbox::drop_attempts(tx.db, chat.id)?;
-    let gap = chat.channel.as_ref().filter(|ours| ours.id == channel.id).map(|ours| (ours.seq, channel.seq - ours.seq));
+    let gap = chat.channel.as_ref().filter(|ours| ours.id == channel.id).map_or(0, |ours| channel.seq - ours.seq);
     chats::set_channel(tx.db, chat.id, &channel)?;
-    if let Some((after, entries)) = gap.filter(|(_, entries)| *entries > 0) {
+    if gap > 0 {
         // What was said between is not for us any more; another device of ours may have it.
-        chats::add_missed(tx.db, chat.id, entries)?;
-        sync::ask_history(tx, own, &chats::load(tx.db, chat.id)?, after)?;
+        chats::add_missed(tx.db, chat.id, gap)?;
+        sync::ask_history(tx, own, chat)?;
     }
     for list in &of_log {
         members::put(tx.db, chat.id, list.account(), list.encoded())?;
@@ -193,7 +196,10 @@ fn channel(tx: &Tx<'_>, own: &Own, way: &Way) -> Result<Channel> {
     };
     let position = Position { incarnation: invitation.incarnation, epoch: invitation.epoch };
     let begins = (position, invitation.generation, invitation.group) == (Position::default(), 0, 0);
-    if i64::try_from(position.epoch).is_err() || (seq == 0 && !begins) {
+    // No chat comes to so many in its life; what counts further is there to make us overflow.
+    let countable = i64::try_from(position.epoch).is_ok()
+        && [position.incarnation, invitation.generation, invitation.group].into_iter().all(|count| count < COUNT_MAX);
+    if !countable || (seq == 0 && !begins) {
         return Err(ClientError::Letter);
     }
     Ok(Channel {
@@ -225,8 +231,7 @@ fn of_log(invitation: &Invitation, known: &[DeviceList]) -> Result<Vec<DeviceLis
 
 /// The newest lists that we know of those who belong to a chat.
 fn known(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Vec<DeviceList>> {
-    let current = me::load(tx.db)?.ok_or(crate::db::DbError::Damaged)?.device_list;
-    let mut known = vec![DeviceList::verify(&current).map_err(|_| crate::db::DbError::Damaged)?];
+    let mut known = vec![lists::of_ourselves(tx)?];
     if chat.peer != own.account {
         known.push(lists::of_contact(tx, chat.peer)?.ok_or(ClientError::Letter)?);
     }

@@ -4,7 +4,7 @@ use undertone_credentials::DeviceList;
 use undertone_wire::AccountId;
 
 use crate::{
-    Result,
+    ClientError, Result,
     db::{DbError, chats, contacts, me, members},
     own::Own,
     state::Tx,
@@ -19,6 +19,12 @@ pub(crate) fn newer(list: &DeviceList, than: &DeviceList) -> bool {
 pub(crate) fn of_log(tx: &Tx<'_>, chat: i64) -> Result<Vec<DeviceList>> {
     let lists = members::lists(tx.db, chat)?;
     Ok(lists.iter().map(|bytes| DeviceList::verify(bytes)).collect::<Result<_, _>>().map_err(|_| DbError::Damaged)?)
+}
+
+/// Our own list as it is by now; `own` may be older than what this transaction has done.
+pub(crate) fn of_ourselves(tx: &Tx<'_>) -> Result<DeviceList> {
+    let current = me::load(tx.db)?.ok_or(DbError::Damaged)?.device_list;
+    Ok(DeviceList::verify(&current).map_err(|_| DbError::Damaged)?)
 }
 
 /// The newest list that we have of another person.
@@ -45,12 +51,21 @@ pub(crate) fn learn(tx: &Tx<'_>, own: &Own, list: &DeviceList) -> Result<()> {
 
 /// Takes on a newer list of our own. `put`: whether the service has it already.
 pub(crate) fn adopt(tx: &Tx<'_>, own: &Own, list: &DeviceList, put: bool) -> Result<()> {
-    // Read from the database: `own` may be older than what this transaction has done.
-    let current = me::load(tx.db)?.ok_or(DbError::Damaged)?.device_list;
-    let current = DeviceList::verify(&current).map_err(|_| DbError::Damaged)?;
-    if list.account() != own.account || !newer(list, &current) {
+    if list.account() != own.account || !newer(list, &of_ourselves(tx)?) {
         return Ok(());
     }
+    take_on(tx, own, list, put)
+}
+
+/// Gives way to the list that the service has: another of our devices made one of the same order, and was faster.
+pub(crate) fn give_way(tx: &Tx<'_>, own: &Own, list: &DeviceList) -> Result<()> {
+    if list.account() != own.account || newer(&of_ourselves(tx)?, list) {
+        return Err(ClientError::Refused("it keeps an older device list than ours"));
+    }
+    take_on(tx, own, list, true)
+}
+
+fn take_on(tx: &Tx<'_>, own: &Own, list: &DeviceList, put: bool) -> Result<()> {
     me::set_device_list(tx.db, list.encoded(), put)?;
     for (device, _) in members::cards(tx.db)? {
         if list.device(device).is_none() {

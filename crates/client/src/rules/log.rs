@@ -53,7 +53,6 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
     let chat = chats::load(tx.db, chat)?;
     heads::check(own, &chat, head)?;
     let mut reader = Reader::new(tx, chat)?;
-    let before = reader.seq();
     for entry in entries {
         if entry.seq > head.seq {
             return Err(ClientError::BadHead);
@@ -65,11 +64,11 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
             break;
         }
         if !reader.entry(tx, own, entry)? {
-            reader.keep(tx, own, before)?;
+            reader.keep(tx, own)?;
             return Ok(Taken::Stopped);
         }
     }
-    reader.keep(tx, own, before)?;
+    reader.keep(tx, own)?;
     let chat = chats::load(tx.db, reader.chat.id)?;
     if !heads::note(tx, &chat, head)? {
         return Ok(Taken::Stopped);
@@ -111,11 +110,11 @@ impl Reader {
     }
 
     /// Notes where we stand, and has our other devices asked for what we have missed.
-    fn keep(&self, tx: &mut Tx<'_>, own: &Own, before: u64) -> Result<()> {
+    fn keep(&self, tx: &mut Tx<'_>, own: &Own) -> Result<()> {
         let channel = self.chat.channel()?;
         chats::advance(tx.db, self.chat.id, channel)?;
         if self.missed {
-            sync::ask_history(tx, own, &self.chat, before)?;
+            sync::ask_history(tx, own, &self.chat)?;
         }
         Ok(())
     }

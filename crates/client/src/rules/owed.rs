@@ -95,7 +95,7 @@ impl Owed {
 
     /// Whether there is anything to commit.
     pub(crate) fn is_empty(&self) -> bool {
-        self.adds.is_empty() && self.removes.is_empty() && self.lists.is_empty() && !self.generation
+        self.can_wait() && !self.generation
     }
 
     /// Everybody's devices understand a better suite than the chat has: it moves up.

@@ -47,9 +47,7 @@ pub(crate) fn own_chat(tx: &Tx<'_>, own: &Own) -> Result<Chat> {
 
 /// Tells our other devices, if there are any.
 pub(crate) fn tell(tx: &mut Tx<'_>, own: &Own, kind: Kind) -> Result<()> {
-    let current = me::load(tx.db)?.ok_or(crate::db::DbError::Damaged)?.device_list;
-    let alone = DeviceList::verify(&current).is_ok_and(|list| list.devices().len() < 2);
-    if alone {
+    if lists::of_ourselves(tx)?.devices().len() < 2 {
         return Ok(());
     }
     let chat = own_chat(tx, own)?;
@@ -111,13 +109,11 @@ pub(crate) fn tell_read(tx: &mut Tx<'_>, own: &Own) -> Result<()> {
     Ok(())
 }
 
-/// Asks our other devices for what of a chat, after this entry, cannot be read here any more; of the chat with ourselves,
-/// for all that it may have brought.
-pub(crate) fn ask_history(tx: &mut Tx<'_>, own: &Own, chat: &Chat, after: u64) -> Result<()> {
-    let is_own = chat.peer == own.account;
-    let peer = if is_own { Bytes::new() } else { chat.peer.into() };
-    let (part, device) = (chat.channel()?.part, own.device);
-    tell(tx, own, Kind::Asked(Asked { peer, history: true, part, after, device, ..Asked::default() }))
+/// Asks our other devices for what of a chat cannot be read here any more; of the chat with ourselves, for all that it may
+/// have brought.
+pub(crate) fn ask_history(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
+    let peer = if chat.peer == own.account { Bytes::new() } else { chat.peer.into() };
+    tell(tx, own, Kind::Asked(Asked { peer, history: true, device: own.device, ask: None }))
 }
 
 /// Takes in what another of our devices tells. What makes no sense is passed over.
@@ -263,8 +259,7 @@ fn take_history(tx: &Tx<'_>, history: &History) -> Result<()> {
 pub(crate) fn take_shared(tx: &mut Tx<'_>, own: &Own, shared: &Shared) -> Result<()> {
     let list = DeviceList::verify(&shared.device_list).map_err(|_| ClientError::Letter)?;
     lists::adopt(tx, own, &list, true)?;
-    let current = me::load(tx.db)?.ok_or(crate::db::DbError::Damaged)?;
-    let list = DeviceList::verify(&current.device_list).map_err(|_| crate::db::DbError::Damaged)?;
+    let list = lists::of_ourselves(tx)?;
     let seed: [u8; 32] = shared.identity_seed[..].try_into().map_err(|_| ClientError::Letter)?;
     if IdentityKey::from_seed(&seed).public() != *list.identity() {
         return Err(ClientError::Letter);
@@ -298,7 +293,7 @@ pub(crate) fn shared(tx: &Tx<'_>) -> Result<Shared> {
     Ok(Shared {
         device_list: me.device_list.into(),
         identity_seed: me.identity_seed.to_vec().into(),
-        inbox_secrets: inbox::keys(tx.db)?.iter().rev().map(|secret| secret.to_vec().into()).collect(),
+        inbox_secrets: inbox::shared_keys(tx.db)?.iter().map(|secret| secret.to_vec().into()).collect(),
         vault_key: me.vault_key.map(|key| key.to_vec().into()).unwrap_or_default(),
         name: me.name,
         cards: members::cards(tx.db)?.into_iter().map(|(_, card)| card).collect(),
