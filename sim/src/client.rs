@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use rand_core::CryptoRng;
 use undertone_circuit::{Circuit, Dialer, Event, ServicePublicKeys, Subscription, TcpDialer};
-use undertone_credentials::{ReadKey, WriteKey, open_read, open_write};
+use undertone_credentials::{IssuingKey, ReadKey, Wish, WriteKey, open_read, open_write};
 use undertone_wire::{
     ChannelId, Day, HandshakeHash, IdempotencyId, Now,
     channel::{
@@ -14,28 +14,48 @@ use undertone_wire::{
         Opening, ReadRequest, ResumeRequest, append_reply, opened,
     },
     limits::{MESSAGE_DAYS_MAX, PAGE_ENTRIES_MAX},
-    link::{Link, Pin},
+    link::Pin,
+    objects::{Purpose, Token},
     rpc::Service as Kind,
     visitor::{CreateChannelRequest, Visitor},
 };
+
+use crate::program::Process;
 
 /// A service as its clients know it after their first circuit: they need not ask for its keys again.
 pub struct Service {
     dialer: Box<dyn Dialer>,
     pin: Pin,
     keys: ServicePublicKeys,
+    /// Its own: what is measured here is paid for without accounts.
+    issuing: IssuingKey,
 }
 
 impl Service {
     /// Connects once, to learn the keys.
-    pub async fn meet(dialer: Box<dyn Dialer>, pin: Pin, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
+    pub async fn meet(
+        dialer: Box<dyn Dialer>,
+        pin: Pin,
+        issuing: IssuingKey,
+        rng: &mut (impl CryptoRng + Send),
+    ) -> anyhow::Result<Self> {
         let circuit = Circuit::<Channel>::connect(&*dialer, &pin, None, rng).await?;
-        Ok(Self { keys: circuit.service_keys().clone(), dialer, pin })
+        Ok(Self { keys: circuit.service_keys().clone(), dialer, pin, issuing })
     }
 
     /// The same, over TCP.
-    pub async fn at(link: &Link, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
-        Self::meet(Box::new(TcpDialer::new(&link.endpoint)), link.pin, rng).await
+    pub async fn at(process: &Process, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
+        let link = process.link();
+        Self::meet(Box::new(TcpDialer::new(&link.endpoint)), link.pin, process.issuing()?, rng).await
+    }
+
+    /// What an account would be issued.
+    fn token(&self, purpose: Purpose, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Token> {
+        let wish = Wish::new(purpose, today().week(), 1, rng)?;
+        let key = self.issuing.key(purpose, wish.week());
+        let issued = key.issue(&wish.blinded(), rng)?;
+        let tokens = wish.finish(&key.public(), &issued.evaluated, &issued.proof)?;
+        Ok(tokens.first().context("no token")?.into())
     }
 
     async fn connect<S: Kind>(&self, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Circuit<S>> {
@@ -61,6 +81,7 @@ impl Keys {
             channel: keys.channel.into(),
             read_key: Bytes::copy_from_slice(keys.read.public().as_bytes()),
             write_key: Bytes::copy_from_slice(keys.write.public().as_bytes()),
+            tokens: vec![service.token(Purpose::Channel, rng)?],
         };
         service.connect::<Visitor>(rng).await?.visit(request).await.context("no channel")?;
         Ok(keys)

@@ -1,8 +1,10 @@
 //! Undertone under load, and under attack and chance.
 //!
 //! `sim world` lives seeded worlds of real engines and a real service's rules on simulated time, in which everything fails
-//! that can ([`world`]). `sim load` starts a real service on loopback, has clients of the bare protocol talk through it, and
-//! tells what that cost the service (docs/benchmarks.md):
+//! that can ([`world`]). `sim away` measures on simulated time what it costs to come back ([`away`]). `sim load` starts a
+//! real service on loopback, has clients of the bare protocol talk through it, and tells what that cost the service
+//! (docs/benchmarks.md). `sim watch` records everything that a service gets and attacks it ([`watch`],
+//! docs/threat-model.md):
 //!
 //! ```text
 //!   load      what is measured, one module each, and the table
@@ -16,12 +18,14 @@
 //!
 //! Everything is bounded, in number and in time. Nothing leaves this machine, and what was started is ended.
 
+mod away;
 mod client;
 mod latencies;
 mod load;
 mod pairs;
 mod program;
 mod usage;
+mod watch;
 mod world;
 
 use std::{
@@ -45,15 +49,21 @@ const RUN_MAX: Duration = Duration::from_secs(30 * 60);
 enum Cli {
     /// Measure a service of its own, on loopback
     Load(load::Args),
+    /// Measure what it costs to come back, to link, to remove and to recover, on simulated time
+    Away(away::Args),
     /// Live worlds in which everything fails, and hold them to what must be true
     World(world::Args),
+    /// Record everything that a service gets, and attack it: who is who, and who talks to whom
+    Watch(watch::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse() {
         Cli::Load(args) => measure(&args).map(|()| true),
+        Cli::Away(args) => away::run(&args).and_then(|report| print(&report, args.json)).map(|()| true),
         Cli::World(args) if args.is_worker() => args.work().map(|()| true),
         Cli::World(args) => live(&args),
+        Cli::Watch(args) => watch::run(&args).and_then(|report| print(&report, args.json)).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -171,8 +171,8 @@ mod tests {
 
     use tokio::sync::watch;
     use undertone_circuit::{Accepted, MemoryListener, ServerHello, ServiceKeys, accept, memory};
-    use undertone_credentials::HeadKey;
-    use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey, VisitorSession};
+    use undertone_credentials::{HeadKey, IssuingKey};
+    use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
     use undertone_store::memory::{MemoryAccounts, MemoryChannels};
     use undertone_wire::Now;
 
@@ -180,12 +180,15 @@ mod tests {
 
     /// A service within this process, without files.
     async fn serve(mut listener: MemoryListener, keys: ServiceKeys) {
-        let accounts = Arc::new(AccountPlane::new(MemoryAccounts::default(), Registration::Open));
+        let issuer = IssuingKey::from_seed(&[1; 32]);
+        let issuer = Arc::new(Issuer::new(issuer, ChaCha20Rng::seed_from_u64(3)));
+        let accounts = Arc::new(AccountPlane::new(MemoryAccounts::default(), Registration::Open, issuer.clone()));
         let tickets = TicketKey::generate(&mut ChaCha20Rng::seed_from_u64(1));
-        let channels = ChannelPlane::new(MemoryChannels::default(), HeadKey::from_seed(&[1; 32]), tickets);
+        let channels = ChannelPlane::new(MemoryChannels::default(), HeadKey::from_seed(&[1; 32]), tickets, issuer);
         let channels = Arc::new(channels);
         let (keys, (_drain, draining)) = (Arc::new(keys), watch::channel(false));
-        let hello = ServerHello { parameters: channels.parameters(), ..ServerHello::default() };
+        let (parameters, signed_parameters) = (channels.parameters(), channels.signed_parameters(now(), 1));
+        let hello = ServerHello { parameters, signed_parameters, ..ServerHello::default() };
         while let Some(tunnel) = listener.accept().await {
             let (keys, hello, draining) = (keys.clone(), hello.clone(), draining.clone());
             let (accounts, channels) = (accounts.clone(), channels.clone());
@@ -217,7 +220,7 @@ mod tests {
         let pin = keys.pin();
         let (dialer, listener) = memory(1 << 16);
         tokio::spawn(serve(listener, keys));
-        let service = Service::meet(Box::new(dialer), pin, rng).await.unwrap();
+        let service = Service::meet(Box::new(dialer), pin, IssuingKey::from_seed(&[1; 32]), rng).await.unwrap();
 
         let mut pairs = Vec::new();
         for _ in 0..3 {

@@ -14,6 +14,7 @@ use tokio::{
     process::{Child, ChildStdout, Command},
     time::timeout,
 };
+use undertone_credentials::IssuingKey;
 use undertone_wire::link::Link;
 
 /// Neither a start nor an end takes so long.
@@ -63,7 +64,7 @@ impl Program {
         let link = line.as_deref().and_then(|line| line.strip_prefix("ready "));
         let link = Link::parse(link.context("the service does not say that it is ready")?)?;
         let pid = child.id().context("the service ended at once")?;
-        Ok(Process { child, _stdout: stdout, pid, link, ready_after })
+        Ok(Process { child, _stdout: stdout, pid, link, data: data.to_owned(), ready_after })
     }
 }
 
@@ -74,6 +75,7 @@ pub struct Process {
     _stdout: Lines<BufReader<ChildStdout>>,
     pid: u32,
     link: Link,
+    data: PathBuf,
     ready_after: Duration,
 }
 
@@ -86,6 +88,13 @@ impl Process {
     /// How it is reached.
     pub fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// The key that it issues tokens with: in its file it stands behind magic, version, circuit keys and head key.
+    pub fn issuing(&self) -> anyhow::Result<IssuingKey> {
+        let keys = std::fs::read(self.data.join("service.keys")).context("the service's keys cannot be read")?;
+        let seed = keys.get(8 + 1 + 97 + 32..).and_then(|rest| rest.first_chunk());
+        Ok(IssuingKey::from_seed(seed.context("the file of the service's keys is of another form")?))
     }
 
     /// How long it took from its start to the line `ready`.

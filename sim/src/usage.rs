@@ -1,4 +1,4 @@
-//! What the system has counted against a process, from `/proc` (proc_pid_stat(5), proc_pid_smaps(5)).
+//! What the system has counted against a process, from `/proc` (proc_pid_stat(5), proc_pid_smaps(5), proc_pid_io(5)).
 
 use std::{
     fs,
@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Fields of `/proc/PID/stat` between the name and `utime`, after which come `stime`, `cutime` and `cstime`.
 const FIELDS_BEFORE_UTIME: usize = 11;
@@ -17,6 +18,20 @@ pub fn cpu(pid: u32) -> anyhow::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
     let [user, system, ..] = process_ticks(&stat).context("/proc/PID/stat has another form on this system")?;
     Ok(time(user + system))
+}
+
+/// User and system time of this process so far, to the nanosecond.
+pub fn own_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Bytes that a process has had written to disks: whole pages, each time that one was to be written; what stands in memory
+/// alone, as in a `tmpfs`, is not among them, and neither is what the file system writes for itself.
+pub fn written(pid: u32) -> anyhow::Result<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).context("the process is gone")?;
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+    line.and_then(|bytes| bytes.trim().parse().ok()).context("/proc/PID/io has another form on this system")
 }
 
 /// The time that this program and the processors' other users have had since then.
@@ -114,6 +129,7 @@ mod tests {
     fn this_process_is_counted() {
         let own = std::process::id();
         assert!(cpu(own).is_ok() && rss_kib(own).unwrap() > 100);
+        assert!(own_cpu() > Duration::ZERO && written(own).is_ok());
         assert!(Meanwhile::begin().unwrap().others().is_ok());
     }
 }

@@ -93,7 +93,18 @@ pub struct Register {
 #[derive(Subcommand)]
 pub enum Chat {
     /// Show who you are, and the link that a friend needs to write to you
-    Whoami,
+    Whoami {
+        /// Print every value that the service keeps of your account, and what it is
+        #[arg(long)]
+        published: bool,
+    },
+    /// Show what somebody says of himself, or say something of yourself; only people you talk to can read it
+    Profile(Profile),
+    /// Show or change what is told without words, and shown in return; on all your devices
+    Settings {
+        #[command(subcommand)]
+        setting: Option<Setting>,
+    },
     /// Use your account on several devices
     #[command(subcommand)]
     Device(Device),
@@ -115,6 +126,19 @@ pub enum Chat {
     /// See and answer the requests of people you do not know yet
     #[command(subcommand)]
     Request(Request),
+    /// Print the letters of a stranger, which prove who wrote them, for the service's operator
+    Report {
+        /// A name or account id from `request list`, or of somebody you have blocked
+        who: String,
+    },
+    /// Tell somebody that you are writing, if they are there just now
+    Typing {
+        /// A name from `chats`, a link, or an account id
+        who: String,
+        /// That you are not any more
+        #[arg(long)]
+        over: bool,
+    },
     /// Send a message
     Send {
         /// A name from `chats`, a link, or an account id
@@ -142,6 +166,48 @@ pub enum Chat {
         /// A name from `chats`, a link, or an account id
         who: String,
     },
+}
+
+/// What to show, or to say.
+#[derive(Args)]
+pub struct Profile {
+    /// Whose profile to show: a name from `chats`, a link, or an account id
+    #[arg(conflicts_with_all = ["name", "about", "avatar", "clear"])]
+    pub who: Option<String>,
+    /// What you call yourself
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What you say about yourself
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub about: Option<String>,
+    /// An image of at most 60,000 bytes
+    #[arg(long, value_name = "FILE")]
+    pub avatar: Option<PathBuf>,
+    /// Say nothing of what you said before
+    #[arg(long)]
+    pub clear: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Setting {
+    /// That your friends' messages have arrived, and that you have read them
+    Receipts {
+        /// Whether it is told
+        #[arg(value_enum)]
+        state: OnOff,
+    },
+    /// That you are writing just now
+    Typing {
+        /// Whether it is told
+        #[arg(value_enum)]
+        state: OnOff,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnOff {
+    On,
+    Off,
 }
 
 #[derive(Subcommand)]
@@ -226,6 +292,10 @@ mod tests {
             "device remove",
             "device remove x",
             "device link a b",
+            "profile bo --name ana",
+            "settings receipts maybe",
+            "report",
+            "typing",
             "recover",
             "whoami --clock-ahead 99999",
         ] {

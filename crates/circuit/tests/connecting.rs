@@ -33,7 +33,10 @@ async fn each_kind_of_circuit_carries_its_requests() {
     assert_eq!(house.ending().await, Ending::Finished);
 
     let visitor = house.connect::<Visitor>().await.unwrap();
-    let reply = visitor.visit(FetchContactRequest { account: vec![5; 16].into() }).await.unwrap();
+    let reply = visitor
+        .visit(FetchContactRequest { account: vec![5; 16].into(), ..FetchContactRequest::default() })
+        .await
+        .unwrap();
     assert!(reply.inbox_key == vec![5; 16]);
     assert_eq!(house.ending().await, Ending::Finished);
 
@@ -53,12 +56,14 @@ async fn the_service_says_the_same_to_all() {
     let house = House::open();
     let channel = house.connect::<Channel>().await.unwrap();
     assert!(channel.parameters().head_key == vec![7; 32]);
+    assert!(channel.signed_parameters().body == vec![8; 99] && channel.signed_parameters().signature == vec![9; 64]);
     let hello = channel.hello();
     assert_eq!((hello.protocol, hello.protocol_floor_next, hello.floor_day), (1, 1, 21_000));
     assert!(channel.service_keys() == house.keys.public());
 
     let other = house.connect::<Account>().await.unwrap();
     assert!(other.parameters() == channel.parameters());
+    assert!(other.signed_parameters() == channel.signed_parameters());
     assert!(other.handshake_hash() == channel.handshake_hash(), "both drew the same randomness");
     let third = Circuit::<Account>::connect(&house.dialer, &house.keys.pin(), None, &mut rng(77)).await.unwrap();
     assert!(third.handshake_hash() != channel.handshake_hash());

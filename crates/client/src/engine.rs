@@ -13,7 +13,7 @@ use crate::{
     db::{
         Db, DbError, DbKey,
         chats::{self, State as ChatState},
-        inbox, me, messages, outbox,
+        inbox, me, messages, outbox, tokens,
     },
     driver::{Driver, Report},
     pace::{Clock, Pace},
@@ -106,7 +106,10 @@ impl Engine {
         let circuit = self.shared.connect::<Account>(link).await?;
         let request = candidate.request(&circuit.handshake_hash());
         match circuit.call(request).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.shared.fetch_first_tokens(&circuit).await;
+                Ok(())
+            }
             // Sent again on another circuit, the same registration succeeds again.
             Err(CallError::Unknown) => Err(ClientError::Offline("its answer was lost")),
             Err(error) => Err(error.into()),
@@ -241,6 +244,15 @@ impl Engine {
         receiver
     }
 
+    /// What the service does to us that it should not, in words for people; apart from what it does in single chats.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn service_trouble(&self) -> Result<Option<&'static str>> {
+        let marked = self.shared.read(|db| Ok(tokens::is_marked(db)?))?;
+        Ok(marked.then_some("it gave tokens by which it could tell you apart; none of them is used"))
+    }
+
     /// Counts changes that a face may want to show.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()
@@ -260,7 +272,10 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub fn set_shown(&self, message: &Message) -> Result<()> {
-        self.shared.write_quietly(|tx| Ok(messages::set_shown(tx.db, message.n)?))
+        self.shared.write_quietly(|tx| Ok(messages::set_shown(tx.db, message.n)?))?;
+        // That it was read may be told.
+        self.shared.nudge.notify_one();
+        Ok(())
     }
 
     /// A whole chat, in its order.

@@ -76,6 +76,22 @@ pub enum ClientError {
     /// A name that cannot be.
     #[error("a name has 1 to {max} bytes, and no control characters", max = limits::NAME_BYTES_MAX)]
     BadName,
+    /// Part of a profile that is too long.
+    #[error("this has {length} bytes, and can have {max}")]
+    ProfileTooLong {
+        /// So many.
+        length: usize,
+        /// At most so many.
+        max: usize,
+    },
+    /// One tells nobody that one writes.
+    #[error("that you write is told to nobody; `settings typing on` changes that")]
+    TypingOff,
+    /// There is no letter to be shown.
+    #[error(
+        "no letter of this person is kept: only what a stranger wrote can be shown to others,          for 30 days, and as long as he was not accepted"
+    )]
+    NothingToReport,
     /// The service cannot be reached.
     #[error("the service cannot be reached: {0}")]
     Offline(&'static str),
@@ -88,6 +104,14 @@ pub enum ClientError {
     /// The service's signature under the state of a chat does not check, or the state is not what it served.
     #[error("the service shows a chat that it did not sign; it may be cheating, so nothing of it was taken")]
     BadHead,
+    /// Nothing is left that pays for acts of nobody, and there is no more of it for a while.
+    #[error(
+        "what pays the service for new channels and letters is used up; there is more of it next week at the latest"
+    )]
+    NoTokens,
+    /// Tokens that were not issued as everybody's are.
+    #[error("the service gave tokens by which it could tell you apart; it may be cheating, so none of them is used")]
+    Marked,
     /// Others are faster, again and again.
     #[error("this chat is too busy; try again")]
     Busy,
@@ -184,12 +208,15 @@ impl ClientError {
             | Self::EmptyText
             | Self::TextTooLong(_)
             | Self::BadName
+            | Self::ProfileTooLong { .. }
+            | Self::TypingOff
             | Self::Words(_)
             | Self::ThisDevice => Kind::Usage,
-            Self::Offline(_) | Self::Busy | Self::LinkSilent => Kind::Network,
+            Self::Offline(_) | Self::Busy | Self::NoTokens | Self::LinkSilent => Kind::Network,
             Self::WrongService
             | Self::ParametersChanged
             | Self::BadHead
+            | Self::Marked
             | Self::UpdateNeeded
             | Self::Invite
             | Self::NotAccepted
@@ -210,6 +237,7 @@ impl ClientError {
             | Self::NoSuchDevice(_)
             | Self::LinkUnknown
             | Self::NoSuchWords
+            | Self::NothingToReport
             | Self::NoRequest => Kind::NotFound,
             Self::Db(_)
             | Self::NotRegistered
@@ -243,6 +271,7 @@ impl ClientError {
             Code::NotFound => Self::Refused("it has no such thing"),
             Code::Forbidden => Self::Refused("not allowed"),
             Code::Conflict => Self::Refused("something else stands there already"),
+            Code::Token => Self::Refused("what was paid with is no good"),
             Code::Exhausted => Self::Refused("an allowance is used up; try again later"),
             Code::Malformed => Self::Refused(
                 "it could not use what was sent; is this device's clock right, and this program up to date?",

@@ -23,6 +23,9 @@ mod error;
 mod link;
 mod own;
 mod pace;
+mod paying;
+mod people;
+mod published;
 mod rules;
 mod rungs;
 mod shared;
@@ -36,7 +39,9 @@ pub use link::{LinkOffer, LinkRequest};
 pub use pace::{Clock, Delay, Pace, SystemClock};
 pub use rungs::Rungs;
 pub use shared::DialerFor;
-pub use view::{ChatSummary, DeviceView, Message, Registered, Request, Sent, Whoami};
+pub use view::{
+    ChatSummary, DeviceView, Kept, Message, Profile, ProfileChange, Registered, Request, Sent, Settings, Typing, Whoami,
+};
 
 /// Result of this crate.
 pub type Result<T, E = ClientError> = std::result::Result<T, E>;

@@ -1,11 +1,17 @@
 //! What a home's engine and its driver share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use rand::{SeedableRng as _, rngs::StdRng};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, broadcast, watch},
+    time::Instant,
+};
 use undertone_circuit::{Circuit, Dialer, ServicePublicKeys};
-use undertone_credentials::PublicKey;
 use undertone_wire::{Now, link::Link, rpc::Service};
 
 use crate::{
@@ -14,11 +20,19 @@ use crate::{
     driver::Report,
     own::Own,
     pace::{Clock, Delay, Pace},
+    rules::parameters,
     state::{State, Tx},
+    view::Typing,
 };
 
 /// Makes a way to the service that a link names.
 pub type DialerFor = Arc<dyn Fn(&Link) -> Arc<dyn Dialer> + Send + Sync>;
+
+/// Typings that wait for a slow face; what comes beyond is lost to it.
+const TYPINGS_MAX: usize = 32;
+
+/// For so long after it was linked a device is let into chats while a person waits.
+const LINKING: Duration = Duration::from_secs(15 * 60);
 
 /// What was asked of the driver: each number counts up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,10 +52,18 @@ pub(crate) struct Shared {
     dialer_for: DialerFor,
     /// Something changed that the driver should look at.
     pub(crate) wake: Notify,
+    /// Something changed that the driver should plan for, and that is no reason for a pass.
+    pub(crate) nudge: Notify,
+    /// Chats in which we write, or do not any more, as is yet to be told.
+    typing: Mutex<BTreeMap<i64, bool>>,
+    /// Who writes just now.
+    pub(crate) typings: broadcast::Sender<Typing>,
     /// Something changed that a face may want to show.
     pub(crate) changes: watch::Sender<u64>,
     /// The driver's last pass.
     pub(crate) report: watch::Sender<Report>,
+    /// Until when a device that was just linked, and those it was linked by, wait for letters of each other.
+    linking_until: Mutex<Option<Instant>>,
 }
 
 impl Shared {
@@ -58,8 +80,12 @@ impl Shared {
             clock,
             dialer_for,
             wake: Notify::new(),
+            nudge: Notify::new(),
+            typing: Mutex::default(),
+            typings: broadcast::Sender::new(TYPINGS_MAX),
             changes: watch::Sender::new(0),
             report: watch::Sender::new(Report::default()),
+            linking_until: Mutex::new(None),
         })
     }
 
@@ -103,6 +129,16 @@ impl Shared {
         StdRng::from_rng(&mut lock(&self.state).rng())
     }
 
+    /// A device has just been linked: it and this one write to each other by letters now, while a person waits.
+    pub(crate) fn set_linking(&self) {
+        *lock(&self.linking_until) = Some(Instant::now() + LINKING);
+        self.ask(true);
+    }
+
+    pub(crate) fn is_linking(&self) -> bool {
+        lock(&self.linking_until).is_some_and(|until| Instant::now() < until)
+    }
+
     /// Asks the driver for a pass that begins after this, and tells which it is.
     pub(crate) fn ask(&self, inbox: bool) -> Asked {
         let asked = {
@@ -113,6 +149,23 @@ impl Shared {
         };
         self.wake.notify_one();
         asked
+    }
+
+    /// Has it told that we write in a chat, or do not any more.
+    pub(crate) fn set_typing(&self, chat: i64, typing: bool) {
+        lock(&self.typing).insert(chat, typing);
+        self.nudge.notify_one();
+    }
+
+    /// What is to be told of that.
+    pub(crate) fn take_typing(&self) -> BTreeMap<i64, bool> {
+        std::mem::take(&mut *lock(&self.typing))
+    }
+
+    /// Shows that somebody writes, to whoever looks.
+    pub(crate) fn show_typing(&self, typing: Typing) {
+        // Nobody may look.
+        let _ = self.typings.send(typing);
     }
 
     pub(crate) fn asked(&self) -> Asked {
@@ -126,18 +179,11 @@ impl Shared {
         let dialer = (self.dialer_for)(link);
         let circuit =
             Circuit::<S>::connect(dialer.as_ref(), &link.pin, cached.as_ref(), &mut self.circuit_rng()).await?;
-        let head_key = PublicKey::try_from(&circuit.parameters().head_key[..])
-            .map_err(|_| ClientError::Refused("it shows a key that is none"))?;
         let keys = circuit.service_keys().to_bytes();
-        let (same, first) = self.write_quietly(|tx| {
-            // A home that is about to be filled has nothing to hold them against yet.
-            let Some(me) = me::load(tx.db)? else { return Ok((true, false)) };
+        let first = self.write_quietly(|tx| {
             me::set_service_keys(tx.db, &keys)?;
-            Ok((me::pin_head_key(tx.db, head_key.as_bytes())?, me.head_key.is_none()))
+            parameters::shown(tx, circuit.signed_parameters())
         })?;
-        if !same {
-            return Err(ClientError::ParametersChanged);
-        }
         if first && lock(&self.own).is_some() {
             self.reload_own()?;
         }

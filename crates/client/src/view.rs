@@ -1,5 +1,6 @@
 //! What the faces show: plain values, made from the database for one question.
 
+use bytes::Bytes;
 use rusqlite::Connection;
 use undertone_wire::{
     AccountId,
@@ -13,6 +14,7 @@ use crate::{
         chats::{self, State, Trouble},
         contacts, me,
         messages::{self, Place, StoredMessage},
+        profiles, receipts,
     },
 };
 
@@ -78,6 +80,76 @@ pub struct Message {
     pub queued: bool,
     /// Of a stranger whose request waits.
     pub request: bool,
+    /// Ours, and a device of the other has it.
+    pub delivered: bool,
+    /// Ours, and the other has seen it.
+    pub read: bool,
+}
+
+/// What to say of ourselves from now on.
+#[derive(Clone, Default)]
+pub struct ProfileChange {
+    /// Nothing of what was said before.
+    pub clear: bool,
+    /// What we call ourselves.
+    pub name: Option<String>,
+    /// What we say about ourselves.
+    pub about: Option<String>,
+    /// An image, as it is; empty for none.
+    pub avatar: Option<Vec<u8>>,
+}
+
+/// What somebody says of himself.
+#[derive(Clone)]
+pub struct Profile {
+    /// Account id, hexadecimal.
+    pub account: String,
+    /// What he calls himself; empty while unknown.
+    pub name: String,
+    /// What he says about himself.
+    pub about: String,
+    /// His image; empty for none.
+    pub avatar: Vec<u8>,
+    /// It is known to be out of date, and fetched when the pace allows; ours: the service does not have it yet.
+    pub pending: bool,
+}
+
+/// What we tell without saying anything. Who tells none is shown none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// That a message has arrived, and that it was read.
+    pub receipts: bool,
+    /// That we write just now.
+    pub typing: bool,
+}
+
+/// That somebody writes just now, or does not any more.
+#[derive(Clone)]
+pub struct Typing {
+    /// The chat: the other's account id, hexadecimal.
+    pub chat: String,
+    /// What the other calls himself.
+    pub name: String,
+    /// Whether he does. It holds for [`Self::SECONDS`], unless it is said again, or that it is over.
+    pub typing: bool,
+}
+
+impl Typing {
+    /// So long it holds that somebody writes.
+    pub const SECONDS: u64 = 10;
+}
+
+/// A value that the service keeps of our account; nothing where it has neither number nor data.
+#[derive(Clone)]
+pub struct Kept {
+    /// Where it stands.
+    pub table: String,
+    /// Likewise.
+    pub column: String,
+    /// A count, a day, a number.
+    pub number: Option<u64>,
+    /// A key, a hash, ciphertext.
+    pub data: Option<Bytes>,
 }
 
 /// A device of ours.
@@ -130,6 +202,7 @@ pub(crate) fn trouble(trouble: Trouble) -> Option<&'static str> {
         Trouble::None => None,
         Trouble::Lost => Some("its encryption can no longer be followed here"),
         Trouble::Forked => Some("the service showed different histories; there is proof"),
+        Trouble::OtherKeys => Some("the service gave different keys to different people; there is proof"),
         Trouble::Newer => Some("the other uses a newer version; update this program"),
         Trouble::Inconsistent => Some("what the service shows of it is not what it signed; it may be cheating"),
         Trouble::Expired => Some("the service has no more what comes next in it"),
@@ -150,6 +223,7 @@ pub(crate) fn whoami(me: &me::Me, link: &undertone_wire::link::Link) -> Whoami {
 pub(crate) fn message(db: &Connection, own: &me::Me, stored: &StoredMessage) -> Result<Message> {
     let chat = chats::load(db, stored.chat)?;
     let mine = stored.sender == own.account;
+    let (delivered, read) = covered(db, stored, mine)?;
     Ok(Message {
         n: stored.n,
         id: hex(&stored.content.id),
@@ -165,7 +239,38 @@ pub(crate) fn message(db: &Connection, own: &me::Me, stored: &StoredMessage) -> 
         },
         queued: !stored.acked,
         request: chat.state == State::Request,
+        delivered: delivered || read,
+        read,
     })
+}
+
+/// Whether the other has told that he has a message of ours, and that he has seen it.
+fn covered(db: &Connection, stored: &StoredMessage, mine: bool) -> Result<(bool, bool)> {
+    match undertone_wire::MessageId::try_from(&stored.content.id[..]) {
+        Ok(id) if mine && me::settings(db)?.receipts => Ok(receipts::covers(db, stored.chat, id)?),
+        _ => Ok((false, false)),
+    }
+}
+
+pub(crate) fn our_profile(db: &Connection, own: &me::Me) -> Result<Profile> {
+    let ours = profiles::ours(db)?;
+    let pending = ours.as_ref().is_some_and(|ours| ours.state != profiles::State::InStep);
+    let said = ours.map(|ours| ours.said).unwrap_or_default();
+    Ok(Profile {
+        account: own.account.to_hex(),
+        name: own.name.clone(),
+        about: said.about,
+        avatar: said.avatar,
+        pending,
+    })
+}
+
+pub(crate) fn profile_of(db: &Connection, account: AccountId) -> Result<Profile> {
+    let theirs = profiles::theirs(db, account)?;
+    let pending = theirs.as_ref().is_some_and(|theirs| theirs.wanted);
+    let said = theirs.map(|theirs| theirs.said).unwrap_or_default();
+    let name = contacts::name(db, account)?;
+    Ok(Profile { account: account.to_hex(), name, about: said.about, avatar: said.avatar, pending })
 }
 
 pub(crate) fn request(db: &Connection, chat: &chats::Chat) -> Result<Request> {

@@ -24,7 +24,7 @@ use undertone_wire::{
         AppendReply, AppendRequest, Appended, Entry, EntryKind, Head, LogPush, OpenReply, OpenRequest, ReadReply,
         ReadRequest, append_reply, opened,
     },
-    circuit::{Code, Parameters},
+    circuit::Code,
     content::Seen,
     visitor::{CreateChannelReply, CreateChannelRequest, FetchContactReply, FetchContactRequest},
 };
@@ -406,32 +406,6 @@ async fn a_channel_that_is_not_opened_is_opened_later() {
         assert!(ana.take_new().is_none() && ana.chat(&bo.account()).unwrap().trouble.is_none());
         service.lies.stop();
         ana.expect(&bo, "hello?").await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn other_keys_are_not_accepted() {
-    let mut service = Service::start();
-    let (ana, bo) = acquainted(&service).await;
-    let other = HeadKey::from_seed(&[9; 32]).public().as_bytes().to_vec();
-    for (key, is_key) in [(other, true), (vec![], false), (vec![0; 32], false), (vec![1; 33], false)] {
-        service.go_away().await;
-        service.listen_with(Parameters { version: 1, head_key: key.into() });
-        assert_eq!(ana.sync().await.err().unwrap().kind(), Kind::Refused);
-        assert_eq!(ana.try_send("Bo", "lost?").await.err().unwrap().kind(), Kind::Refused);
-        assert_eq!(ana.history(&bo.account()), bo.history(&ana.account()), "what is refused is not kept");
-
-        if !is_key {
-            let folder = support::folder();
-            let fresh = support::open_at(&folder, &service);
-            assert_eq!(fresh.register(&service.link(), None, "Cy").await.err().unwrap().kind(), Kind::Refused);
-            service.go_away().await;
-            service.listen();
-            assert!(fresh.register(&service.link(), None, "Cy").await.is_ok(), "nothing of it was kept");
-        }
-        service.go_away().await;
-        service.listen();
-        they_talk(&ana, &bo).await;
     }
 }
 

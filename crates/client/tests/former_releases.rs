@@ -24,8 +24,8 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use undertone_circuit::{Accepted, MemoryDialer, ServerHello, ServiceKeys, accept, memory};
 use undertone_client::{Clock, Pace, Rungs};
-use undertone_credentials::HeadKey;
-use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey, VisitorSession};
+use undertone_credentials::{HeadKey, IssuingKey};
+use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
 use undertone_store::sqlite::{SqliteAccounts, SqliteChannels};
 use undertone_wire::Now;
 
@@ -97,10 +97,16 @@ fn serve(data: &Path, clock: Arc<Since>) -> MemoryDialer {
     let keys = Arc::new(ServiceKeys::from_bytes(&keys[9..106]).unwrap());
     let accounts = SqliteAccounts::open(&data.join("accounts.db")).unwrap();
     let channels = SqliteChannels::open(&data.join("channels.db")).unwrap();
-    let accounts = Arc::new(AccountPlane::new(accounts, Registration::Open));
+    let issuer = IssuingKey::from_seed(&[5; 32]);
+    let issuer = Arc::new(Issuer::new(issuer, rand::make_rng::<StdRng>()));
+    let accounts = Arc::new(AccountPlane::new(accounts, Registration::Open, issuer.clone()));
     let tickets = TicketKey::generate(&mut rand::make_rng::<StdRng>());
-    let channels = Arc::new(ChannelPlane::new(channels, head_key, tickets));
-    let hello = Arc::new(ServerHello { parameters: channels.parameters(), ..ServerHello::default() });
+    let channels = Arc::new(ChannelPlane::new(channels, head_key, tickets, issuer));
+    let hello = Arc::new(ServerHello {
+        parameters: channels.parameters(),
+        signed_parameters: channels.signed_parameters(clock.now(), 1),
+        ..ServerHello::default()
+    });
     let (dialer, mut listener) = memory(1 << 16);
     tokio::spawn(async move {
         while let Some(tunnel) = listener.accept().await {

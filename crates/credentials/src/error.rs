@@ -18,6 +18,21 @@ pub enum CredentialError {
     /// A signature does not check, or is by somebody else.
     #[error("a signature does not check")]
     Signature,
+    /// Not the canonical encoding of an element of ristretto255, or the identity's.
+    #[error("a group element is not valid")]
+    Element,
+    /// A batch of none or too many, or an answer to another number of them.
+    #[error("a batch holds another number of elements than it may")]
+    Batch,
+    /// A batch was not evaluated with the key that everybody knows.
+    #[error("a proof does not check: the service has used another key than it says")]
+    Proof,
+    /// A token is forged, or of another purpose or week than it says.
+    #[error("a token does not check")]
+    Token,
+    /// A token can be spent in its week and in the one after it.
+    #[error("a token is not of this week or the one before")]
+    TokenWeek,
     /// The list holds no such device.
     #[error("the device is not on the device list")]
     NoDevice,

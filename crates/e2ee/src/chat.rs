@@ -14,6 +14,7 @@ mod join;
 mod receive;
 mod rejoin;
 mod restart;
+mod transient;
 mod verify;
 
 use bytes::Bytes;
@@ -30,6 +31,7 @@ pub use self::{
     create::Invitation,
     receive::{Arriving, Received},
     restart::RestartAt,
+    transient::TransientKey,
 };
 use crate::{E2eeError, Flaw, Me, Member, Suite};
 

@@ -4,6 +4,8 @@
 pub const FORK_TAG: &str = "undertone fork tag 1";
 /// MLS exporter: the secret of the generation that a commit begins.
 pub const GENERATION: &str = "undertone generation 1";
+/// MLS exporter: the key of an epoch's transients (`context::TRANSIENT` is their associated data).
+pub const TRANSIENT: &str = "undertone transient 1";
 
 /// HKDF info: seed of a generation's read key.
 pub const READ_KEY: &[u8] = b"undertone generation read key 1";

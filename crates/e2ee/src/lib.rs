@@ -8,6 +8,8 @@
 //! - [`seal`](seal()) and [`open`](open()): letters to an account's inbox (HPKE with X-Wing); [`write_letter`] and
 //!   [`read_letter`]: who wrote them.
 //! - [`seal_vault`] and [`open_vault`]: what comes back with the recovery words.
+//! - [`seal_profile`] and [`open_profile`]: what a person tells of himself, for those who have his [`ProfileKey`].
+//! - [`TransientKey`]: what is told of the moment, and changes nothing.
 //! - [`Hello`], [`LinkSecret`], [`LinkChallenge`]: how a new device and an old one meet.
 //!
 //! The service is trusted with nothing but to keep order, and peers with nothing but their own words. Which devices
@@ -28,6 +30,7 @@ mod letter;
 mod link;
 mod lists;
 mod me;
+mod profile;
 mod provider;
 mod seal;
 mod store;
@@ -38,7 +41,7 @@ mod xwing;
 #[cfg(test)]
 mod testing;
 
-pub use chat::{Arriving, Change, Chat, Committed, Invitation, Plan, Received, RestartAt};
+pub use chat::{Arriving, Change, Chat, Committed, Invitation, Plan, Received, RestartAt, TransientKey};
 pub use error::{E2eeError, Flaw};
 pub use generation::{GENERATION_SECRET_LEN, Generation, INSTALLS_LEN, Place};
 pub use head_slot::{Head, open_head, seal_head};
@@ -47,6 +50,7 @@ pub use letter::{VerifiedLetter, read_letter, write_letter};
 pub use link::{Hello, LinkChallenge, LinkSecret};
 pub use lists::{Lists, Member};
 pub use me::Me;
+pub use profile::{ProfileKey, open_profile, seal_profile};
 pub use seal::{InboxSecret, open, seal};
 pub use store::{KeyValue, KeyValueError};
 pub use suite::Suite;

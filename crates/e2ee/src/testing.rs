@@ -123,6 +123,11 @@ impl Person {
         self.list.next_identity(&recovery, &IdentityKey::from_seed(&[self.seed; 32]), devices).ok().unwrap()
     }
 
+    /// The key that signs for the account, until a device is removed.
+    pub fn identity(&self) -> IdentityKey {
+        keys(self.seed, 0).1
+    }
+
     pub fn member(&self) -> Member {
         Member { account: self.account(), device: self.number }
     }

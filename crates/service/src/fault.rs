@@ -30,6 +30,11 @@ pub fn full() -> Fault {
     Fault::from(Code::Exhausted).retry_after_ms(FULL_RETRY_MS)
 }
 
+/// Tokens are missing, or too few, or one of them is no good.
+pub fn price(tokens: usize) -> Fault {
+    Fault { tokens: u32::try_from(tokens).unwrap_or(u32::MAX), ..Code::Token.into() }
+}
+
 /// A proof of who asks that does not check.
 pub fn proof(error: CredentialError) -> Fault {
     credential(error, Code::Unauthenticated)

@@ -11,7 +11,7 @@ use undertone_wire::{
     circuit::{Code, Fault},
     visitor::{
         CreateChannelReply, CreateChannelRequest, DeliverReply, DeliverRequest, FetchContactReply, FetchContactRequest,
-        VisitorHandler,
+        FetchProfileReply, FetchProfileRequest, VisitorHandler,
     },
 };
 
@@ -40,9 +40,9 @@ impl<A: Accounts, C: Channels> VisitorSession<A, C> {
 }
 
 impl<A: Accounts, C: Channels> VisitorHandler for VisitorSession<A, C> {
-    async fn fetch_contact(&self, _: Now, request: FetchContactRequest) -> Result<FetchContactReply, Fault> {
+    async fn fetch_contact(&self, now: Now, request: FetchContactRequest) -> Result<FetchContactReply, Fault> {
         self.use_up()?;
-        self.accounts.fetch_contact(request).await
+        self.accounts.fetch_contact(now, request).await
     }
 
     async fn deliver(&self, now: Now, request: DeliverRequest) -> Result<DeliverReply, Fault> {
@@ -53,5 +53,10 @@ impl<A: Accounts, C: Channels> VisitorHandler for VisitorSession<A, C> {
     async fn create_channel(&self, now: Now, request: CreateChannelRequest) -> Result<CreateChannelReply, Fault> {
         self.use_up()?;
         self.channels.create(now, request).await
+    }
+
+    async fn fetch_profile(&self, _: Now, request: FetchProfileRequest) -> Result<FetchProfileReply, Fault> {
+        self.use_up()?;
+        self.accounts.fetch_profile(request).await
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use undertone_wire::{AccountId, Day, IdempotencyId, Week, account::InboxEntry, limits::KEY_PACKAGES_MAX};
 
-use crate::StoreError;
+use crate::{StoreError, Tokens, ValuesPage};
 
 /// Order of device lists: (identity number, counter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +146,28 @@ pub struct Vault {
     pub sealed: Bytes,
 }
 
+/// What an account tells of itself to those whom it has given the key.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Counts from 1; 0 while there never was one.
+    pub revision: u64,
+    /// SHA-256 of what somebody has to show to fetch it; none when there is no profile.
+    pub access_hash: Option<[u8; 32]>,
+    /// Empty when there is no profile, or none any more.
+    pub sealed: Bytes,
+}
+
+/// How it ended that an account asked for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issuing {
+    /// It may have them. Also for the same request again, which counts once.
+    Granted,
+    /// It has had as many batches as it may in this week, or there is no such account.
+    Over,
+    /// Its operator has suspended it.
+    Suspended,
+}
+
 /// How a delivery ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -187,7 +209,7 @@ pub const HANDED_OUT_KEPT: usize = KEY_PACKAGES_MAX as usize;
 ///
 /// An inbox entry's body and idempotency id stand in the partition of its expiry day, which is dropped whole; day 0
 /// means never. The caller bounds expiry days. What names an account that does not exist changes nothing.
-pub trait Accounts: Send + Sync + 'static {
+pub trait Accounts: Tokens {
     /// Creates an account and uses up its invite, both or neither.
     fn create(&self, new: NewAccount, today: Day) -> impl Future<Output = Result<Creation, StoreError>> + Send;
 
@@ -248,8 +270,13 @@ pub trait Accounts: Send + Sync + 'static {
         device: u32,
     ) -> impl Future<Output = Result<u32, StoreError>> + Send;
 
-    /// What a stranger needs. One-time key packages among it are gone afterwards: no two calls get the same one.
-    fn take_contact(&self, account: AccountId) -> impl Future<Output = Result<Option<Contact>, StoreError>> + Send;
+    /// What a stranger needs. One-time key packages among it are gone afterwards: no two calls get the same one. A device
+    /// that has no more than `reserve` of them keeps those, and its last resort is given.
+    fn take_contact(
+        &self,
+        account: AccountId,
+        reserve: u32,
+    ) -> impl Future<Output = Result<Option<Contact>, StoreError>> + Send;
 
     /// Appends a sealed entry to an inbox that holds fewer than `entries_max`. The idempotency id, in the scope of
     /// (account, expiry day), is looked up before that limit.
@@ -287,13 +314,53 @@ pub trait Accounts: Send + Sync + 'static {
     /// False: it does not, or there is no such account.
     fn put_vault(&self, account: AccountId, vault: Vault) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// The profile; an empty one for an account that never had any.
+    fn profile(&self, account: AccountId) -> impl Future<Output = Result<Profile, StoreError>> + Send;
+
+    /// Replaces the profile, by the rule of [`Self::put_vault`]. An empty one takes it away, and is counted too.
+    fn put_profile(
+        &self,
+        account: AccountId,
+        profile: Profile,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Counts a batch of tokens for a week, unless it would be more than `batches_max` of them. Batches are known again by
+    /// the hash of their request.
+    fn issue(
+        &self,
+        account: AccountId,
+        week: Week,
+        request: [u8; 32],
+        batches_max: u32,
+    ) -> impl Future<Output = Result<Issuing, StoreError>> + Send;
+
+    /// Has an account issued no more tokens, or again. False: there is no such account.
+    ///
+    /// Nothing else changes: the account goes on reading its inbox, and its chats, which nothing here ties to it. What
+    /// tokens pay for, reaching strangers and making channels, ends when those that it has are spent or expired.
+    fn suspend(&self, account: AccountId, suspended: bool) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Batches of tokens that were issued for a week, to all accounts.
+    fn issued(&self, week: Week) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// All that is kept of an account, after `known` values: at most `limit` of them and, but for the first, `bytes_max`
+    /// bytes. Every engine gives the same, but for the random keys of bodies.
+    fn values(
+        &self,
+        account: AccountId,
+        known: u32,
+        limit: u32,
+        bytes_max: usize,
+    ) -> impl Future<Output = Result<ValuesPage, StoreError>> + Send;
+
     /// Deletes an account and all that is kept of it, its letters and their idempotency ids included.
     fn delete(&self, account: AccountId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps an invite. The same hash again changes nothing, even after the invite was used up.
     fn add_invite(&self, invite: Invite) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Forgets what has expired before `today`: inbox entries by their day's partition, and invites.
+    /// Forgets what has expired before `today`: inbox entries by their day's partition, invites, and which batches of
+    /// tokens were issued in weeks for which none are asked any more.
     fn expire(&self, today: Day) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Counts.

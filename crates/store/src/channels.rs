@@ -7,7 +7,7 @@ use undertone_wire::{
     channel::{Entry, EntryKind},
 };
 
-use crate::StoreError;
+use crate::{StoreError, Tokens};
 
 /// A channel as it is created: empty, generation 0.
 #[derive(Clone)]
@@ -166,7 +166,7 @@ pub struct ChannelCounts {
 /// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is dropped whole;
 /// and its digest with kind, position, expiry day and the keys that it installs, for good. A commit's body is dropped like any other, at the day
 /// that its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
-pub trait Channels: Send + Sync + 'static {
+pub trait Channels: Tokens {
     /// Creates an empty channel. True also for the same keys again; false when the id is taken by others.
     fn create(&self, new: NewChannel, today: Day) -> impl Future<Output = Result<bool, StoreError>> + Send;
 

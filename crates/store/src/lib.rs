@@ -1,7 +1,7 @@
 //! What the service keeps, as domain traits, and the engines that keep it.
 //!
 //! The two planes are two traits and two files: [`Accounts`] and [`Channels`] share no table, no transaction and no
-//! commit order, so that nothing stored ties a chat to an account. One call is one transaction on one partition key. An
+//! commit order, so that nothing stored ties a chat to an account. Each keeps the [`Tokens`] that paid for its own acts. One call is one transaction on one partition key. An
 //! engine answers a mutation only once it is durable; what it cannot promise it says ([`StoreError`]). A mutation whose
 //! caller goes away is applied whole or not at all. A read sees every mutation that was answered before it.
 //!
@@ -15,6 +15,8 @@ mod channels;
 mod entry;
 mod error;
 mod page;
+mod published;
+mod tokens;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -22,11 +24,13 @@ pub mod memory;
 pub mod sqlite;
 
 pub use accounts::{
-    AccountCounts, Accounts, Contact, Creation, Delivery, HANDED_OUT_KEPT, InboxPage, Invite, InviteHash, ListVersion,
-    ListedDevice, NewAccount, NewKeyPackages, NewList, StoredAccount, Vault, Visit,
+    AccountCounts, Accounts, Contact, Creation, Delivery, HANDED_OUT_KEPT, InboxPage, Invite, InviteHash, Issuing,
+    ListVersion, ListedDevice, NewAccount, NewKeyPackages, NewList, Profile, StoredAccount, Vault, Visit,
 };
 pub use channels::{
     Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, GenerationKeys, NewChannel, NewEntry,
     StoredChannel,
 };
 pub use error::StoreError;
+pub use published::{COLUMNS, Columns, StoredValue, Value, ValuesPage, meaning};
+pub use tokens::{Spending, SpentToken, Tokens};

@@ -75,8 +75,8 @@ fn a_foreign_database_is_refused_and_left_as_it_was() {
 async fn a_newer_file_is_refused() {
     let dir = TempDir::new().unwrap();
     let path = channel_file(&dir).await;
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
-    assert_eq!(refusal(&path), OpenError::Newer { found: 3, known: 2 });
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 4).unwrap();
+    assert_eq!(refusal(&path), OpenError::Newer { found: 4, known: 3 });
 }
 
 #[tokio::test]

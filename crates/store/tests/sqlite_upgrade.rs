@@ -1,4 +1,4 @@
-//! Files of the former release are brought up to date, with all that is in them.
+//! Files of former releases are brought up to date, with all that is in them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use undertone_store::{
-    Accounts, Append, AppendOutcome, Channels, Delivery, GenerationKeys, NewEntry, NewKeyPackages, Visit,
+    Accounts, Append, AppendOutcome, Channels, Delivery, GenerationKeys, Issuing, NewEntry, NewKeyPackages, Profile,
+    Spending, SpentToken, Tokens as _, Visit,
     sqlite::{OpenError, SqliteAccounts, SqliteChannels},
 };
 use undertone_wire::{
@@ -179,7 +180,7 @@ async fn accounts_keep_all_they_had_and_get_the_rest_from_their_lists() {
     let one_time =
         NewKeyPackages { one_time: vec![Bytes::from_static(b"new")], last_resort: None, ..NewKeyPackages::default() };
     assert_eq!(accounts.put_key_packages(ANA, 1, one_time, 9).await.unwrap(), 2);
-    let contact = accounts.take_contact(ANA).await.unwrap().unwrap();
+    let contact = accounts.take_contact(ANA, 0).await.unwrap().unwrap();
     assert!(contact.key_packages == [Bytes::from_static(&[0xaa]), Bytes::from_static(&[0xbb])]);
     for (next, came) in [(1, true), (2, false)] {
         let visit = Visit { last: None, next: [next; 16] };
@@ -227,6 +228,37 @@ fn columns(path: &Path) -> BTreeSet<(String, String, String)> {
         WHERE m.type IN ('table', 'index') AND m.name NOT LIKE '%_20800'";
     let mut select = db.prepare(sql).unwrap();
     select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Makes a new file one of version 2: that had all but these tables.
+fn version_2(path: &Path, newer: &[&str]) {
+    let db = Connection::open(path).unwrap();
+    for table in newer {
+        db.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    }
+    db.execute_batch("PRAGMA user_version = 2").unwrap();
+}
+
+#[tokio::test]
+async fn files_of_version_2_keep_all_they_had_and_take_tokens() {
+    let dir = TempDir::new().unwrap();
+    let (accounts, channels) = (dir.path().join("accounts.db"), dir.path().join("channels.db"));
+    account_file(&accounts);
+    channel_file(&channels);
+    drop((SqliteAccounts::open(&accounts).unwrap(), SqliteChannels::open(&channels).unwrap()));
+    version_2(&accounts, &["profiles", "issued", "suspended", "spent"]);
+    version_2(&channels, &["spent"]);
+
+    let (accounts, channels) = (SqliteAccounts::open(&accounts).unwrap(), SqliteChannels::open(&channels).unwrap());
+    assert!(accounts.recoverable([8; 32]).await.unwrap() == Some(BO));
+    assert_eq!(accounts.read_inbox(ANA, 0, 9, 999).await.unwrap().entries.len(), 1);
+    assert_eq!(accounts.issue(ANA, Week(1), [1; 32], 1).await.unwrap(), Issuing::Granted);
+    let profile = Profile { revision: 1, access_hash: Some([1; 32]), sealed: Bytes::from_static(b"me") };
+    assert!(accounts.put_profile(ANA, profile).await.unwrap());
+    assert!(channels.read_after(CHANNEL, 0, 9, 9_999, TODAY).await.unwrap().unwrap() == [message()]);
+    let token = SpentToken { week: Week(1), nullifier: [1; 32] };
+    assert_eq!(accounts.spend(vec![token], [1; 32]).await.unwrap(), Spending::First);
+    assert_eq!(channels.spend(vec![token], [1; 32]).await.unwrap(), Spending::First, "each plane has its own");
 }
 
 #[test]

@@ -25,6 +25,22 @@ impl Context {
     pub const OPEN_WRITE: Self = Self("undertone open to write 1");
     /// MAC under a key that the service forgets, over (ticket: channel, generation, right to write, expiry).
     pub const TICKET: Self = Self("undertone ticket 1");
+    /// Service's head key over (revision, SHA-256 of the body of its parameters).
+    pub const PARAMETERS: Self = Self("undertone parameters 1");
+    /// Info of a token key's derivation, over (purpose, week).
+    pub const TOKEN_KEY: Self = Self("undertone token key 1");
+    /// Input of the function that gives a token its authenticator, over (purpose, week, nonce).
+    pub const TOKEN: Self = Self("undertone token 1");
+    /// Hash: what tokens are spent on, over (method's number, request without its tokens).
+    pub const SPEND: Self = Self("undertone spend 1");
+    /// Identity key over (account id, body of a profile).
+    pub const PROFILE: Self = Self("undertone profile 1");
+    /// Associated data of a sealed profile, with account id.
+    pub const PROFILE_SEAL: Self = Self("undertone profile seal 1");
+    /// HKDF info: what a visitor shows to fetch a profile, from the profile key.
+    pub const PROFILE_ACCESS: Self = Self("undertone profile access 1");
+    /// MLS exporter label: the key of an epoch's transients; and their associated data, with channel and position.
+    pub const TRANSIENT: Self = Self("undertone transient 1");
     /// Service's head key over (channel, seq, chain).
     pub const HEAD: Self = Self("undertone head 1");
     /// Hash: first chain value over (channel).

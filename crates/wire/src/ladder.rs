@@ -46,8 +46,13 @@ pub const SUITE: u32 = 0x004E;
 pub const SUITE_CLASSICAL: u32 = 0x0001;
 /// Feature: reads chats of [`SUITE`]. A chat whose devices all have it moves there.
 pub const READS_SUITE: u32 = 1;
+/// Feature: reads what rides along with messages, or comes alone as a note: receipts, profile keys, parameters. In a chat
+/// whose devices all have it they are written.
+pub const READS_NOTES: u32 = 2;
+/// Feature: pays with blind tokens.
+pub const TOKENS: u32 = 3;
 /// Features of this release.
-pub const FEATURES: &[u32] = &[READS_SUITE];
+pub const FEATURES: &[u32] = &[READS_SUITE, READS_NOTES, TOKENS];
 
 /// The whole ladder, oldest rungs first.
 pub const RUNGS: &[Rung] = &[
@@ -82,6 +87,22 @@ pub const RUNGS: &[Rung] = &[
         reads: (0, 1),
         writes: Some((0, 1)),
         requires: None,
+    },
+    Rung {
+        kind: Kind::Feature,
+        number: READS_NOTES,
+        name: "receipts, profile keys and parameters in messages",
+        reads: (0, 2),
+        writes: Some((0, 2)),
+        requires: None,
+    },
+    Rung {
+        kind: Kind::Feature,
+        number: TOKENS,
+        name: "blind tokens",
+        reads: (0, 2),
+        writes: Some((0, 2)),
+        requires: Some((0, 2)),
     },
 ];
 

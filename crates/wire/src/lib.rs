@@ -16,6 +16,7 @@ pub mod ladder;
 pub mod limits;
 pub mod link;
 pub mod padding;
+pub mod paid;
 pub mod rpc;
 
 pub use ids::{

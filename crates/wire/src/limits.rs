@@ -44,6 +44,9 @@ pub const KEY_PACKAGES_MAX: u32 = 100;
 
 /// Longest life of a message in a log or an inbox, in days.
 pub const MESSAGE_DAYS_MAX: u32 = 30;
+/// Letters are kept up to a day that is a multiple of this: all of a fortnight stand together, so that what is stored does
+/// not tell on which day somebody was written to, as it tells of a channel on which day it came to life.
+pub const LETTER_DAYS_STEP: u32 = 14;
 /// Life of a commit, in days: who was away for longer comes back by another way.
 pub const COMMIT_DAYS: u32 = 90;
 /// Clocks may differ from ours by so many days where a day is compared.
@@ -51,7 +54,7 @@ pub const CLOCK_SKEW_DAYS: u32 = 1;
 /// A channel in which nothing was ever written is forgotten after so many days: an invitation may wait in an inbox as
 /// long as any message, and its channel was made a few days before.
 pub const UNUSED_CHANNEL_DAYS: u32 = MESSAGE_DAYS_MAX + 7;
-/// Unread entries of one inbox (until tokens pay for them).
+/// Unread entries of one inbox.
 pub const INBOX_ENTRIES_MAX: u64 = 1_000;
 /// A vault, sealed: the largest bucket of `padding::VAULT`. With its frame it stays below [`FRAME_BYTES_MAX`].
 pub const VAULT_BYTES_MAX: usize = 192 << 10;
@@ -63,3 +66,30 @@ pub const CHANNEL_BYTES_MAX: u64 = 1 << 30;
 pub const COMMIT_BURST: u32 = 32;
 /// An inbox key is made for a week and kept for so many, so that late letters can be opened.
 pub const INBOX_KEY_WEEKS: u32 = 6;
+
+/// Tokens of one batch, for each purpose by its number: what a lively person may need in a day or two. All are always
+/// asked for together.
+pub const TOKEN_BATCH: [(crate::objects::Purpose, usize); 3] = {
+    use crate::objects::Purpose::{Channel, Contact, Inbox};
+    [(Channel, 8), (Inbox, 16), (Contact, 16)]
+};
+/// Batches that one account is issued in a week, unless its service says otherwise: one each day for every device, and a
+/// few for busy days.
+pub const TOKEN_BATCHES_A_WEEK: u32 = 128;
+/// A token is good in its week and so many after it.
+pub const TOKEN_WEEKS: u32 = 1;
+/// Tokens in one request, at most.
+pub const TOKENS_MAX: usize = 4;
+/// What a place in an inbox costs once it is more than three quarters full, and a one-time key package once fewer than
+/// [`KEY_PACKAGES_RESERVE`] are left: who floods or drains pays for it, and others still get through.
+pub const RESERVE_TOKENS: usize = TOKENS_MAX;
+/// Inbox entries from which on a place costs [`RESERVE_TOKENS`].
+pub const INBOX_RESERVE: u64 = INBOX_ENTRIES_MAX / 4 * 3;
+/// So many one-time key packages of a device are not given for a single token: that buys its last resort then.
+pub const KEY_PACKAGES_RESERVE: u32 = 10;
+/// What somebody says about himself, in bytes of UTF-8.
+pub const ABOUT_BYTES_MAX: usize = 512;
+/// An avatar: with name, words and seal it fits the largest bucket of `padding::PROFILE`.
+pub const AVATAR_BYTES_MAX: usize = 60_000;
+/// Transients of one channel and circuit: one a second, in bursts of so many.
+pub const TRANSIENT_BURST: u32 = 8;

@@ -14,6 +14,12 @@ pub const INBOX: &[usize] = &[16 << 10, 32 << 10, 128 << 10];
 /// Sizes of a sealed vault.
 pub const VAULT: &[usize] = &[8 << 10, 32 << 10, 96 << 10, crate::limits::VAULT_BYTES_MAX];
 
+/// Sizes of a sealed profile: without an avatar, with a small one, with one.
+pub const PROFILE: &[usize] = &[1 << 10, 16 << 10, 64 << 10];
+
+/// Size of what is told of the moment: the same as the smallest entry.
+pub const TRANSIENT: &[usize] = &[256];
+
 /// The content does not fit into the largest bucket, or a padded one has no valid length in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PaddingError {
@@ -90,6 +96,8 @@ mod tests {
         assert_eq!(ENTRY, [256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536]);
         assert_eq!(INBOX, [16_384, 32_768, 131_072]);
         assert_eq!(VAULT, [8_192, 32_768, 98_304, 196_608]);
+        assert_eq!(PROFILE, [1_024, 16_384, 65_536]);
+        assert_eq!(TRANSIENT, [256]);
     }
 
     #[test]

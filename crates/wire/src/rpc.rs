@@ -119,7 +119,7 @@ pub(crate) fn decode<M: Message + Default>(body: Bytes) -> Result<M, Fault> {
 
 impl From<Code> for Fault {
     fn from(code: Code) -> Self {
-        Self { code: code.into(), retry_after_ms: 0 }
+        Self { code: code.into(), ..Self::default() }
     }
 }
 
@@ -159,11 +159,15 @@ mod tests {
                 "ReadVault",
                 "PutVault",
                 "Recover",
-                "DeleteAccount"
+                "DeleteAccount",
+                "IssueTokens",
+                "ReadProfile",
+                "PutProfile",
+                "Publish"
             ]
         );
-        assert_eq!(visitor::Visitor::METHODS, ["FetchContact", "Deliver", "CreateChannel"]);
-        assert_eq!(channel::Channel::METHODS, ["Open", "Append", "Read", "Follow", "Resume"]);
+        assert_eq!(visitor::Visitor::METHODS, ["FetchContact", "Deliver", "CreateChannel", "FetchProfile"]);
+        assert_eq!(channel::Channel::METHODS, ["Open", "Append", "Read", "Follow", "Resume", "SendTransient"]);
         assert_eq!(channel::FollowRequest::NUMBER, 4);
     }
 }

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use undertone_credentials::{DeviceKey, InboxKey};
 use undertone_e2ee::{
-    Hello, LinkChallenge, LinkSecret, open, open_vault, read_letter, seal, seal_vault, vault_identity_number,
-    write_letter,
+    Hello, LinkChallenge, LinkSecret, ProfileKey, open, open_profile, open_vault, read_letter, seal, seal_profile,
+    seal_vault, vault_identity_number, write_letter,
 };
 use undertone_wire::{
     Message as _,
-    content::{Invitation, Letter, SealedContent, Vault},
+    content::{Invitation, Letter, Profile, SealedContent, Vault},
 };
 
 use crate::{Target, people::Person};
@@ -16,9 +16,11 @@ use crate::{Target, people::Person};
 pub const LETTERS: Target = Target { name: "letters", run: letters, seeds: some_letters, cost: 4 };
 pub const SEALS: Target = Target { name: "seals", run: seals, seeds: some_seals, cost: 32 };
 pub const VAULTS: Target = Target { name: "vaults", run: vaults, seeds: some_vaults, cost: 1024 };
+pub const PROFILES: Target = Target { name: "profiles", run: profiles, seeds: some_profiles, cost: 64 };
 pub const HELLOS: Target = Target { name: "hellos", run: hellos, seeds: some_hellos, cost: 128 };
 
 const VAULT_KEY: [u8; 32] = [7; 32];
+const PROFILE_KEY: [u8; 32] = [6; 32];
 const CHALLENGE: [u8; 32] = [8; 32];
 
 thread_local! {
@@ -88,6 +90,27 @@ fn some_vaults() -> Option<Vec<Vec<u8>>> {
     let ana = Person::new(1)?;
     let sealed = seal_vault(&VAULT_KEY, ana.account(), 1, b"contacts and chats", &mut ana.rng()).ok()?;
     Some(vec![sealed.to_vec(), b"contacts and chats".to_vec()])
+}
+
+/// A profile from the service; and what is in one, signed by Ana.
+fn profiles(data: &[u8]) {
+    with_people(|ana, _| {
+        let (key, lists) = (ProfileKey::from_bytes(PROFILE_KEY), std::slice::from_ref(&ana.list));
+        let _ = open_profile(&key, lists, data);
+        let Ok(profile) = Profile::decode(data) else { return };
+        if let Ok(sealed) = seal_profile(&key, &ana.identity, ana.account(), &profile, &mut ana.rng()) {
+            let opened = open_profile(&key, lists, &sealed);
+            assert!(opened.is_ok_and(|opened| opened.name() == profile.name && opened.revision() == profile.revision));
+        }
+    });
+}
+
+fn some_profiles() -> Option<Vec<Vec<u8>>> {
+    let ana = Person::new(1)?;
+    let profile = Profile { revision: 3, name: "Ana".into(), about: "at sea".into(), ..Default::default() };
+    let key = ProfileKey::from_bytes(PROFILE_KEY);
+    let sealed = seal_profile(&key, &ana.identity, ana.account(), &profile, &mut ana.rng()).ok()?;
+    Some(vec![sealed.to_vec(), profile.encode_to_vec()])
 }
 
 /// What a device says that wants to be linked, and what is handed over to it.

@@ -6,6 +6,7 @@ mod homes;
 mod letters;
 mod objects;
 mod service;
+mod tokens;
 mod wire;
 
 use crate::Target;
@@ -23,12 +24,16 @@ pub const TARGETS: &[Target] = &[
     letters::LETTERS,
     letters::SEALS,
     letters::VAULTS,
+    letters::PROFILES,
     letters::HELLOS,
     chats::BODIES,
     chats::ENTRIES,
     chats::INVITATIONS,
     chats::HEADS,
     service::REQUESTS,
+    tokens::TOKENS,
+    tokens::BATCHES,
+    tokens::WISHES,
     circuits::HANDSHAKES,
     homes::KEY_FILES,
 ];

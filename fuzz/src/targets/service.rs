@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
-use undertone_credentials::{HeadKey, InboxKey, authenticate, open_read, open_write, recover, register};
+use sha2::{Digest as _, Sha256};
+use undertone_credentials::{
+    HeadKey, InboxKey, IssuingKey, Wish, authenticate, open_read, open_write, recover, register,
+};
 use undertone_e2ee::{Generation, Place, Suite};
-use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey, VisitorSession};
+use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
 use undertone_store::memory::{MemoryAccounts, MemoryChannels};
 use undertone_wire::{
     ChannelId, HandshakeHash, Now, Position, account, channel,
     channel::EntryKind,
     circuit::Kind,
     limits,
+    objects::{Purpose, Token},
     rpc::{Dispatch, Method, OpenPushes, PushQueue, Service},
     visitor,
 };
@@ -35,9 +39,10 @@ const REQUESTS_MAX: usize = 16;
 fn requests(data: &[u8]) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
     runtime.block_on(async {
-        let accounts = Arc::new(AccountPlane::new(MemoryAccounts::default(), Registration::Open));
+        let issuer = Arc::new(Issuer::new(issuing(), ChaCha20Rng::from_seed([7; 32])));
+        let accounts = Arc::new(AccountPlane::new(MemoryAccounts::default(), Registration::Open, issuer.clone()));
         let tickets = TicketKey::generate(&mut ChaCha20Rng::from_seed([3; 32]));
-        let channels = ChannelPlane::new(MemoryChannels::default(), HeadKey::from_seed(&[4; 32]), tickets);
+        let channels = ChannelPlane::new(MemoryChannels::default(), HeadKey::from_seed(&[4; 32]), tickets, issuer);
         let channels = Arc::new(channels);
         let visitor = VisitorSession::new(accounts.clone(), channels.clone());
         let (account, channel) = (accounts.session(CIRCUIT), channels.session(CIRCUIT));
@@ -121,6 +126,7 @@ fn account_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
         idempotency_id: vec![1; 16].into(),
         sealed: vec![2; 16 << 10].into(),
         expiry_day: (TODAY + limits::MESSAGE_DAYS_MAX).0,
+        ..Default::default()
     };
     let recover = account::RecoverRequest {
         recovery_key: ana.recovery.public().as_bytes().to_vec().into(),
@@ -132,15 +138,58 @@ fn account_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
         request(&account::PutDeviceListRequest { device_list: second.encoded().clone() }),
         request(&account::PutInboxKeyRequest { inbox_key }),
         request(&key_packages),
-        request(&visitor::FetchContactRequest { account: account.into() }),
+        request(&visitor::FetchContactRequest { account: account.into(), ..Default::default() }),
         request(&deliver),
         request(&account::ReadInboxRequest { after: 0, limit: 10 }),
         request(&account::ClearInboxRequest { up_to: 1 }),
         request(&account::PutVaultRequest { revision: 1, sealed: vec![3; 8 << 10].into() }),
         request(&account::ReadVaultRequest {}),
         request(&recover),
+        request(&account::PutProfileRequest {
+            revision: 1,
+            sealed: vec![3; 1 << 10].into(),
+            access_hash: sha256(&[7; 32]),
+        }),
+        request(&visitor::FetchProfileRequest { account: account.into(), access: vec![7; 32].into() }),
+        request(&account::ReadProfileRequest {}),
+        request(&batch(ana)?),
+        request(&visitor::DeliverRequest {
+            idempotency_id: vec![2; 16].into(),
+            tokens: token(Purpose::Inbox)?,
+            ..deliver
+        }),
+        request(&visitor::FetchContactRequest { account: account.into(), tokens: token(Purpose::Contact)? }),
+        request(&account::PublishRequest { after: 0 }),
         request(&account::DeleteAccountRequest {}),
     ])
+}
+
+fn sha256(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(&Sha256::digest(bytes))
+}
+
+/// A whole batch of elements.
+fn batch(ana: &Person) -> Option<account::IssueTokensRequest> {
+    let mut blinded = Vec::new();
+    for (purpose, count) in limits::TOKEN_BATCH {
+        let wish = Wish::new(purpose, TODAY.week(), count, &mut ana.rng()).ok()?;
+        let elements = wish.blinded().into_iter().map(|element| element.to_vec().into()).collect();
+        blinded.push(account::Blinded { purpose: i32::from(purpose).unsigned_abs(), elements });
+    }
+    Some(account::IssueTokensRequest { week: TODAY.week().0, blinded })
+}
+
+/// One that is good.
+fn token(purpose: Purpose) -> Option<Vec<Token>> {
+    let rng = &mut ChaCha20Rng::from_seed([8; 32]);
+    let (key, wish) = (issuing().key(purpose, TODAY.week()), Wish::new(purpose, TODAY.week(), 1, rng).ok()?);
+    let issued = key.issue(&wish.blinded(), rng).ok()?;
+    let tokens = wish.finish(&key.public(), &issued.evaluated, &issued.proof).ok()?;
+    Some(tokens.iter().map(Token::from).collect())
+}
+
+fn issuing() -> IssuingKey {
+    IssuingKey::from_seed(&[5; 32])
 }
 
 fn channel_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
@@ -149,6 +198,7 @@ fn channel_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
         channel: CHANNEL.into(),
         read_key: generation.read_key().public().as_bytes().to_vec().into(),
         write_key: generation.write_key().public().as_bytes().to_vec().into(),
+        ..Default::default()
     };
     let opening = channel::Opening {
         channel: CHANNEL.into(),
@@ -179,10 +229,12 @@ fn channel_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
     let restart = vec![entry(EntryKind::Restart, 4, 2, &generation.installs())?];
     Some(vec![
         request(&create),
+        request(&visitor::CreateChannelRequest { tokens: token(Purpose::Channel)?, ..create }),
         request(&channel::OpenRequest { openings: vec![opening] }),
         request(&channel::FollowRequest { channels: vec![CHANNEL.into()] }),
         request(&channel::AppendRequest { channel: CHANNEL.into(), entries }),
         request(&channel::AppendRequest { channel: CHANNEL.into(), entries: restart }),
         request(&channel::ReadRequest { channel: CHANNEL.into(), after: 0, limit: 10 }),
+        request(&channel::SendTransientRequest { channel: CHANNEL.into(), body: vec![1; 256].into() }),
     ])
 }

@@ -38,13 +38,19 @@ fn frames(data: &[u8]) {
 
 fn some_frames() -> Option<Vec<Vec<u8>>> {
     let hello = padded_hello(circuit::Hello { kind: 3, protocol_min: 1, protocol_max: 1, ..Default::default() });
-    let parameters = circuit::Parameters { version: 1, head_key: Bytes::from_static(&[7; 32]) };
+    let token_key = circuit::TokenKey { purpose: 2, week: 2_968, key: Bytes::from_static(&[6; 32]) };
+    let parameters = circuit::Parameters {
+        version: 1,
+        head_key: Bytes::from_static(&[7; 32]),
+        revision: 1,
+        token_keys: vec![token_key],
+    };
     let kinds = [
         Kind::Hello(hello),
         Kind::HelloReply(circuit::HelloReply { protocol: 1, parameters: Some(parameters), ..Default::default() }),
         Kind::Request(circuit::Request { method: 1, body: Bytes::from_static(&[8; 40]), deadline_ms: 9 }),
         Kind::Reply(Bytes::from_static(&[1; 50])),
-        Kind::Fault(circuit::Fault { code: 8, retry_after_ms: 700 }),
+        Kind::Fault(circuit::Fault { code: 8, retry_after_ms: 700, tokens: 4 }),
         Kind::Push(Bytes::new()),
         Kind::Cancel(true),
         Kind::Ping(3),
@@ -85,6 +91,11 @@ const MESSAGE_KINDS: &[fn(&[u8])] = &[
     message::<content::Vault>,
     message::<content::Linking>,
     message::<content::Handover>,
+    message::<circuit::Parameters>,
+    message::<account::IssueTokensRequest>,
+    message::<account::IssueTokensReply>,
+    message::<content::Profile>,
+    message::<content::Transient>,
 ];
 
 fn messages(data: &[u8]) {
@@ -139,6 +150,8 @@ fn some_messages() -> Option<Vec<Vec<u8>>> {
         sent_at_ms: 1_795_341_522_000,
         letters: 1,
         kind: Some(content::content::Kind::Text(content::Text { body: "äöü \u{1f600}".into() })),
+        receipt: Some(content::Receipt { delivered: vec![2; 16].into(), read: vec![1; 16].into() }),
+        ..Default::default()
     };
     let letter = content::Letter {
         channel: vec![1; 16].into(),

@@ -80,7 +80,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let channels = channels(&program, data.path(), args.circuits, rng).await?;
     // Another process than the one that had the visitors who made the channels.
     let process = program.serve(data.path()).await?;
-    let service = Arc::new(Service::at(process.link(), rng).await?);
+    let service = Arc::new(Service::at(&process, rng).await?);
     let circuits = circuits::circuits(&service, process.pid(), &channels, rng).await?;
     say("reconnects");
     let reconnect_cpu_us = reconnect::cpu_us(&service, process.pid(), &channels, rng).await?;
@@ -104,7 +104,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
 /// Makes channels by a service that is then ended.
 async fn channels(program: &Program, data: &Path, count: u32, rng: &mut ChaCha20Rng) -> anyhow::Result<Arc<[Keys]>> {
     let process = program.serve(data).await?;
-    let service = Service::at(process.link(), rng).await?;
+    let service = Service::at(&process, rng).await?;
     let mut channels = Vec::new();
     for _ in 0..count {
         channels.push(Keys::create(&service, rng).await?);

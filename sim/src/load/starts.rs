@@ -46,10 +46,10 @@ pub async fn starts(program: &Program, times: u32) -> anyhow::Result<Starts> {
 /// What it had acknowledged before must be there afterwards.
 pub async fn restarts(program: &Program, data: &Path, times: u32, rng: &mut ChaCha20Rng) -> anyhow::Result<f64> {
     let mut process = program.serve(data).await?;
-    let keys = Keys::create(&Service::at(process.link(), rng).await?, rng).await?;
+    let keys = Keys::create(&Service::at(&process, rng).await?, rng).await?;
     let (mut ready_ms, mut acknowledged) = (Vec::new(), 0);
     for _ in 0..times {
-        let service = Service::at(process.link(), rng).await?;
+        let service = Service::at(&process, rng).await?;
         let opened = keys.open(&service, rng).await?;
         for _ in 0..BEFORE_KILL {
             acknowledged = opened.append(Bytes::from_static(&[0; BODY_BYTES]), idempotency_id(rng)).await?;
@@ -57,7 +57,7 @@ pub async fn restarts(program: &Program, data: &Path, times: u32, rng: &mut ChaC
         process.kill().await?;
         process = program.serve(data).await?;
         ready_ms.push(ms(process.ready_after()));
-        let service = Service::at(process.link(), rng).await?;
+        let service = Service::at(&process, rng).await?;
         if keys.open(&service, rng).await?.seq() < acknowledged {
             bail!("the service has lost a message that it had acknowledged");
         }

@@ -117,7 +117,7 @@ impl World {
 }
 
 /// The two devices and their person, who compares the codes and says yes twice.
-async fn linked(old: &Engine, new: &Engine) -> anyhow::Result<()> {
+pub async fn linked(old: &Engine, new: &Engine) -> anyhow::Result<()> {
     let mut offer = old.link_offer().await?;
     let text = offer.text();
     let (code, other) = tokio::join!(offer.code(), async {

@@ -13,8 +13,8 @@ use undertone_circuit::{
     Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, Tunnel, accept, memory,
 };
 use undertone_client::Clock as _;
-use undertone_credentials::HeadKey;
-use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey, VisitorSession};
+use undertone_credentials::{HeadKey, IssuingKey};
+use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
 use undertone_store::memory::{MemoryAccounts, MemoryChannels};
 use undertone_wire::link::{Link, Pin, Scheme};
 
@@ -123,10 +123,13 @@ impl Service {
     /// Starts, over what its stores hold: what was in memory is gone.
     pub async fn start(&mut self) {
         self.kill().await;
-        let accounts = Arc::new(AccountPlane::new(self.accounts.clone(), Registration::Open));
+        let issuer = IssuingKey::from_seed(&self.head_key);
+        let issuer = Arc::new(Issuer::new(issuer, ChaCha20Rng::from_seed(self.head_key)));
+        let accounts = Arc::new(AccountPlane::new(self.accounts.clone(), Registration::Open, issuer.clone()));
         let channels = |store: &MemoryChannels| {
             let tickets = TicketKey::generate(&mut *lock(&self.rng));
-            Arc::new(ChannelPlane::new(store.clone(), HeadKey::from_seed(&self.head_key), tickets))
+            let head_key = HeadKey::from_seed(&self.head_key);
+            Arc::new(ChannelPlane::new(store.clone(), head_key, tickets, issuer.clone()))
         };
         let own = channels(&self.channels);
         let others = self.others.as_ref().map(channels).unwrap_or_else(|| own.clone());
@@ -209,7 +212,10 @@ struct Planes {
 
 impl Planes {
     async fn serve(self, tunnel: impl Tunnel, cheat: Arc<Cheat>, mut rng: ChaCha20Rng) {
-        let hello = ServerHello { parameters: self.channels.parameters(), ..ServerHello::default() };
+        let now = self.time.now();
+        let signed_parameters = self.channels.signed_parameters(now, now.day().week().0.into());
+        let parameters = self.channels.parameters();
+        let hello = ServerHello { parameters, signed_parameters, ..ServerHello::default() };
         let Ok(accepted) = accept(tunnel, &self.keys, &hello, &mut rng).await else { return };
         let Self { accounts, channels, time, mood, draining, .. } = self;
         let clock = || time.now();

@@ -11,7 +11,7 @@ use undertone_client::Clock;
 use undertone_wire::Now;
 
 /// When every world begins: 2030-01-01, in milliseconds.
-const BEGIN_MS: u64 = 1_893_456_000_000;
+pub const BEGIN_MS: u64 = 1_893_456_000_000;
 /// Milliseconds of a day.
 pub const DAY_MS: i64 = 86_400_000;
 

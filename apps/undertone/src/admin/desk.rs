@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use rand::rngs::StdRng;
 use undertone_service::InviteCode;
 use undertone_store::{
-    StoreError,
+    StoreError, StoredValue, Value, meaning,
     sqlite::{AccountRow, ChannelRow, EntryRow, LetterRow},
 };
-use undertone_wire::{Day, channel::EntryKind};
+use undertone_wire::{AccountId, Day, channel::EntryKind};
 
 use super::{
-    line::{Account, Channel, Entry, Invite, Letter, Line, Stats, View},
+    line::{Account, Channel, Datum, Entry, Invite, Letter, Line, PublishedValue, Stats, Suspended, View},
     protocol::Ask,
 };
 use crate::{
@@ -37,6 +38,8 @@ impl Desk {
             Ask::Invite { uses, days } => self.invite(*uses, *days).await,
             Ask::Stats => self.stats().await,
             Ask::View { limit } => self.view(*limit).await,
+            Ask::Publish { account, known } => return self.publish(&account_id(account)?, *known).await,
+            Ask::Suspend { account, suspended } => return self.suspend(&account_id(account)?, *suspended).await,
         };
         lines.map_err(|error| error.to_string())
     }
@@ -51,6 +54,8 @@ impl Desk {
     async fn stats(&self) -> Result<Vec<Line>, StoreError> {
         let accounts = self.planes.accounts.counts().await?;
         let channels = self.planes.channels.counts().await?;
+        let week = clock::now().day().week();
+        let spent = [self.planes.accounts.tokens_spent(week).await?, self.planes.channels.tokens_spent(week).await?];
         Ok(vec![Line::Stats(Stats {
             accounts: accounts.accounts,
             key_packages: accounts.key_packages,
@@ -58,8 +63,26 @@ impl Desk {
             channels: channels.channels,
             entries: channels.entries,
             bodies: channels.bodies,
+            tokens_issued: self.planes.accounts.tokens_issued(week).await?,
+            tokens_spent: spent.iter().sum(),
             circuits: self.circuits.as_ref().map(|circuits| circuits.open()),
         })])
+    }
+
+    async fn publish(&self, account: &AccountId, known: u32) -> Result<Vec<Line>, String> {
+        let page = self.planes.accounts.values(*account, known).await.map_err(|error| error.to_string())?;
+        if known == 0 && page.values.is_empty() {
+            return Err(UNKNOWN_ACCOUNT.to_owned());
+        }
+        Ok(page.values.into_iter().map(|stored| Line::Value(stored.into())).collect())
+    }
+
+    async fn suspend(&self, account: &AccountId, suspended: bool) -> Result<Vec<Line>, String> {
+        match self.planes.accounts.suspend(*account, suspended).await {
+            Ok(true) => Ok(vec![Line::Suspended(Suspended { account: account.to_hex(), suspended })]),
+            Ok(false) => Err(UNKNOWN_ACCOUNT.to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     async fn view(&self, limit: u32) -> Result<Vec<Line>, StoreError> {
@@ -68,6 +91,25 @@ impl Desk {
         let accounts = accounts.into_iter().map(|row| View::Account(row.into()));
         let channels = channels.into_iter().map(|row| View::Channel(row.into()));
         Ok(accounts.chain(channels).map(Line::View).collect())
+    }
+}
+
+const UNKNOWN_ACCOUNT: &str = "there is no account with this id here";
+
+fn account_id(hex: &str) -> Result<AccountId, String> {
+    AccountId::from_hex(hex).map_err(|error| error.to_string())
+}
+
+impl From<StoredValue> for PublishedValue {
+    fn from(stored: StoredValue) -> Self {
+        let StoredValue { table, column, value } = stored;
+        let meaning = meaning(&table, &column).unwrap_or_default().to_owned();
+        let value = match value {
+            Value::Null => None,
+            Value::Number(number) => Some(Datum::Number(number)),
+            Value::Data(data) => Some(Datum::Hex(HEXLOWER.encode(&data))),
+        };
+        Self { table, column, value, meaning }
     }
 }
 

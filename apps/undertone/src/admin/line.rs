@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::serve::OpenCircuits;
+use crate::{
+    output::{block, one_line},
+    serve::OpenCircuits,
+};
 
 /// One line of an answer.
 #[derive(Serialize, Deserialize)]
@@ -14,6 +17,12 @@ pub enum Line {
     Stats(Stats),
     /// `view`.
     View(View),
+    /// `publish`.
+    Value(PublishedValue),
+    /// `suspend`.
+    Suspended(Suspended),
+    /// `check-report`.
+    Report(Report),
 }
 
 /// A fresh invite.
@@ -42,6 +51,10 @@ pub struct Stats {
     pub entries: u64,
     /// Entries whose bodies are still kept.
     pub bodies: u64,
+    /// Tokens of this week that were issued to accounts.
+    pub tokens_issued: u64,
+    /// Tokens of this week that were spent, by nobody in particular.
+    pub tokens_spent: u64,
     /// Open ones; null when no service runs.
     pub circuits: Option<OpenCircuits>,
 }
@@ -112,6 +125,62 @@ pub struct Entry {
     pub expires: Option<String>,
 }
 
+/// One value that the service keeps of an account.
+#[derive(Serialize, Deserialize)]
+pub struct PublishedValue {
+    /// Where it stands.
+    pub table: String,
+    /// Likewise.
+    pub column: String,
+    /// Null where nothing stands.
+    pub value: Option<Datum>,
+    /// What it is.
+    pub meaning: String,
+}
+
+/// A number, or bytes in hexadecimal.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Datum {
+    /// A count, a day, a number.
+    Number(u64),
+    /// A key, a hash, ciphertext.
+    Hex(String),
+}
+
+/// Whether tokens are issued to an account.
+#[derive(Serialize, Deserialize)]
+pub struct Suspended {
+    /// Its id.
+    pub account: String,
+    /// No more, or again.
+    pub suspended: bool,
+}
+
+/// A letter that was reported, and is what it says.
+#[derive(Serialize, Deserialize)]
+pub struct Report {
+    /// Who wrote it.
+    pub from: String,
+    /// On which of his devices.
+    pub device: u32,
+    /// To whom.
+    pub to: String,
+    /// What he calls himself in it, if he does.
+    pub name: Option<String>,
+    /// What he says in it.
+    pub messages: Vec<Said>,
+}
+
+/// A message of a letter.
+#[derive(Serialize, Deserialize)]
+pub struct Said {
+    /// When, by the sender's clock.
+    pub sent_at: String,
+    /// Null: this release does not understand it.
+    pub body: Option<String>,
+}
+
 impl Line {
     /// One object, as documented.
     pub fn to_json(&self) -> String {
@@ -119,6 +188,9 @@ impl Line {
             Self::Invite(invite) => serde_json::to_string(invite),
             Self::Stats(stats) => serde_json::to_string(stats),
             Self::View(view) => serde_json::to_string(view),
+            Self::Value(value) => serde_json::to_string(value),
+            Self::Suspended(suspended) => serde_json::to_string(suspended),
+            Self::Report(report) => serde_json::to_string(report),
         };
         // These structs have neither maps nor fallible parts, so there is always a text.
         json.unwrap_or_default()
@@ -131,6 +203,9 @@ impl Line {
             Self::Stats(stats) => stats.to_text(),
             Self::View(View::Account(account)) => account.to_text(),
             Self::View(View::Channel(channel)) => channel.to_text(),
+            Self::Value(value) => value.to_text(),
+            Self::Suspended(suspended) => suspended.to_text(),
+            Self::Report(report) => report.to_text(),
         }
     }
 }
@@ -150,7 +225,8 @@ impl Invite {
 
 impl Stats {
     fn to_text(&self) -> String {
-        let Self { accounts, key_packages, inbox_entries, channels, entries, bodies, circuits } = self;
+        let Self { accounts, key_packages, inbox_entries, channels, entries, bodies, .. } = self;
+        let Self { tokens_issued, tokens_spent, circuits, .. } = self;
         let circuits = match circuits {
             Some(OpenCircuits { account, visitor, channel }) => {
                 format!("{account} of accounts, {visitor} of visitors, {channel} of channels")
@@ -160,6 +236,7 @@ impl Stats {
         format!(
             "accounts  {accounts}  ({key_packages} key packages and {inbox_entries} letters wait)\n\
              channels  {channels}  ({entries} entries, {bodies} of them still with their bodies)\n\
+             tokens    {tokens_issued} issued, {tokens_spent} spent, of this week\n\
              circuits  {circuits}"
         )
     }
@@ -193,6 +270,46 @@ impl Channel {
     }
 }
 
+impl PublishedValue {
+    /// For people.
+    pub fn to_text(&self) -> String {
+        let Self { table, column, value, meaning } = self;
+        let value = match value {
+            None => "nothing".to_owned(),
+            Some(Datum::Number(number)) => number.to_string(),
+            Some(Datum::Hex(hex)) => format!("{} bytes: {hex}", hex.len() / 2),
+        };
+        format!("{table}.{column}  {value}\n    {meaning}")
+    }
+}
+
+impl Suspended {
+    fn to_text(&self) -> String {
+        let Self { account, suspended } = self;
+        match suspended {
+            true => format!("{account} is issued no more tokens; those that it has are good until they expire"),
+            false => format!("{account} is issued tokens again"),
+        }
+    }
+}
+
+impl Report {
+    fn to_text(&self) -> String {
+        let Self { from, device, to, name, messages } = self;
+        let mut text = format!("letter from {from} (device {device}) to {to}: the signature is right");
+        if let Some(name) = name {
+            text += &format!("\n    calls himself {}", one_line(name));
+        }
+        for Said { sent_at, body } in messages {
+            text += &match body {
+                Some(body) => format!("\n    {sent_at}  {}", block(body)),
+                None => format!("\n    {sent_at}  (needs a later release)"),
+            };
+        }
+        text
+    }
+}
+
 fn until(expires: Option<&str>) -> String {
     expires.map_or_else(|| "for good".to_owned(), |day| format!("until {day}"))
 }
@@ -202,6 +319,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn value(column: &str, value: Option<Datum>) -> Line {
+        Line::Value(PublishedValue { table: "t".into(), column: column.into(), value, meaning: "m".into() })
+    }
 
     fn lines() -> Vec<Line> {
         let day = || "2026-12-22".to_owned();
@@ -215,6 +336,8 @@ mod tests {
                 channels: 4,
                 entries: 5,
                 bodies: 6,
+                tokens_issued: 40,
+                tokens_spent: 1,
                 circuits: Some(OpenCircuits { account: 7, visitor: 8, channel: 9 }),
             }),
             Line::View(View::Account(Account {
@@ -233,6 +356,17 @@ mod tests {
                 epoch: 2,
                 entries: vec![entry(1, None), entry(2, Some(256))],
             })),
+            value("inbox_seq", Some(Datum::Number(2))),
+            value("account", Some(Datum::Hex("0b".into()))),
+            value("visit", None),
+            Line::Suspended(Suspended { account: "0b".into(), suspended: true }),
+            Line::Report(Report {
+                from: "0b".into(),
+                device: 1,
+                to: "0d".into(),
+                name: Some("bo".into()),
+                messages: vec![Said { sent_at: "2026-11-22T09:58:42.045Z".into(), body: Some("hi".into()) }],
+            }),
         ]
     }
 
@@ -241,12 +375,18 @@ mod tests {
         let expected = [
             json!({"invite": "aaa-bbb", "uses": 1, "expires": "2026-12-22"}),
             json!({"accounts": 1, "key_packages": 2, "inbox_entries": 3, "channels": 4, "entries": 5, "bodies": 6,
-                "circuits": {"account": 7, "visitor": 8, "channel": 9}}),
+                "tokens_issued": 40, "tokens_spent": 1, "circuits": {"account": 7, "visitor": 8, "channel": 9}}),
             json!({"plane": "account", "account": "0b", "created": "2026-12-22", "last_seen": "2026-12-22",
                 "devices": 2, "key_packages": 1, "vault_bytes": 8192, "inbox": [{"bytes": 16384, "expires": "2026-12-22"}]}),
             json!({"plane": "channel", "channel": "0c", "generation": 1, "incarnation": 0, "epoch": 2, "entries": [
                 {"seq": 1, "kind": "message", "bytes": null, "expires": "2026-12-22"},
                 {"seq": 2, "kind": "message", "bytes": 256, "expires": "2026-12-22"}]}),
+            json!({"table": "t", "column": "inbox_seq", "value": 2, "meaning": "m"}),
+            json!({"table": "t", "column": "account", "value": "0b", "meaning": "m"}),
+            json!({"table": "t", "column": "visit", "value": null, "meaning": "m"}),
+            json!({"account": "0b", "suspended": true}),
+            json!({"from": "0b", "device": 1, "to": "0d", "name": "bo",
+                "messages": [{"sent_at": "2026-11-22T09:58:42.045Z", "body": "hi"}]}),
         ];
         for (line, expected) in lines().iter().zip(expected) {
             assert_eq!(serde_json::from_str::<serde_json::Value>(&line.to_json()).unwrap(), expected);

@@ -6,19 +6,23 @@
 mod desk;
 mod line;
 mod protocol;
+mod report;
 mod server;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{cell::Cell, io, path::PathBuf, time::Duration};
 
+use rand::rngs::StdRng;
 use tokio::{
     io::BufReader,
     net::UnixStream,
     time::{Instant, sleep},
 };
-use undertone_service::Registration;
+use undertone_service::{Issuer, Registration};
+use undertone_wire::AccountId;
 
 pub use self::{
     desk::Desk,
+    line::{Datum, PublishedValue},
     server::{listen, serve},
 };
 use self::{
@@ -65,26 +69,82 @@ enum Action {
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(protocol::LIMIT_MAX)))]
         limit: u32,
     },
+    /// Print every value that the service keeps of an account, and what it means
+    Publish {
+        /// The account's id
+        #[arg(value_parser = account)]
+        account: AccountId,
+    },
+    /// Have an account issued no more tokens: it reaches no more strangers, and keeps its chats
+    Suspend {
+        /// The account's id
+        #[arg(value_parser = account)]
+        account: AccountId,
+        /// Have it issued tokens again
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Check letters that their recipient has reported, and print who wrote them and what they say
+    CheckReport {
+        /// The file; `-` reads standard input
+        file: PathBuf,
+    },
+}
+
+fn account(text: &str) -> Result<AccountId, String> {
+    AccountId::from_hex(text).map_err(|_| "an account id has 32 characters from 0 to 9 and from a to f".to_owned())
 }
 
 /// Does what the operator asks for.
 pub async fn run(args: Args, json: bool) -> Result<(), Failure> {
     let folder = DataFolder::new(args.data);
+    let print = |line: &Line| output::print(&if json { line.to_json() } else { line.to_text() });
+    if let Action::CheckReport { file } = &args.action {
+        return report::check(file)?.into_iter().map(Line::Report).try_for_each(|line| print(&line));
+    }
     folder.must_be_service()?;
-    let ask = match args.action {
+    let question = match args.action {
         Action::Invite { uses, days } => Ask::Invite { uses, days },
         Action::Stats => Ask::Stats,
         Action::View { limit } => Ask::View { limit },
+        Action::Suspend { account, undo } => Ask::Suspend { account: account.to_hex(), suspended: !undo },
+        Action::Publish { account } => return publish(&folder, account, print).await,
+        Action::CheckReport { .. } => return Ok(()),
     };
-    let print = |line: &Line| output::print(&if json { line.to_json() } else { line.to_text() });
+    ask(&folder, &question, print).await
+}
+
+/// Asks for page after page, until there is no more.
+async fn publish(
+    folder: &DataFolder,
+    account: AccountId,
+    print: impl Fn(&Line) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut known = 0;
+    loop {
+        let printed = Cell::new(0);
+        let counting = |line: &Line| {
+            printed.set(printed.get() + 1);
+            print(line)
+        };
+        ask(folder, &Ask::Publish { account: account.to_hex(), known }, counting).await?;
+        if printed.get() == 0 {
+            return Ok(());
+        }
+        known += printed.get();
+    }
+}
+
+/// Asks whoever owns the folder, or, where nobody does, its files.
+async fn ask(folder: &DataFolder, ask: &Ask, print: impl Fn(&Line) -> Result<(), Failure>) -> Result<(), Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Ok(stream) = UnixStream::connect(folder.socket()).await {
             return ask_service(stream, ask, print).await;
         }
         if let Some(lock) = folder.lock()? {
-            let lines = answer_ourselves(lock.folder(), &ask).await?;
-            return lines.iter().try_for_each(print);
+            let lines = answer_ourselves(lock.folder(), ask).await?;
+            return lines.iter().try_for_each(&print);
         }
         if Instant::now() >= deadline {
             let message = "another process holds the data folder and does not answer: is a service stuck there?";
@@ -97,7 +157,7 @@ pub async fn run(args: Args, json: bool) -> Result<(), Failure> {
 /// Asks the running service.
 async fn ask_service(
     stream: UnixStream,
-    ask: Ask,
+    ask: &Ask,
     print: impl Fn(&Line) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let lost = |_: io::Error| {
@@ -124,9 +184,10 @@ async fn ask_service(
 
 /// Answers in the service's place, from its files.
 async fn answer_ourselves(folder: &DataFolder, ask: &Ask) -> anyhow::Result<Vec<Line>> {
-    let keys = Keys::load(&folder.keys())?;
-    // Nobody registers here; what stands in the files does not depend on it.
-    let planes = Planes::open(folder, Registration::Invite, keys.head).await?;
+    let keys = Keys::load(folder, &mut rand::rng())?;
+    let issuer = Issuer::new(keys.issuing, rand::make_rng::<StdRng>());
+    // Nobody registers here, and no token is issued; what stands in the files does not depend on it.
+    let planes = Planes::open(folder, Registration::Invite, keys.head, issuer).await?;
     let answer = Desk::new(planes.clone(), None).answer(ask).await;
     planes.close().await;
     answer.map_err(anyhow::Error::msg)

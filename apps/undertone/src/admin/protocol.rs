@@ -1,7 +1,7 @@
 //! What an operator's process and the service say to each other: JSON, one object a line, one question a connection.
 //!
 //! ```text
-//! operator: {"version":1,"ask":{"invite":{"uses":1,"days":7}}}     or "stats", {"view":{"limit":100}}
+//! operator: {"version":1,"ask":{"invite":{"uses":1,"days":7}}}     or "stats", {"view":{"limit":100}}, …
 //! service:  {"line":…}                                             any number of times
 //!           "done"                                                 or {"failed":"why, and what to do"}
 //! ```
@@ -11,6 +11,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use undertone_wire::AccountId;
 
 use super::line::Line;
 
@@ -18,8 +19,8 @@ use super::line::Line;
 const VERSION: u32 = 1;
 /// A question: a few numbers.
 pub const REQUEST_BYTES_MAX: usize = 4 << 10;
-/// A line of an answer: a channel with [`LIMIT_MAX`] entries of some 80 bytes.
-pub const REPLY_BYTES_MAX: usize = 256 << 10;
+/// A line of an answer: a vault in hexadecimal, or a channel with [`LIMIT_MAX`] entries of some 80 bytes.
+pub const REPLY_BYTES_MAX: usize = 512 << 10;
 
 /// Accounts that one invite can be good for.
 pub const USES_MAX: u32 = 10_000;
@@ -53,6 +54,20 @@ pub enum Ask {
         /// Of each thing at most so many.
         limit: u32,
     },
+    /// All that is kept of an account, a page at a time.
+    Publish {
+        /// Its id in hexadecimal.
+        account: String,
+        /// Values that are known already.
+        known: u32,
+    },
+    /// Whether tokens are issued to an account.
+    Suspend {
+        /// Its id in hexadecimal.
+        account: String,
+        /// No more, or again.
+        suspended: bool,
+    },
 }
 
 /// What the service says.
@@ -69,8 +84,8 @@ pub enum Reply {
 
 impl Request {
     /// Of this version.
-    pub fn new(ask: Ask) -> Self {
-        // An enum of numbers always has a JSON form.
+    pub fn new(ask: &Ask) -> Self {
+        // An enum of numbers and texts always has a JSON form.
         Self { version: VERSION, ask: serde_json::to_value(ask).unwrap_or_default() }
     }
 
@@ -99,6 +114,9 @@ impl Ask {
         match self {
             Self::Invite { uses, days } => within("uses", *uses, USES_MAX).and(within("days", *days, DAYS_MAX)),
             Self::View { limit } => within("limit", *limit, LIMIT_MAX),
+            Self::Publish { account, .. } | Self::Suspend { account, .. } => {
+                AccountId::from_hex(account).map(drop).map_err(|_| "account is an id in hexadecimal".to_owned())
+            }
             Self::Stats => Ok(()),
         }
     }
@@ -149,6 +167,8 @@ mod tests {
             ("[[[[[[[[", "no question"),
             (r#"{"version":2,"ask":{"publish":{}}}"#, "version 2"),
             (r#"{"version":1,"ask":"publish"}"#, "does not know"),
+            (r#"{"version":1,"ask":{"publish":{"account":"ab","known":0}}}"#, "hexadecimal"),
+            (r#"{"version":1,"ask":{"suspend":{"account":"","suspended":true}}}"#, "hexadecimal"),
             (r#"{"version":1,"ask":{"invite":{"uses":1}}}"#, "does not know"),
             (r#"{"version":1,"ask":{"invite":{"uses":1,"days":1,"for":"bo"}}}"#, "does not know"),
             (r#"{"version":1,"ask":{"invite":{"uses":0,"days":1}}}"#, "from 1 to 10000"),
@@ -165,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_we_ask_is_understood() {
-        let line = serde_json::to_vec(&Request::new(Ask::Invite { uses: 1, days: 7 })).unwrap();
+        let line = serde_json::to_vec(&Request::new(&Ask::Invite { uses: 1, days: 7 })).unwrap();
         assert_eq!(line, br#"{"version":1,"ask":{"invite":{"days":7,"uses":1}}}"#);
         assert_eq!(Request::parse(&line), Ok(Ask::Invite { uses: 1, days: 7 }));
     }

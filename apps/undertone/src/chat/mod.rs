@@ -1,5 +1,6 @@
 //! The commands of people: from what was typed to what a home is asked.
 
+mod profile;
 mod register;
 mod stdin;
 
@@ -50,7 +51,18 @@ fn opening(options: &Options) -> Result<Opening, Failure> {
 
 async fn ask(session: &mut Session, chat: cli::Chat) -> Result<(), Failure> {
     let command = match chat {
-        cli::Chat::Whoami => Command::Whoami,
+        cli::Chat::Whoami { published: false } => Command::Whoami,
+        cli::Chat::Whoami { published: true } => Command::Published,
+        cli::Chat::Profile(profile) => profile::command(profile)?,
+        cli::Chat::Settings { setting: None } => Command::Settings { receipts: None, typing: None },
+        cli::Chat::Settings { setting: Some(cli::Setting::Receipts { state }) } => {
+            Command::Settings { receipts: Some(state == cli::OnOff::On), typing: None }
+        }
+        cli::Chat::Settings { setting: Some(cli::Setting::Typing { state }) } => {
+            Command::Settings { receipts: None, typing: Some(state == cli::OnOff::On) }
+        }
+        cli::Chat::Report { who } => Command::Report { who },
+        cli::Chat::Typing { who, over } => Command::Typing { who, over },
         cli::Chat::Device(cli::Device::Link { link: None }) => Command::Link,
         cli::Chat::Device(cli::Device::Link { link: Some(link) }) => Command::Join { link },
         cli::Chat::Device(cli::Device::List) => Command::Devices,

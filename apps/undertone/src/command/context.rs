@@ -42,10 +42,14 @@ impl Context {
         });
     }
 
+    /// Whether it is kept in step by now.
+    pub fn is_driven(&self) -> bool {
+        self.driver().is_some()
+    }
+
     /// Gives what waits to be sent a chance to go, where nobody else does. It is kept if it cannot.
     pub async fn deliver(&self) {
-        let is_driven = self.driver().is_some();
-        if !is_driven && self.engine.waits().unwrap_or(false) {
+        if !self.is_driven() && self.engine.waits().unwrap_or(false) {
             self.drive();
             let _ = tokio::time::timeout(DELIVER, self.engine.sync()).await;
         }

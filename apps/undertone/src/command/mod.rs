@@ -5,6 +5,7 @@
 
 mod context;
 mod devices;
+mod people;
 mod receive;
 mod showing;
 
@@ -13,6 +14,7 @@ use undertone_client::ClientError;
 use undertone_wire::{MessageId, limits::TEXT_BYTES_MAX};
 
 pub use context::Context;
+pub use people::Said;
 
 use crate::{
     failure::{Failure, Kind},
@@ -26,6 +28,34 @@ use crate::{
 pub enum Command {
     /// Who we are.
     Whoami,
+    /// What the service keeps of us.
+    Published,
+    /// What somebody says of himself.
+    Profile {
+        /// Who; none: ourselves.
+        who: Option<String>,
+    },
+    /// Says something else of ourselves.
+    SetProfile(Said),
+    /// Shows what is told without words, and changes what is not left out.
+    Settings {
+        /// Receipts.
+        receipts: Option<bool>,
+        /// That we write.
+        typing: Option<bool>,
+    },
+    /// Prints the letters of a stranger.
+    Report {
+        /// Whose.
+        who: String,
+    },
+    /// Tells somebody that we write.
+    Typing {
+        /// Whom.
+        who: String,
+        /// Or do not any more.
+        over: bool,
+    },
     /// Requests that wait.
     Requests,
     /// Accepts a request.
@@ -121,6 +151,9 @@ impl Command {
             Self::Link if printed <= 1 => AfterCut::Again { skip: 0 },
             Self::Accept { .. }
             | Self::Block { .. }
+            | Self::SetProfile(_)
+            | Self::Settings { .. }
+            | Self::Typing { .. }
             | Self::Remove { .. }
             | Self::Recover { .. }
             | Self::DeleteAccount { .. }
@@ -152,6 +185,9 @@ pub trait Sink: Send {
     /// Prints a line. When this succeeds, the line has left us for good: it was written and flushed.
     fn print(&mut self, line: &Line) -> impl Future<Output = Result<(), Failure>> + Send;
 
+    /// Whether the lines are for a program.
+    fn is_for_program(&self) -> bool;
+
     /// Tells a person something that is no result.
     fn note(&mut self, text: &str) -> impl Future<Output = Result<(), Failure>> + Send;
 
@@ -166,6 +202,14 @@ pub async fn execute(context: &Context, command: &Command, sink: &mut impl Sink)
         Command::Send { id, who, text } => return send(context, id, who, text, sink).await,
         Command::Receive(until) => return receive::receive(context, *until, sink).await,
         Command::Whoami => sink.print(&engine.whoami()?.into()).await?,
+        Command::Published => print_all(engine.published().await?.into_iter().map(Line::from), sink).await?,
+        Command::Profile { who } => people::profile(context, who.as_deref(), sink).await?,
+        Command::SetProfile(said) => people::set_profile(context, said, sink).await?,
+        Command::Settings { receipts, typing } => people::settings(context, *receipts, *typing, sink).await?,
+        Command::Report { who } => {
+            print_all(engine.reports(who)?.iter().map(|report| Line::report(report)), sink).await?
+        }
+        Command::Typing { who, over } => people::typing(context, who, !over, sink).await?,
         Command::Requests => print_all(engine.requests()?.into_iter().map(Line::from), sink).await?,
         Command::Accept { who } => sink.print(&Line::answered(engine.accept(who)?, Answer::Accepted)).await?,
         Command::Block { who } => sink.print(&Line::answered(engine.block(who)?, Answer::Blocked)).await?,

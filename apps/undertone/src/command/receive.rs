@@ -64,9 +64,16 @@ async fn follow(context: &Context, sink: &mut impl Sink) -> Result<(), Failure> 
     let mut synced = pin!(context.engine().sync());
     let mut done = false;
     let mut was_online = true;
+    let mut typings = context.engine().typings();
     loop {
         print_new(context, sink).await?;
         tokio::select! {
+            // Of the moment: for programs, which can take it back, and not for a page of text.
+            typing = typings.recv(), if sink.is_for_program() => match typing {
+                Ok(typing) => sink.print(&typing.into()).await?,
+                // Some were too many; the next ones come.
+                Err(_) => {}
+            },
             result = &mut synced, if !done => {
                 done = true;
                 let _ = tolerate_offline(result)?;

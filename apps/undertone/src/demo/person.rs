@@ -1,12 +1,16 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use super::process::{PATIENCE, Process, program};
+
+/// Between two looks at what is to come.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Somebody with a home: a process that listens, and short ones that act through it.
 pub struct Person {
@@ -93,6 +97,17 @@ impl Person {
         let new = self.heard.insert(text(&message, "id")?);
         ensure!(new, "{} was shown a message twice", self.name);
         Ok(message)
+    }
+
+    /// Waits until he knows what somebody says of himself.
+    pub async fn knows_about(&self, who: &str, about: &str) -> anyhow::Result<()> {
+        let known = async {
+            while text(&self.one(&["profile", who]).await?, "about")? != about {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(PATIENCE, known).await.with_context(|| format!("{} hears no news of {who}", self.name))?
     }
 
     /// Does a command that has to succeed and say one thing.

@@ -8,6 +8,7 @@ pub async fn tell(stage: &mut Stage) -> anyhow::Result<()> {
     begin(stage).await.context("at the beginning")?;
     first_contact(stage).await.context("at first contact")?;
     talk(stage).await.context("in the middle of a talk")?;
+    profile(stage).await.context("when Ana said something of herself")?;
     away(stage).await.context("when Bo was away")?;
     kill(stage).await.context("when the service was killed")?;
     compare(stage).await.context("when the histories were compared")
@@ -46,6 +47,16 @@ async fn talk(stage: &mut Stage) -> anyhow::Result<()> {
         stage.ana.hears(&id).await?;
     }
     stage.done("They talk, each message within moments")
+}
+
+async fn profile(stage: &mut Stage) -> anyhow::Result<()> {
+    let about = "I like being read by those whom I write to.";
+    stage.ana.one(&["profile", "--about", about]).await?;
+    stage.bo.knows_about(stage.ana.account(), about).await?;
+    let kept = stage.ana.all(&["whoami", "--published"]).await?;
+    let sealed = |kept: &&Value| kept.get("value").and_then(Value::as_str).is_some_and(|hex| hex.len() == 2 * 1_024);
+    ensure!(kept.iter().filter(sealed).count() == 1, "the service does not keep one profile of 1,024 bytes");
+    stage.done("Bo reads what Ana says of herself; to the service it is 1,024 bytes that it cannot open")
 }
 
 async fn away(stage: &mut Stage) -> anyhow::Result<()> {

@@ -236,6 +236,10 @@ impl Sink for Remote<'_> {
         printed
     }
 
+    fn is_for_program(&self) -> bool {
+        self.json
+    }
+
     async fn note(&mut self, text: &str) -> Result<(), Failure> {
         self.say(&FromHost::Note(text.to_owned())).await
     }

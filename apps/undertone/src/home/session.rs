@@ -162,6 +162,10 @@ impl Sink for Terminal {
         output::print(&line.render(self.json))
     }
 
+    fn is_for_program(&self) -> bool {
+        self.json
+    }
+
     async fn note(&mut self, text: &str) -> Result<(), Failure> {
         output::note(text);
         Ok(())

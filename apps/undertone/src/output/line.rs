@@ -4,9 +4,12 @@ use serde::{Serialize, Serializer};
 use undertone_client as client;
 use zeroize::Zeroizing;
 
+use crate::admin::PublishedValue;
+
 use super::{
     devices::{Code, Deleted, Device, Link, Linked, Removed},
     neutral::{block, one_line},
+    people::{Profile, Report, Settings, Told, Typing},
     time::{rfc3339, short},
 };
 
@@ -18,6 +21,18 @@ pub enum Line {
     Registered(Registered),
     /// `whoami`.
     Whoami(Whoami),
+    /// `whoami --published`.
+    Published(PublishedValue),
+    /// `profile`.
+    Profile(Profile),
+    /// `settings`.
+    Settings(Settings),
+    /// `report`.
+    Report(Report),
+    /// `typing`.
+    Told(Told),
+    /// `receive --follow`.
+    Typing(Typing),
     /// `send`.
     Sent(Sent),
     /// `receive`.
@@ -92,6 +107,10 @@ pub struct Entry {
     seq: Option<u64>,
     #[serde(skip_serializing_if = "is_not")]
     queued: bool,
+    #[serde(skip_serializing_if = "is_not")]
+    delivered: bool,
+    #[serde(skip_serializing_if = "is_not")]
+    read: bool,
 }
 
 /// What every message says.
@@ -169,7 +188,8 @@ impl Line {
 
     /// For `history`.
     pub fn entry(message: &client::Message) -> Self {
-        Self::Entry(Entry { message: message.into(), seq: message.seq, queued: message.queued })
+        let client::Message { seq, queued, delivered, read, .. } = *message;
+        Self::Entry(Entry { message: message.into(), seq, queued, delivered, read })
     }
 
     /// For `request accept` and `request block`.
@@ -196,15 +216,19 @@ impl Line {
         match self {
             Self::Registered(Registered { me, words }) => registered(me, words),
             Self::Whoami(me) => whoami(me),
+            Self::Published(value) => value.to_text(),
+            Self::Profile(profile) => profile.to_text(),
+            Self::Settings(settings) => settings.to_text(),
+            Self::Report(report) => report.to_text(),
+            Self::Told(told) => told.to_text(),
+            Self::Typing(typing) => typing.to_text(),
             Self::Sent(Sent { queued: true, .. }) => "kept, to be sent later".to_owned(),
             Self::Sent(_) => "sent".to_owned(),
             Self::Received(Received { message, request: false }) => message.to_text(),
             Self::Received(Received { message, request: true }) => {
                 format!("{}\n    {}", message.to_text(), how_to_answer(&message.from))
             }
-            Self::Entry(Entry { message, queued, .. }) => {
-                format!("{}{}", message.to_text(), if *queued { "    (not sent yet)" } else { "" })
-            }
+            Self::Entry(entry) => format!("{}{}", entry.message.to_text(), entry.how_far()),
             Self::Request(request) => format!(
                 "{} {}: {}\n    {}",
                 short(request.sent_at),
@@ -234,6 +258,18 @@ impl Line {
             Self::Removed(removed) => removed.to_text(),
             Self::Deleted(deleted) => deleted.to_text(),
             Self::Step(Step { done, .. }) => format!("✓ {done}"),
+        }
+    }
+}
+
+impl Entry {
+    /// How far it has come, if that is known.
+    const fn how_far(&self) -> &'static str {
+        match self {
+            Self { queued: true, .. } => "    (not sent yet)",
+            Self { read: true, .. } => "    (read)",
+            Self { delivered: true, .. } => "    (delivered)",
+            _ => "",
         }
     }
 }
@@ -382,7 +418,8 @@ mod tests {
         assert_eq!(json(Line::Received(Received { message: message(Some("hi")), request: false })), fields);
         let line = json(Line::Received(Received { message: message(Some("hi")), request: true }));
         assert_eq!(line["request"], json!(true));
-        let line = json(Line::Entry(Entry { message: message(None), seq: None, queued: true }));
+        let line =
+            json(Line::Entry(Entry { message: message(None), seq: None, queued: true, delivered: false, read: false }));
         assert_eq!(line["body"], json!(null));
         assert_eq!((&line["unsupported"], &line["seq"], &line["queued"]), (&json!(true), &json!(null), &json!(true)));
         let line = json(Line::Sent(Sent { id: "1".into(), chat: "2".into(), seq: Some(7), queued: false }));
@@ -395,7 +432,9 @@ mod tests {
         let text = line.render(false);
         assert!(text.starts_with("2026-11-22 09:58:42Z Bo␛: a\n    b␛[0m\n    a request:"), "{text}");
         assert!(
-            Line::Entry(Entry { message: message(None), seq: None, queued: false }).render(false).contains("update")
+            Line::Entry(Entry { message: message(None), seq: None, queued: false, delivered: false, read: false })
+                .render(false)
+                .contains("update")
         );
     }
 }

@@ -3,12 +3,14 @@
 mod devices;
 mod line;
 mod neutral;
+mod people;
 mod time;
 
 use std::io::{self, Write as _};
 
 pub use line::{Answer, Line};
-pub use neutral::one_line;
+pub use neutral::{block, one_line};
+pub use time::rfc3339;
 
 use crate::failure::Failure;
 

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -32,7 +32,7 @@ use crate::clock::now;
 /// What every circuit needs.
 pub struct Circuits {
     keys: ServiceKeys,
-    hello: ServerHello,
+    hello: RwLock<Arc<ServerHello>>,
     planes: Planes,
     account: Counter,
     visitor: Counter,
@@ -52,10 +52,15 @@ pub struct OpenCircuits {
 
 impl Circuits {
     /// None yet.
-    pub fn new(keys: ServiceKeys, planes: Planes) -> Self {
-        let hello = ServerHello { parameters: planes.channels.parameters(), ..ServerHello::default() };
+    pub fn new(keys: ServiceKeys, planes: Planes, hello: ServerHello) -> Self {
+        let hello = RwLock::new(Arc::new(hello));
         let [account, visitor, channel] = ["account", "visitor", "channel"].map(Counter::new);
         Self { keys, hello, planes, account, visitor, channel }
+    }
+
+    /// What circuits are told from now on, first of all.
+    pub fn show(&self, hello: ServerHello) {
+        *self.hello.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(hello);
     }
 
     /// How many are open now.
@@ -90,8 +95,9 @@ impl Circuits {
         draining: watch::Receiver<bool>,
     ) -> Option<Accepted> {
         let mut rng = rand::make_rng::<StdRng>();
+        let hello = self.hello.read().unwrap_or_else(PoisonError::into_inner).clone();
         let accepted = tokio::select! {
-            accepted = accept(tunnel, &self.keys, &self.hello, &mut rng) => accepted,
+            accepted = accept(tunnel, &self.keys, &hello, &mut rng) => accepted,
             // A client that has no circuit yet is promised nothing.
             () = going_away(draining) => return None,
         };
@@ -179,7 +185,7 @@ mod tests {
     use std::net::IpAddr;
 
     use undertone_circuit::{CallError, Circuit, MemoryDialer, MemoryListener, memory};
-    use undertone_service::Registration;
+    use undertone_service::{Issuer, Registration};
     use undertone_wire::{
         account::Account,
         circuit::Code,
@@ -188,7 +194,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::serve::{DataFolder, Keys, gate::Gate};
+    use crate::serve::{DataFolder, Keys, gate::Gate, parameters};
 
     struct Fixture {
         _data: tempfile::TempDir,
@@ -203,10 +209,12 @@ mod tests {
         async fn new() -> Self {
             let data = tempfile::tempdir().unwrap();
             let folder = DataFolder::new(data.path().to_owned());
-            let Keys { circuit, head } = Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
-            let planes = Planes::open(&folder, Registration::Open, head).await.unwrap();
+            let Keys { circuit, head, issuing } = Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
+            let issuer = Issuer::new(issuing, rand::make_rng::<StdRng>());
+            let planes = Planes::open(&folder, Registration::Open, head, issuer).await.unwrap();
+            let hello = parameters::hello(&folder, &planes, now()).ok().unwrap();
             let (dialer, listener) = memory(64 << 10);
-            let circuits = Arc::new(Circuits::new(circuit, planes));
+            let circuits = Arc::new(Circuits::new(circuit, planes, hello));
             Self {
                 _data: data,
                 circuits,
@@ -243,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn visitors_have_an_allowance_by_where_they_come_from() {
         let mut service = Fixture::new().await;
-        let fetch = || FetchContactRequest { account: vec![1; 16].into() };
+        let fetch = || FetchContactRequest { account: vec![1; 16].into(), ..FetchContactRequest::default() };
         let mut visits = 0;
         let refused = loop {
             let reply = service.circuit::<Visitor>([192, 0, 2, 1]).await.visit(fetch()).await;

@@ -1,9 +1,9 @@
 //! The service's data folder: what stands where, and who owns it.
 
 use std::{
-    fs::{self, File, TryLockError},
-    io,
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -12,6 +12,7 @@ use crate::failure::{Failure, Kind};
 const KEYS: &str = "service.keys";
 const ACCOUNTS: &str = "accounts.db";
 const CHANNELS: &str = "channels.db";
+const PARAMETERS: &str = "service.parameters";
 const SOCKET: &str = "admin.sock";
 const OTHERS: u32 = 0o077;
 
@@ -41,6 +42,11 @@ impl DataFolder {
         self.0.join(KEYS)
     }
 
+    /// The last list of public parameters.
+    pub fn parameters(&self) -> PathBuf {
+        self.0.join(PARAMETERS)
+    }
+
     /// The account plane.
     pub fn accounts(&self) -> PathBuf {
         self.0.join(ACCOUNTS)
@@ -54,6 +60,22 @@ impl DataFolder {
     /// The operator's socket.
     pub fn socket(&self) -> PathBuf {
         self.0.join(SOCKET)
+    }
+
+    /// Writes a file of the service so that after a crash there is either this one or the one before. It is readable to
+    /// its owner alone.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let unfinished = path.with_added_extension("new");
+        // What an earlier try has left behind is nobody's.
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)?;
+        File::open(self.path())?.sync_all()
     }
 
     /// Takes the socket away, so that nobody knocks in vain.
@@ -114,9 +136,9 @@ impl DataFolder {
     fn holds_other_things(&self) -> io::Result<bool> {
         for entry in fs::read_dir(&self.0)? {
             let name = entry?.file_name();
-            let ours = name
-                .to_str()
-                .is_some_and(|name| [KEYS, ACCOUNTS, CHANNELS, SOCKET].iter().any(|file| name.starts_with(file)));
+            let ours = name.to_str().is_some_and(|name| {
+                [KEYS, PARAMETERS, ACCOUNTS, CHANNELS, SOCKET].iter().any(|file| name.starts_with(file))
+            });
             if !ours {
                 return Ok(true);
             }

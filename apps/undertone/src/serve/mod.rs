@@ -11,6 +11,7 @@
 //!
 //! ```text
 //!   service.keys             what the link pins; without it no client comes back         keys.rs
+//!   service.parameters       which list of public parameters was shown last              parameters.rs
 //!   accounts.db, channels.db the two planes, one file each                               planes.rs
 //!   admin.sock               the operator's way in while the service runs                ../admin/
 //! ```
@@ -22,15 +23,20 @@ mod gate;
 mod keys;
 mod limits;
 mod listener;
+mod parameters;
 mod planes;
 
 use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc};
 
 use anyhow::Context as _;
+use rand::rngs::StdRng;
 use rustix::fs::Mode;
 use tokio::{net::TcpListener, sync::watch};
-use undertone_service::Registration;
-use undertone_wire::link::{Link, Pin, Scheme};
+use undertone_service::{Issuer, Registration};
+use undertone_wire::{
+    limits::TOKEN_BATCHES_A_WEEK,
+    link::{Link, Pin, Scheme},
+};
 
 use self::listener::Listener;
 pub use self::{
@@ -41,6 +47,7 @@ pub use self::{
 };
 use crate::{
     admin,
+    clock::now,
     failure::{Failure, Kind},
     output, signals,
 };
@@ -57,6 +64,9 @@ pub struct Args {
     /// Who may make an account
     #[arg(long, value_enum, default_value_t = Registering::Invite)]
     registration: Registering,
+    /// How many batches of tokens an account may have in a week
+    #[arg(long, value_name = "N", default_value_t = TOKEN_BATCHES_A_WEEK)]
+    token_batches: u32,
     /// Name under which clients reach this machine, for the link
     #[arg(long, value_name = "NAME", value_parser = domain)]
     domain: Option<String>,
@@ -77,9 +87,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let lock = DataFolder::new(args.data).own()?;
     let folder = lock.folder();
-    let Keys { circuit: keys, head } = Keys::load_or_create(folder, &mut rand::rng())?;
+    let Keys { circuit: keys, head, issuing } = Keys::load_or_create(folder, &mut rand::rng())?;
     let pin = keys.pin();
-    let planes = Planes::open(folder, args.registration.into(), head).await?;
+    let issuer = Issuer::new(issuing, rand::make_rng::<StdRng>()).with_budget(args.token_batches);
+    let planes = Planes::open(folder, args.registration.into(), head, issuer).await?;
+    let hello = parameters::hello(folder, &planes, now())?;
 
     let tcp = TcpListener::bind(args.listen).await.with_context(|| {
         format!("{} cannot be listened on: choose another address or port with --listen", args.listen)
@@ -87,17 +99,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let link = link(tcp.local_addr()?, args.domain, pin)?;
     let admin = admin::listen(folder)?;
 
-    let circuits = Arc::new(Circuits::new(keys, planes.clone()));
+    let circuits = Arc::new(Circuits::new(keys, planes.clone(), hello));
     let desk = admin::Desk::new(planes.clone(), Some(circuits.clone()));
     let (drain, draining) = watch::channel(false);
     let work = async {
         tokio::join!(
-            Listener::new(tcp, circuits).run(draining.clone()),
+            Listener::new(tcp, circuits.clone()).run(draining.clone()),
             admin::serve(admin, desk, draining.clone()),
             expiry::run(&planes, draining.clone()),
+            parameters::run(folder, &planes, &circuits, draining.clone()),
         )
     };
     until_ended(work, &drain, &link.to_text()).await?;
+    drop(circuits);
     planes.close().await;
     lock.folder().remove_socket();
     Ok(())

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::task::spawn_blocking;
 use undertone_credentials::HeadKey;
-use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey};
+use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey};
 use undertone_store::sqlite::{SqliteAccounts, SqliteChannels};
 
 use super::DataFolder;
@@ -19,15 +19,21 @@ pub struct Planes {
 
 impl Planes {
     /// Opens both files, or creates them. The caller owns the folder.
-    pub async fn open(folder: &DataFolder, registration: Registration, head: HeadKey) -> anyhow::Result<Self> {
+    pub async fn open(
+        folder: &DataFolder,
+        registration: Registration,
+        head: HeadKey,
+        issuer: Issuer,
+    ) -> anyhow::Result<Self> {
         let (accounts, channels) = (folder.accounts(), folder.channels());
+        let issuer = Arc::new(issuer);
         let tickets = TicketKey::generate(&mut rand::rng());
         spawn_blocking(move || {
             let accounts = SqliteAccounts::open(&accounts).with_context(|| accounts.display().to_string())?;
             let channels = SqliteChannels::open(&channels).with_context(|| channels.display().to_string())?;
             Ok(Self {
-                accounts: Arc::new(AccountPlane::new(accounts, registration)),
-                channels: Arc::new(ChannelPlane::new(channels, head, tickets)),
+                accounts: Arc::new(AccountPlane::new(accounts, registration, issuer.clone())),
+                channels: Arc::new(ChannelPlane::new(channels, head, tickets, issuer)),
             })
         })
         .await?

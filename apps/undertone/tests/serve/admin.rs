@@ -34,7 +34,7 @@ async fn answers(data: &Path, circuits: Value) {
 
     let stats = admin(data, &["--json", "stats"]).await.json();
     let expected = json!({"accounts": 0, "key_packages": 0, "inbox_entries": 0, "channels": 1, "entries": 0,
-        "bodies": 0, "circuits": circuits});
+        "bodies": 0, "tokens_issued": 0, "tokens_spent": 0, "circuits": circuits});
     assert_eq!(stats, expected);
     assert!(admin(data, &["stats"]).await.stdout.starts_with("accounts"));
 
@@ -43,6 +43,31 @@ async fn answers(data: &Path, circuits: Value) {
         "entries": []});
     assert_eq!(view, [channel]);
     assert!(admin(data, &["view"]).await.stdout.starts_with("channel c0c0"));
+}
+
+/// An operator who types an id that nobody has, and one who has been handed nonsense.
+#[tokio::test]
+async fn of_nobody_there_is_nothing_to_publish() {
+    let data = Data::new();
+    let service = Service::start(&data).await;
+    let nobody = "0b".repeat(16);
+    let ask = async || {
+        for arguments in [&["publish", &nobody][..], &["suspend", &nobody], &["suspend", &nobody, "--undo"]] {
+            let refused = admin(&data.path, arguments).await;
+            assert!(refused.code == Some(1) && refused.stderr.contains("no account"), "{}", refused.stderr);
+        }
+    };
+    ask().await;
+    service.terminate().await;
+    ask().await;
+    let file = data.path.join("service.keys");
+    let refused = admin(&data.path, &["check-report", file.to_str().unwrap()]).await;
+    assert_eq!(refused.code, Some(1), "no text: {}", refused.stderr);
+    let file = data.path.with_extension("report");
+    std::fs::write(&file, "AAAA\n").unwrap();
+    let refused = admin(&data.path, &["check-report", file.to_str().unwrap()]).await;
+    assert!(refused.code == Some(4) && refused.stderr.contains("proves nothing"), "{}", refused.stderr);
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[tokio::test]
@@ -61,9 +86,16 @@ async fn what_cannot_be_asked_is_said() {
     let nowhere = admin(&data.path, &["stats"]).await;
     assert_eq!(nowhere.code, Some(1));
     assert!(nowhere.stderr.contains("undertone serve") && !data.path.exists(), "{}", nowhere.stderr);
-    for arguments in
-        [&[][..], &["publish"], &["invite", "--uses", "0"], &["invite", "--days", "366"], &["view", "--limit", "-1"]]
-    {
+    for arguments in [
+        &[][..],
+        &["publish"],
+        &["publish", "bo"],
+        &["suspend"],
+        &["check-report"],
+        &["invite", "--uses", "0"],
+        &["invite", "--days", "366"],
+        &["view", "--limit", "-1"],
+    ] {
         assert_eq!(admin(&data.path, arguments).await.code, Some(2), "{arguments:?}");
     }
 }

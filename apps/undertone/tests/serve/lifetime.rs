@@ -23,7 +23,11 @@ async fn a_service_keeps_its_files_to_itself_and_leaves_them_whole() {
     service.terminate().await;
     let mut left: Vec<_> = fs::read_dir(&data.path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["accounts.db", "channels.db", "service.keys"], "a log was left, or the socket");
+    assert_eq!(
+        left,
+        ["accounts.db", "channels.db", "service.keys", "service.parameters"],
+        "a log was left, or the socket"
+    );
 }
 
 #[tokio::test]

@@ -14,10 +14,12 @@ use tokio::{
     process::{Child, ChildStderr, ChildStdout, Command},
 };
 use undertone_circuit::{CallError, Circuit, ConnectError, TcpDialer};
-use undertone_credentials::{ReadKey, WriteKey};
+use undertone_client::{Clock as _, SystemClock};
+use undertone_credentials::{IssuingKey, ReadKey, Wish, WriteKey};
 use undertone_wire::{
     circuit::Code,
     link::Link,
+    objects::{Purpose, Token},
     rpc::Service as Kind,
     visitor::{CreateChannelRequest, Visitor},
 };
@@ -57,6 +59,7 @@ pub struct Service {
     stderr: ChildStderr,
     pub text: String,
     pub link: Link,
+    data: PathBuf,
 }
 
 impl Service {
@@ -77,7 +80,8 @@ impl Service {
             soon(stderr.read_to_string(&mut said)).await.unwrap();
             panic!("not ready: {line}{said}");
         };
-        Self { link: Link::parse(text).unwrap(), text: text.to_owned(), child, stdout, stderr }
+        let (link, data) = (Link::parse(text).unwrap(), data.path.clone());
+        Self { link, text: text.to_owned(), child, stdout, stderr, data }
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -114,14 +118,27 @@ impl Service {
         Circuit::connect(&TcpDialer::new(self.endpoint()), &self.link.pin, None, &mut rng).await
     }
 
-    /// Has a channel made; None: so it is.
+    /// Has a channel made, and pays for it; None: so it is.
     pub async fn create_channel(&self, request: &CreateChannelRequest) -> Option<Code> {
         let circuit = soon(self.connect::<Visitor>()).await.unwrap();
-        match soon(circuit.visit(request.clone())).await {
+        let tokens = vec![self.token(Purpose::Channel)];
+        match soon(circuit.visit(CreateChannelRequest { tokens, ..request.clone() })).await {
             Ok(_) => None,
             Err(CallError::Refused(fault)) => Some(fault.code()),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// What an account would be issued, made with the service's own key: it stands in its file behind magic, version,
+    /// circuit keys and head key.
+    fn token(&self, purpose: Purpose) -> Token {
+        let keys = std::fs::read(self.data.join("service.keys")).unwrap();
+        let seed = keys[8 + 1 + 97 + 32..][..32].try_into().unwrap();
+        let mut rng = rand::make_rng::<StdRng>();
+        let wish = Wish::new(purpose, SystemClock.now().day().week(), 1, &mut rng).unwrap();
+        let key = IssuingKey::from_seed(&seed).key(purpose, wish.week());
+        let issued = key.issue(&wish.blinded(), &mut rng).unwrap();
+        Token::from(&wish.finish(&key.public(), &issued.evaluated, &issued.proof).unwrap()[0])
     }
 
     /// It serves whoever comes.
@@ -137,6 +154,7 @@ pub fn channel(id: [u8; 16]) -> CreateChannelRequest {
         channel: id.to_vec().into(),
         read_key: ReadKey::generate(&mut rng).public().as_bytes().to_vec().into(),
         write_key: WriteKey::generate(&mut rng).public().as_bytes().to_vec().into(),
+        ..CreateChannelRequest::default()
     }
 }
 

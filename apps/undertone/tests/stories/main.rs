@@ -24,6 +24,7 @@ mod former_releases;
 mod kills;
 mod knowledge;
 mod offline;
+mod people;
 mod registration;
 mod sharing;
 mod text;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use undertone_store::{COLUMNS, Columns};
+
 use crate::house::{document, files, kept, parts, quoted, root, rows, sources};
 
 #[test]
@@ -117,6 +119,27 @@ fn every_stored_column_is_documented() {
     let differing = stored.symmetric_difference(&documented);
     let broken: Vec<_> = differing.map(|(table, column)| format!("{table}.{column}")).collect();
     kept("docs/threat-model.md lists exactly what the service stores (crates/store/src/sqlite).", &broken);
+}
+
+/// What a column means is said once, in the store, and shown in both places.
+#[test]
+fn columns_mean_in_the_document_what_they_mean_in_the_program() {
+    let text = document("docs/threat-model.md");
+    let documented: Vec<_> = text
+        .lines()
+        .filter(|line| {
+            line.starts_with("| accounts | `") || line.starts_with("| channels | `") || line.starts_with("| both | `")
+        })
+        .collect();
+    let known: Vec<_> = COLUMNS
+        .iter()
+        .map(|Columns { file, table, columns, meaning }| {
+            format!("| {file} | `{table}` | `{}` | {meaning} |", columns.join("`, `"))
+        })
+        .collect();
+    let broken: Vec<_> = known.iter().filter(|line| !documented.contains(&line.as_str())).cloned().collect();
+    kept("docs/threat-model.md has a line for each of `undertone_store::COLUMNS`.", &broken);
+    assert_eq!(documented.len(), known.len());
 }
 
 /// (table, column) of every `CREATE TABLE` in a source; a part of a name that is filled in at run time reads `DAY`.

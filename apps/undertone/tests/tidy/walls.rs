@@ -29,7 +29,11 @@ const OWNERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["undertone", "sim", "fuzz"], "the command line is the binaries'"),
     ("openmls", &["e2ee"], "MLS is hidden behind e2ee"),
     ("snow", &["circuit"], "the Noise session is hidden behind circuit"),
-    ("rusqlite", &["client", "store"], "SQL is hidden behind the storage traits and the client's database"),
+    (
+        "rusqlite",
+        &["client", "store", "sim"],
+        "SQL is hidden behind the storage traits and the client's database; sim reads files as a thief does",
+    ),
 ];
 
 /// What a service must not be able to do, however it is changed: nothing that decrypts is linked into it.

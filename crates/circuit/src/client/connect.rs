@@ -83,6 +83,8 @@ pub(super) async fn connect(
     let mut link = Link::new(tunnel, established.session);
     let hello = greet(&mut link, hello).await?;
     let parameters = hello.parameters.clone().ok_or(ConnectError::Protocol)?;
+    // A service that does not sign them yet is of a release that we cannot talk to any more.
+    let signed_parameters = hello.signed_parameters.clone().ok_or(ConnectError::UpdateNeeded)?;
     let (commands, taken) = mpsc::unbounded_channel();
     let (ended, ending) = watch::channel(None);
     tokio::spawn(Driver::new(link, taken, ended).run());
@@ -95,6 +97,7 @@ pub(super) async fn connect(
         service_keys,
         hello,
         parameters,
+        signed_parameters,
     }))
 }
 

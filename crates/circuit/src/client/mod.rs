@@ -15,7 +15,7 @@ use undertone_wire::{
     HandshakeHash,
     account::Account,
     channel::Channel,
-    circuit::{HelloReply, Parameters},
+    circuit::{HelloReply, Parameters, SignedParameters},
     rpc::{Call, Service, Subscribe},
     visitor::Visitor,
 };
@@ -82,6 +82,7 @@ struct Shared {
     service_keys: ServicePublicKeys,
     hello: HelloReply,
     parameters: Parameters,
+    signed_parameters: SignedParameters,
 }
 
 /// Kinds of circuits that carry more than one request.
@@ -142,7 +143,12 @@ impl<S: Service> Circuit<S> {
         self.shared.handshake_hash
     }
 
-    /// The public parameters that the service showed here.
+    /// The public parameters that the service showed here, as it signed them: nothing of them was checked.
+    pub fn signed_parameters(&self) -> &SignedParameters {
+        &self.shared.signed_parameters
+    }
+
+    /// Those of them that release 0.1 knew, as they stand beside.
     pub fn parameters(&self) -> &Parameters {
         &self.shared.parameters
     }

@@ -107,7 +107,7 @@ async fn other_versions_and_kinds_are_told_to_update() {
     }
     // Both ranges open to the future: today's version is spoken.
     let (mut link, _served, _) = stranger().await;
-    link.queue(0, frame::Kind::Hello(Hello { protocol_max: 9, features: vec![3, 900], ..hello(Kind::Channel) }));
+    link.queue(0, frame::Kind::Hello(Hello { protocol_max: 9, features: vec![899, 900], ..hello(Kind::Channel) }));
     let Ok(Some(Frame { kind: Some(frame::Kind::HelloReply(reply)), .. })) = link.receive().await else { panic!() };
     assert!(reply.protocol == 1 && reply.features.is_empty());
 }

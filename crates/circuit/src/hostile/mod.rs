@@ -25,7 +25,9 @@ use tokio::{
 use undertone_wire::{
     Now,
     channel::{Channel, FollowRequest, LogPush, OpenRequest},
-    circuit::{Code, Fault, Frame, GoAway, Hello, HelloReply, Kind, Leaving, Parameters, Request, frame},
+    circuit::{
+        Code, Fault, Frame, GoAway, Hello, HelloReply, Kind, Leaving, Parameters, Request, SignedParameters, frame,
+    },
     frame::{encode, padded_hello},
     limits,
     rpc::{Answer, Dispatch, Encoded, OpenPushes, Pushes, Service},

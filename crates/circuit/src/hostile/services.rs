@@ -13,7 +13,15 @@ async fn impostor() -> (Link, Circuit<Channel>) {
         let mut link = Link::new(Box::new(tunnel), established.session);
         assert!(matches!(link.receive().await.unwrap().unwrap().kind, Some(frame::Kind::Hello(_))));
         let parameters = Some(Parameters::default());
-        link.queue(0, frame::Kind::HelloReply(HelloReply { protocol: 1, parameters, ..HelloReply::default() }));
+        link.queue(
+            0,
+            frame::Kind::HelloReply(HelloReply {
+                protocol: 1,
+                parameters,
+                signed_parameters: Some(SignedParameters::default()),
+                ..HelloReply::default()
+            }),
+        );
         link.flush().await.unwrap();
         link.open();
         link
@@ -110,6 +118,15 @@ async fn a_service_that_goes_away_at_hello_refuses() {
         (frame::Kind::Ping(1), ConnectError::Protocol),
         (frame::Kind::HelloReply(HelloReply { protocol: 2, ..HelloReply::default() }), ConnectError::Protocol),
         (frame::Kind::HelloReply(HelloReply { protocol: 1, ..HelloReply::default() }), ConnectError::Protocol),
+        // Of release 0.1, which signed no parameters.
+        (
+            frame::Kind::HelloReply(HelloReply {
+                protocol: 1,
+                parameters: Some(Parameters::default()),
+                ..HelloReply::default()
+            }),
+            ConnectError::UpdateNeeded,
+        ),
     ] {
         let (dialer, mut listener) = memory(64 << 10);
         let far = tokio::spawn(async move {

@@ -8,7 +8,7 @@ use undertone_wire::{
     HandshakeHash,
     account::Account,
     channel::Channel,
-    circuit::{Code, Hello, HelloReply, Kind, Leaving, Parameters, frame},
+    circuit::{Code, Hello, HelloReply, Kind, Leaving, Parameters, SignedParameters, frame},
     ladder, limits,
     visitor::Visitor,
 };
@@ -24,6 +24,8 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct ServerHello {
     /// Its public parameters.
+    pub signed_parameters: SignedParameters,
+    /// What clients of release 0.1 know of these.
     pub parameters: Parameters,
     /// Below this protocol version it will refuse from `floor_day` on.
     pub protocol_floor_next: u32,
@@ -142,6 +144,7 @@ fn reply(hello: &Hello, ours: &ServerHello) -> Option<HelloReply> {
         protocol_floor_next: ours.protocol_floor_next,
         floor_day: ours.floor_day,
         parameters: Some(ours.parameters.clone()),
+        signed_parameters: Some(ours.signed_parameters.clone()),
     })
 }
 

@@ -17,7 +17,7 @@ use undertone_wire::{
     Now,
     account::*,
     channel::*,
-    circuit::{Code, Fault, Parameters},
+    circuit::{Code, Fault, Parameters, SignedParameters},
     rpc::{Encoded, Pushes, Service},
     visitor::*,
 };
@@ -108,6 +108,10 @@ impl ChannelHandler for Desk {
     async fn resume(&self, _: Now, _: ResumeRequest) -> Result<OpenReply, Fault> {
         Ok(OpenReply::default())
     }
+
+    async fn send_transient(&self, _: Now, _: SendTransientRequest) -> Result<SendTransientReply, Fault> {
+        Ok(SendTransientReply {})
+    }
 }
 
 impl VisitorHandler for Desk {
@@ -123,9 +127,29 @@ impl VisitorHandler for Desk {
     async fn create_channel(&self, _: Now, _: CreateChannelRequest) -> Result<CreateChannelReply, Fault> {
         Err(Code::Conflict.into())
     }
+
+    async fn fetch_profile(&self, _: Now, _: FetchProfileRequest) -> Result<FetchProfileReply, Fault> {
+        Ok(FetchProfileReply::default())
+    }
 }
 
 impl AccountHandler for Desk {
+    async fn issue_tokens(&self, _: Now, _: IssueTokensRequest) -> Result<IssueTokensReply, Fault> {
+        Ok(IssueTokensReply::default())
+    }
+
+    async fn read_profile(&self, _: Now, _: ReadProfileRequest) -> Result<ReadProfileReply, Fault> {
+        Ok(ReadProfileReply::default())
+    }
+
+    async fn put_profile(&self, _: Now, _: PutProfileRequest) -> Result<PutProfileReply, Fault> {
+        Ok(PutProfileReply {})
+    }
+
+    async fn publish(&self, _: Now, _: PublishRequest) -> Result<PublishReply, Fault> {
+        Ok(PublishReply::default())
+    }
+
     async fn register(&self, _: Now, _: RegisterRequest) -> Result<RegisterReply, Fault> {
         Ok(RegisterReply {})
     }
@@ -246,7 +270,8 @@ pub struct Host {
 impl Host {
     pub async fn welcome(self, tunnel: impl Tunnel) {
         let hello = ServerHello {
-            parameters: Parameters { version: 1, head_key: vec![7; 32].into() },
+            signed_parameters: SignedParameters { body: vec![8; 99].into(), signature: vec![9; 64].into() },
+            parameters: Parameters { version: 1, head_key: vec![7; 32].into(), ..Parameters::default() },
             protocol_floor_next: 1,
             floor_day: 21_000,
         };

@@ -39,6 +39,15 @@ pub(crate) enum Trouble {
     Inconsistent = 5,
     /// A member has installed keys that are not those of the chat: nobody can open the channel any more.
     Locked = 6,
+    /// The service showed its members different keys of its own, and there is proof.
+    OtherKeys = 7,
+}
+
+impl Trouble {
+    /// Whether there is proof that the service cheats: then nothing is mended.
+    pub(crate) const fn is_proven(self) -> bool {
+        matches!(self, Self::Forked | Self::OtherKeys)
+    }
 }
 
 /// A chat's own channel.
@@ -167,6 +176,7 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
             4 => Trouble::Newer,
             5 => Trouble::Inconsistent,
             6 => Trouble::Locked,
+            7 => Trouble::OtherKeys,
             _ => Trouble::None,
         },
         channel,

@@ -16,18 +16,28 @@ pub(crate) fn put(db: &Connection, account: AccountId, name: &str) -> Result<()>
     Ok(())
 }
 
-/// What a person calls himself; empty while unknown.
+/// What a person calls himself, in his profile or else in what he wrote; empty while unknown.
 pub(crate) fn name(db: &Connection, account: AccountId) -> Result<String> {
-    let name = db
-        .prepare_cached("SELECT name FROM contacts WHERE account = ?1")?
-        .query_row([account.as_bytes()], |row| row.get(0))
-        .optional()?;
+    name_by(db, account, &format!("SELECT {SHOWN} FROM {NAMED} WHERE c.account = ?1"))
+}
+
+/// What a person has called himself in what he wrote, whatever his profile says.
+pub(crate) fn written_name(db: &Connection, account: AccountId) -> Result<String> {
+    name_by(db, account, "SELECT name FROM contacts WHERE account = ?1")
+}
+
+fn name_by(db: &Connection, account: AccountId, query: &str) -> Result<String> {
+    let name = db.prepare_cached(query)?.query_row([account.as_bytes()], |row| row.get(0)).optional()?;
     Ok(name.unwrap_or_default())
 }
 
+const SHOWN: &str = "coalesce(nullif(p.name, ''), c.name)";
+const NAMED: &str = "contacts c LEFT JOIN profiles p ON p.account = c.account";
+
 /// Everybody who goes by this name.
 pub(crate) fn by_name(db: &Connection, name: &str) -> Result<Vec<AccountId>> {
-    let mut statement = db.prepare_cached("SELECT account FROM contacts WHERE name = ?1 ORDER BY account")?;
+    let query = format!("SELECT c.account FROM {NAMED} WHERE {SHOWN} = ?1 ORDER BY c.account");
+    let mut statement = db.prepare_cached(&query)?;
     let accounts = statement.query_map([name], |row| row.get(0).map(AccountId::new))?.collect::<Result<_, _>>()?;
     Ok(accounts)
 }

@@ -175,6 +175,33 @@ pub(crate) fn set_list_put(db: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Calls ourselves otherwise from now on.
+pub(crate) fn set_name(db: &Connection, name: &str) -> Result<()> {
+    db.execute("UPDATE me SET name = ?1", [name])?;
+    Ok(())
+}
+
+/// What the person tells of himself without saying anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Receipts: told, and shown.
+    pub(crate) receipts: bool,
+    /// That somebody writes: told, and shown.
+    pub(crate) typing: bool,
+}
+
+pub(crate) fn settings(db: &Connection) -> Result<Settings> {
+    let settings = db
+        .prepare_cached("SELECT receipts, typing FROM me")?
+        .query_row((), |row| Ok(Settings { receipts: row.get(0)?, typing: row.get(1)? }));
+    Ok(settings?)
+}
+
+pub(crate) fn set_settings(db: &Connection, settings: Settings) -> Result<()> {
+    db.execute("UPDATE me SET receipts = ?1, typing = ?2", [settings.receipts, settings.typing])?;
+    Ok(())
+}
+
 pub(crate) fn set_identity(db: &Connection, seed: &[u8; 32]) -> Result<()> {
     db.execute("UPDATE me SET identity_seed = ?1", [&seed[..]])?;
     Ok(())

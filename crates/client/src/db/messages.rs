@@ -192,7 +192,7 @@ pub(crate) fn set_shown(db: &Connection, n: i64) -> Result<()> {
 }
 
 /// Where a message stands, for comparison.
-const PLACE: &str = "part, letter IS NULL, coalesce(letter, seq)";
+pub(super) const PLACE: &str = "part, letter IS NULL, coalesce(letter, seq)";
 
 /// All messages of a chat up to this one, in its order, were seen by the person.
 pub(crate) fn set_shown_up_to(db: &Connection, chat: i64, id: MessageId) -> Result<()> {

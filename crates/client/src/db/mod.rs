@@ -8,13 +8,18 @@ mod schema;
 
 pub(crate) mod chats;
 pub(crate) mod contacts;
+pub(crate) mod evidence;
 pub(crate) mod inbox;
 pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod mls;
 pub(crate) mod outbox;
+pub(crate) mod parameters;
+pub(crate) mod profiles;
+pub(crate) mod receipts;
 pub(crate) mod stock;
+pub(crate) mod tokens;
 pub(crate) mod ways;
 
 use std::{path::Path, sync::Once};

@@ -85,6 +85,12 @@ pub(crate) fn by_body(db: &Connection, chat: i64, body_hash: &[u8; 32]) -> Resul
         .optional()?)
 }
 
+/// Notes what of a message is encrypted: with what rides along this time.
+pub(crate) fn set_content(db: &Connection, n: i64, content: &[u8]) -> Result<()> {
+    db.prepare_cached("UPDATE outbox SET content = ?2 WHERE n = ?1")?.execute(params![n, content])?;
+    Ok(())
+}
+
 pub(crate) fn set_attempt(db: &Connection, n: i64, attempt: &Attempt) -> Result<()> {
     db.prepare_cached(
         "UPDATE outbox SET idempotency_id = ?2, body = ?3, body_hash = ?4, incarnation = ?5, epoch = ?6, expiry_day = ?7

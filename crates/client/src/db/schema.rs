@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use super::{DbError, Result};
 
 /// Version of the schema that this release writes. Each release opens those before it.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Steps from one version to the next, each with the tables of its time.
-const STEPS: [&str; VERSION as usize] = [V1, V2];
+const STEPS: [&[&str]; VERSION as usize] = [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE]];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
 pub(super) fn bring_up(db: &Connection) -> Result<()> {
@@ -16,8 +16,8 @@ pub(super) fn bring_up(db: &Connection) -> Result<()> {
     if version > VERSION {
         return Err(DbError::Newer);
     }
-    for step in STEPS.iter().skip(version as usize) {
-        db.execute_batch(step)?;
+    for part in STEPS.iter().skip(version as usize).copied().flatten() {
+        db.execute_batch(part)?;
     }
     db.pragma_update(None, "user_version", VERSION)?;
     Ok(())
@@ -249,3 +249,127 @@ CREATE TABLE histories(
   PRIMARY KEY (chat, device)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Blind tokens, and what the service shows to all alike.
+const V3_TOKENS: &str = "
+ALTER TABLE me ADD COLUMN tokens_due_ms INTEGER NOT NULL DEFAULT 0;  -- when the next batch of tokens is asked for
+ALTER TABLE me ADD COLUMN tokens_from_ms INTEGER NOT NULL DEFAULT 0; -- and not before this, however few are left
+ALTER TABLE me ADD COLUMN marked INTEGER NOT NULL DEFAULT 0;   -- the service gave tokens by which it could tell us apart
+
+-- Tokens that are not known to be spent.
+CREATE TABLE tokens(
+  n INTEGER PRIMARY KEY,
+  purpose INTEGER NOT NULL,            -- objects.Purpose
+  week INTEGER NOT NULL,
+  token BLOB NOT NULL,                 -- objects.Token
+  act BLOB,                            -- what it is to pay for: see `Paid::spent_on`
+  sent INTEGER NOT NULL DEFAULT 0      -- it may have been seen, so it never pays for anything else
+) STRICT;
+CREATE INDEX tokens_act ON tokens(act) WHERE act IS NOT NULL;
+
+-- The batch that was asked for, and did not come yet: sent again unchanged.
+CREATE TABLE wishes(
+  purpose INTEGER PRIMARY KEY,
+  week INTEGER NOT NULL,
+  wish BLOB NOT NULL                   -- as credentials keeps it
+) STRICT;
+
+-- Parameters that the service showed; the newest are those that hold.
+CREATE TABLE parameters(
+  revision INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL,                  -- SHA-256 of the body
+  signature BLOB NOT NULL,
+  body BLOB NOT NULL                   -- circuit.Parameters
+) STRICT;
+
+ALTER TABLE chats ADD COLUMN parameters_told INTEGER NOT NULL DEFAULT 0; -- the newest revision that we have told in it
+ALTER TABLE chats ADD COLUMN parameters_heard BLOB;            -- content.ParametersSeen: what the other was shown, as far as told
+ALTER TABLE chats ADD COLUMN other_keys BLOB;                  -- two of these, of one revision and signed, that disagree
+";
+
+/// Profiles, receipts, and letters that may be revealed.
+const V3_PEOPLE: &str = "
+ALTER TABLE me ADD COLUMN receipts INTEGER NOT NULL DEFAULT 1; -- whether receipts are told and shown
+ALTER TABLE me ADD COLUMN typing INTEGER NOT NULL DEFAULT 0;   -- whether it is told and shown that somebody writes
+
+-- What we say of ourselves. One row, once there is a profile.
+CREATE TABLE profile(
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  key BLOB NOT NULL,
+  former_key BLOB,                     -- of what the service has, until it has what is sealed under `key`
+  revision INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  about TEXT NOT NULL,
+  avatar BLOB NOT NULL,
+  state INTEGER NOT NULL,              -- profiles::State
+  put INTEGER NOT NULL DEFAULT 0,      -- revision by which the service counts what it has
+  misses INTEGER NOT NULL DEFAULT 0    -- times that what it has could not be opened
+) STRICT;
+
+-- What others say of themselves.
+CREATE TABLE profiles(
+  account BLOB PRIMARY KEY,
+  key BLOB NOT NULL,                   -- as its owner told it
+  least INTEGER NOT NULL,              -- and with it: nothing older is believed
+  revision INTEGER NOT NULL DEFAULT 0, -- of what is held here
+  name TEXT NOT NULL DEFAULT '',
+  about TEXT NOT NULL DEFAULT '',
+  avatar BLOB NOT NULL DEFAULT x'',
+  wanted INTEGER NOT NULL DEFAULT 1,   -- whether it is to be fetched
+  due_ms INTEGER NOT NULL DEFAULT 0,   -- not before this; 0: that is yet to be drawn
+  failures INTEGER NOT NULL DEFAULT 0  -- times in a row that the service gave none, or something else
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE chats ADD COLUMN profile_told INTEGER NOT NULL DEFAULT 0; -- revision of our profile that was told in it; -1: none, but is to be
+ALTER TABLE chats ADD COLUMN note_due_ms INTEGER NOT NULL DEFAULT 0;  -- when what rides on messages goes alone; 0: not planned
+-- Message ids. What we have told of the other's messages, and what he has told of ours.
+ALTER TABLE chats ADD COLUMN delivered_told BLOB;
+ALTER TABLE chats ADD COLUMN read_told_to BLOB;
+ALTER TABLE chats ADD COLUMN delivered BLOB;
+ALTER TABLE chats ADD COLUMN read BLOB;
+CREATE INDEX messages_place ON messages(chat, part, letter IS NULL, coalesce(letter, seq));
+CREATE INDEX messages_unseen ON messages(chat) WHERE shown <> 1;
+
+-- Letters of strangers as they came, by which it can be shown what they wrote.
+CREATE TABLE evidence(
+  n INTEGER PRIMARY KEY,
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  day INTEGER NOT NULL,
+  letter BLOB NOT NULL                 -- content.SealedContent
+) STRICT;
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name and text of everything in a schema.
+    fn objects(db: &Connection) -> Vec<(String, Option<String>)> {
+        let mut statement = db.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+        let objects = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        objects.collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn every_version_is_brought_up_to_the_same() {
+        let fresh = Connection::open_in_memory().unwrap();
+        bring_up(&fresh).unwrap();
+        for from in 1..=VERSION {
+            let db = Connection::open_in_memory().unwrap();
+            for part in STEPS.iter().take(from as usize).copied().flatten() {
+                db.execute_batch(part).unwrap();
+            }
+            db.pragma_update(None, "user_version", from).unwrap();
+            db.execute_batch(
+                "INSERT INTO me(one, link, name, account, identity_seed, device, device_seed, device_list)
+                 VALUES (1, '', '', x'01', x'', 1, x'', x'');
+                 INSERT INTO chats(peer, state, channel) VALUES (x'02', 3, x'03');",
+            )
+            .unwrap();
+            bring_up(&db).unwrap();
+            assert_eq!(objects(&db), objects(&fresh), "from {from}");
+            let kept: u32 = db.query_row("SELECT count(*) FROM chats, me", (), |row| row.get(0)).unwrap();
+            assert_eq!(kept, 1);
+        }
+    }
+}

@@ -36,9 +36,13 @@ pub(crate) fn unconfirmed(db: &Connection) -> Result<Option<Stocked>> {
         .optional()?)
 }
 
-/// How many are ready.
-pub(crate) fn ready(db: &Connection) -> Result<usize> {
-    Ok(db.query_row("SELECT count(*) FROM stock WHERE head IS NOT NULL", (), |row| row.get(0))?)
+/// Those that are ready.
+pub(crate) fn ready(db: &Connection) -> Result<Vec<Stocked>> {
+    let mut statement = db.prepare_cached("SELECT channel, generation_secret FROM stock WHERE head IS NOT NULL")?;
+    let ready = statement.query_map((), |row| {
+        Ok(Stocked { channel: ChannelId::new(row.get(0)?), generation_secret: Zeroizing::new(row.get(1)?) })
+    })?;
+    Ok(ready.collect::<Result<_, _>>()?)
 }
 
 /// Takes one that is ready, if there is any.

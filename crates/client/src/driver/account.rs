@@ -11,7 +11,7 @@ use undertone_wire::{
     },
     circuit::Code,
     limits,
-    visitor::{FetchContactRequest, Visitor},
+    visitor::FetchContactRequest,
 };
 
 use super::Driver;
@@ -34,6 +34,7 @@ impl Driver {
         self.apart().await;
         let circuit = self.shared.connect::<Account>(&own.link).await?;
         let standing = self.authenticate(own, &circuit).await?;
+        let issued = self.fetch_tokens(&circuit).await;
         self.shared.write_quietly(|tx| devices::announce(tx, own))?;
         let own = &self.shared.reload_own()?;
         let list_put = self.put_list(own, &circuit).await?;
@@ -46,6 +47,7 @@ impl Driver {
         if after > before || Instant::now() >= self.vault_due {
             self.put_vault(&circuit).await?;
         }
+        self.sync_profile(&circuit).await?;
         if after > 0 {
             circuit.call(ClearInboxRequest { up_to: after }).await?;
         }
@@ -55,10 +57,20 @@ impl Driver {
         // Who has no chat with himself yet waits for a letter that lets him in.
         let waits = self.shared.read(|db| {
             let own_chat = chats::with(db, own.account)?;
-            Ok(own_chat.is_some_and(|chat| chat.trouble == Trouble::Lost))
+            Ok(own_chat.is_some_and(|chat| matches!(chat.trouble, Trouble::Lost | Trouble::Expired)))
         })?;
         let pace = &self.shared.pace;
-        self.inbox_due = self.in_a_while(if waits { &pace.retry } else { &pace.inbox });
+        let usual = if self.shared.is_linking() { &pace.inbox_while_linking } else { &pace.inbox };
+        self.inbox_due = self.in_a_while(if waits { &pace.retry } else { usual });
+        issued
+    }
+
+    /// Fetches tokens when it is time to. What has waited for them goes on after a while.
+    async fn fetch_tokens(&mut self, circuit: &Circuit<Account>) -> Result<()> {
+        self.shared.fetch_tokens(circuit).await?;
+        if std::mem::take(&mut self.unpaid) {
+            self.pays_from = Some(self.in_a_while(&self.shared.pace.after_tokens));
+        }
         Ok(())
     }
 
@@ -85,16 +97,17 @@ impl Driver {
 
     /// The service does not accept this device: its account's newest list says whether it was removed.
     async fn look_for_ourselves(&self, own: &Own) -> Result<()> {
-        match self.listed(own).await? {
-            Some(list) => self.shared.write(|tx| lists::adopt(tx, own, &list, true)),
-            None => Ok(()),
+        match self.listed(own).await {
+            Ok(Some(list)) => self.shared.write(|tx| lists::adopt(tx, own, &list, true)),
+            Ok(None) | Err(ClientError::NoTokens) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
     /// Our list as the service has it; none if it knows no such account.
     async fn listed(&self, own: &Own) -> Result<Option<DeviceList>> {
-        let request = FetchContactRequest { account: own.account.into() };
-        match self.shared.connect::<Visitor>(&own.link).await?.visit(request).await {
+        let request = FetchContactRequest { account: own.account.into(), ..FetchContactRequest::default() };
+        match self.shared.pay(&own.link, request).await? {
             Ok(reply) => match DeviceList::verify(&reply.device_list) {
                 Ok(list) => Ok(Some(list)),
                 Err(_) => Err(ClientError::Refused("it gave a device list that we did not sign")),

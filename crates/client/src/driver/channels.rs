@@ -18,11 +18,15 @@ use undertone_wire::{
     limits,
     rpc::Call,
 };
+use zeroize::Zeroizing;
 
 use super::{Driver, lines::LineEvent};
 use crate::{
     ClientError, Result,
-    db::chats::{self, Chat, State, Trouble},
+    db::{
+        chats::{self, Chat, State, Trouble},
+        stock::{self, Stocked},
+    },
     own::Own,
     rules::{
         entrance,
@@ -43,14 +47,20 @@ impl Driver {
     pub(super) async fn sync_channels(&mut self, own: &Arc<Own>) -> Result<()> {
         let mut chats = self.shared.read(|db| Ok(chats::all(db)?))?;
         chats.retain(|chat| self.is_active(chat));
-        self.lines.keep_open(&chats.iter().filter_map(on).collect());
-        let mut by_line: BTreeMap<usize, Vec<Chat>> = BTreeMap::new();
+        let spares = self.spares()?;
+        let spare = spares.iter().map(|spare| spare.channel);
+        self.lines.keep_open(&chats.iter().filter_map(on).chain(spare).collect());
+        let mut by_line: BTreeMap<usize, (Vec<Chat>, Vec<Stocked>)> = BTreeMap::new();
         for chat in chats {
-            by_line.entry(self.lines.index(chat.id)).or_default().push(chat);
+            let Some(channel) = on(&chat) else { continue };
+            by_line.entry(self.lines.index(channel)).or_default().0.push(chat);
+        }
+        for spare in spares {
+            by_line.entry(self.lines.index(spare.channel)).or_default().1.push(spare);
         }
         let mut first_error = Ok(());
-        for (index, chats) in by_line {
-            let synced = self.sync_line(own, index, &chats).await;
+        for (index, (chats, spares)) in by_line {
+            let synced = self.sync_line(own, index, &chats, &spares).await;
             if matches!(synced, Err(ClientError::Offline(_))) {
                 self.lines.drop_line(index);
                 self.touched();
@@ -62,7 +72,7 @@ impl Driver {
         first_error
     }
 
-    async fn sync_line(&mut self, own: &Arc<Own>, index: usize, chats: &[Chat]) -> Result<()> {
+    async fn sync_line(&mut self, own: &Arc<Own>, index: usize, chats: &[Chat], spares: &[Stocked]) -> Result<()> {
         if !self.lines.has(index) {
             self.apart().await;
             let circuit = self.shared.connect::<Channel>(&own.link).await?;
@@ -70,10 +80,15 @@ impl Driver {
         }
         // The first circuit may have brought the service's parameters.
         let own = &self.shared.own()?;
-        let is_open = |chat: &Chat| generation(chat).is_some_and(|of| self.lines.is_open_under(index, of));
-        let new: Vec<&Chat> = chats.iter().filter(|chat| !is_open(chat)).collect();
+        let mut new: Vec<Closed> = chats.iter().filter_map(Closed::of_chat).collect();
+        new.extend(spares.iter().map(Closed::of_stock));
+        new.retain(|closed| !self.lines.is_open_under(index, closed.generation));
         for new in new.chunks(limits::OPENINGS_MAX) {
             self.open(index, new).await?;
+        }
+        for spare in spares {
+            // Nobody else knows of it yet.
+            self.lines.set_behind(index, spare.channel, false);
         }
         for chat in chats {
             let Some(channel) = on(chat).filter(|channel| self.lines.is_open(index, *channel)) else { continue };
@@ -116,23 +131,24 @@ impl Driver {
 
     /// Opens channels, by a ticket where we have one and else by their keys, and follows them. What was missed is yet to be
     /// read.
-    async fn open(&mut self, index: usize, chats: &[&Chat]) -> Result<()> {
+    async fn open(&mut self, index: usize, closed: &[Closed]) -> Result<()> {
         let circuit = self.lines.circuit(index)?;
-        let mut current = self.resume(&circuit, chats).await?;
+        let mut current = self.resume(&circuit, closed).await?;
         let mut opened = current.clone();
-        let others: Vec<_> =
-            chats.iter().filter(|chat| generation(chat).is_some_and(|of| !opened.contains(&of))).collect();
+        let others: Vec<_> = closed.iter().filter(|closed| !opened.contains(&closed.generation)).collect();
         if !others.is_empty() {
-            let openings = others.iter().map(|chat| opening(chat, &circuit.handshake_hash())).collect::<Result<_>>()?;
+            let openings = others.iter().map(|closed| closed.opening(&circuit.handshake_hash())).collect();
             let reply = circuit.call(OpenRequest { openings }).await?;
-            for (chat, answer) in others.into_iter().zip(reply.opened) {
+            for (closed, answer) in others.into_iter().zip(reply.opened) {
                 let (until, ticket) = (answer.until, answer.ticket.clone());
-                if self.is_opened(chat, answer)? {
-                    opened.extend(generation(chat));
+                if self.is_opened(closed, answer)? {
+                    opened.push(closed.generation);
                     // An older generation is read to its end, and nothing comes after.
-                    current.extend(generation(chat).filter(|_| until == 0));
-                    self.tickets
-                        .extend(generation(chat).filter(|_| until == 0).map(|(channel, of)| (channel, (of, ticket))));
+                    if until == 0 {
+                        let (channel, of) = closed.generation;
+                        current.push(closed.generation);
+                        self.tickets.insert(channel, (of, ticket));
+                    }
                 }
             }
         }
@@ -157,8 +173,8 @@ impl Driver {
     }
 
     /// Opens what we have tickets for. A ticket that is not taken any more is forgotten.
-    async fn resume(&mut self, circuit: &Circuit<Channel>, chats: &[&Chat]) -> Result<Vec<(ChannelId, u32)>> {
-        let held = chats.iter().filter_map(|chat| generation(chat));
+    async fn resume(&mut self, circuit: &Circuit<Channel>, closed: &[Closed]) -> Result<Vec<(ChannelId, u32)>> {
+        let held = closed.iter().map(|closed| closed.generation);
         let ticket = |(channel, of): (ChannelId, u32)| {
             let (made_for, ticket) = self.tickets.get(&channel)?;
             (*made_for == of).then(|| ((channel, of), ticket.clone()))
@@ -179,15 +195,17 @@ impl Driver {
         Ok(resumed)
     }
 
-    /// Notes why the service does not open a chat's channel, if it does not.
-    fn is_opened(&mut self, chat: &Chat, answer: Opened) -> Result<bool> {
-        match answer.result {
-            Some(opened::Result::Head(_)) => return Ok(true),
-            Some(opened::Result::Refused(code)) if code == Code::NotFound as u32 => {
-                self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat.id, Trouble::Expired)?))?;
+    /// Notes why the service does not open a channel, if it does not.
+    fn is_opened(&mut self, closed: &Closed, answer: Opened) -> Result<bool> {
+        match (answer.result, closed.chat) {
+            (Some(opened::Result::Head(_)), _) => return Ok(true),
+            // No chat is to begin in it.
+            (_, None) => self.shared.write(|tx| Ok(stock::forget(tx.db, closed.generation.0)?))?,
+            (Some(opened::Result::Refused(code)), Some(chat)) if code == Code::NotFound as u32 => {
+                self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat, Trouble::Expired)?))?;
             }
-            Some(opened::Result::Refused(_)) | None => {
-                self.refused.insert(chat.id, ClientError::Refused("it does not open this chat now"));
+            (_, Some(chat)) => {
+                self.refused.insert(chat, ClientError::Refused("it does not open this chat now"));
             }
         }
         Ok(false)
@@ -212,12 +230,16 @@ impl Driver {
         false
     }
 
-    async fn push(&mut self, own: &Own, index: usize, push: &LogPush) -> Result<()> {
+    async fn push(&mut self, own: &Arc<Own>, index: usize, push: &LogPush) -> Result<()> {
         let Ok(channel) = ChannelId::try_from(&push.channel[..]) else { return Ok(()) };
         let Some(chat) = self.shared.read(|db| Ok(chats::on_channel(db, channel)?))? else { return Ok(()) };
         if !self.is_active(&chat) {
             // Blocked since it was opened, for one.
             self.lines.close(index, channel);
+            return Ok(());
+        }
+        if !push.transient.is_empty() {
+            self.hear_transient(own, &chat, &push.transient);
             return Ok(());
         }
         let taken = async {
@@ -230,7 +252,8 @@ impl Driver {
         };
         let taken = taken.await;
         self.contain_on(index, &chat, taken)?;
-        self.turn_page(own, index, &chat)
+        self.turn_page(own, index, &chat)?;
+        self.plan_note(own, chat.id)
     }
 
     async fn reread(&mut self, own: &Own, index: usize) -> Result<()> {
@@ -355,7 +378,7 @@ impl Driver {
     }
 
     /// Whether a chat's channel is to be open now.
-    fn is_active(&self, chat: &Chat) -> bool {
+    pub(super) fn is_active(&self, chat: &Chat) -> bool {
         matches!(chat.state, State::Open | State::Invited)
             && chat.channel.is_some()
             && chat.trouble == Trouble::None
@@ -378,15 +401,35 @@ fn is_certain(code: Code) -> bool {
     !matches!(code, Code::Unavailable | Code::Unknown | Code::Unspecified)
 }
 
-fn opening(chat: &Chat, circuit: &HandshakeHash) -> Result<Opening> {
-    let channel = chat.channel.as_ref().ok_or(ClientError::Bug("an opening without a channel"))?;
-    let generation = Generation::from_secret(*channel.generation_secret);
-    let read = open_read(circuit, channel.id, channel.generation, &generation.read_key());
-    let write = open_write(circuit, channel.id, channel.generation, &generation.write_key());
-    Ok(Opening {
-        channel: channel.id.into(),
-        generation: channel.generation,
-        read_signature: Bytes::copy_from_slice(&read),
-        write_signature: Bytes::copy_from_slice(&write),
-    })
+/// A channel that is to be opened.
+struct Closed {
+    /// The chat in it; none yet for one of the stock.
+    chat: Option<i64>,
+    generation: (ChannelId, u32),
+    secret: Zeroizing<[u8; 32]>,
+}
+
+impl Closed {
+    fn of_chat(chat: &Chat) -> Option<Self> {
+        let channel = chat.channel.as_ref()?;
+        let generation = (channel.id, channel.generation);
+        Some(Self { chat: Some(chat.id), generation, secret: channel.generation_secret.clone() })
+    }
+
+    fn of_stock(spare: &Stocked) -> Self {
+        Self { chat: None, generation: (spare.channel, 0), secret: spare.generation_secret.clone() }
+    }
+
+    fn opening(&self, circuit: &HandshakeHash) -> Opening {
+        let (channel, generation) = self.generation;
+        let keys = Generation::from_secret(*self.secret);
+        let read = open_read(circuit, channel, generation, &keys.read_key());
+        let write = open_write(circuit, channel, generation, &keys.write_key());
+        Opening {
+            channel: channel.into(),
+            generation,
+            read_signature: Bytes::copy_from_slice(&read),
+            write_signature: Bytes::copy_from_slice(&write),
+        }
+    }
 }

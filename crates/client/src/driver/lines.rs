@@ -73,9 +73,9 @@ impl Lines {
         self.line(event.line).is_some_and(|line| line.number == event.number)
     }
 
-    /// The same chat is always on the same circuit.
-    pub(super) fn index(&self, chat: i64) -> usize {
-        usize::try_from(chat).unwrap_or(0) % self.lines.len().max(1)
+    /// The same channel is always on the same circuit, before and after a chat takes it.
+    pub(super) fn index(&self, channel: ChannelId) -> usize {
+        usize::from(channel.as_bytes()[0]) % self.lines.len().max(1)
     }
 
     pub(super) fn has(&self, index: usize) -> bool {

@@ -6,6 +6,7 @@
 mod account;
 mod channels;
 mod lines;
+mod people;
 mod visits;
 
 use std::{
@@ -23,11 +24,12 @@ use crate::{
     ClientError, Kind, Result,
     db::{
         chats::{self, Chat, State, Trouble},
-        me, stock,
+        me,
+        stock::{self, Stocked},
     },
     own::Own,
-    pace::Delay,
-    rules::{self, asks, sync},
+    pace::{Delay, Pace},
+    rules::{self, asks, sync, tokens},
     shared::{Asked, Shared},
 };
 
@@ -50,7 +52,10 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     lines: Lines,
     inbox_due: Instant,
-    restock_due: Instant,
+    /// When the next channel is made for the stock; none while that is full.
+    restock_due: Option<Instant>,
+    /// When each channel of the stock is opened, ahead of the chat that will begin in it.
+    spare_due: BTreeMap<ChannelId, Instant>,
     retry_due: Option<Instant>,
     failures: u32,
     inbox_read: u64,
@@ -62,8 +67,14 @@ pub(crate) struct Driver {
     doubled: BTreeSet<i64>,
     /// Tickets for channels that we had open, each for one generation: in memory alone, since whoever has one may open it.
     tickets: BTreeMap<ChannelId, (u32, Bytes)>,
+    /// When we last told that we write, by chat.
+    typed: BTreeMap<i64, Instant>,
     /// Something was done upon which there is more to do at once.
     again: bool,
+    /// Something waits for tokens.
+    unpaid: bool,
+    /// What has waited for tokens is not done before.
+    pays_from: Option<Instant>,
 }
 
 impl Driver {
@@ -72,13 +83,16 @@ impl Driver {
         // A process that lives for one command only keeps to the schedule all the same.
         let last_read = shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_read_ms))).unwrap_or_default();
         let elapsed_ms = shared.now().0.checked_sub(last_read).unwrap_or(u64::MAX);
-        let wait_ms = shared.draw_ms(&shared.pace.inbox).saturating_sub(elapsed_ms);
+        // Nor does its first visit follow the opening of its channels.
+        let fresh_ms = shared.draw_ms(&shared.pace.inbox) / 2;
+        let wait_ms = shared.draw_ms(&shared.pace.inbox).saturating_sub(elapsed_ms).max(fresh_ms);
         let now = Instant::now();
         Self {
             shared,
             lines,
             inbox_due: now + Duration::from_millis(wait_ms),
-            restock_due: now,
+            restock_due: None,
+            spare_due: BTreeMap::new(),
             retry_due: None,
             failures: 0,
             inbox_read: 0,
@@ -87,7 +101,10 @@ impl Driver {
             vault_due: now,
             doubled: BTreeSet::new(),
             tickets: BTreeMap::new(),
+            typed: BTreeMap::new(),
             again: false,
+            unpaid: false,
+            pays_from: None,
         }
     }
 
@@ -101,7 +118,8 @@ impl Driver {
                     self.refused.clear();
                     let error = self.pass(asked).await.err();
                     let refused = std::mem::take(&mut self.refused);
-                    let again = |error: &&ClientError| error.kind() == Kind::Network;
+                    let again =
+                        |error: &&ClientError| error.kind() == Kind::Network && !matches!(error, ClientError::NoTokens);
                     self.after(error.as_ref().or_else(|| refused.values().find(again)));
                     self.shared.report.send_replace(Report { asked, error, refused });
                     self.wait().await;
@@ -113,6 +131,8 @@ impl Driver {
     /// Everything that is due. What one part cannot do does not keep the others from trying.
     async fn pass(&mut self, asked: Asked) -> Result<()> {
         self.again = false;
+        self.unpaid = false;
+        self.pays_from.take_if(|from| *from <= Instant::now());
         self.may_go_on()?;
         // What came with the last pass may have changed what we are.
         let own = &self.shared.reload_own()?;
@@ -124,8 +144,10 @@ impl Driver {
         };
         note(self.ask_ways_back(own));
         note(self.shared.write_quietly(|tx| sync::tell_read(tx, own)));
+        note(self.plan_notes(own));
         note(self.visits(own).await);
         note(self.sync_channels(own).await);
+        note(self.fetch_profiles(own).await);
         if asked.inbox > self.inbox_read || Instant::now() >= self.inbox_due {
             let read = self.account(own).await;
             if read.is_ok() {
@@ -165,7 +187,7 @@ impl Driver {
                 self.inbox_due = Instant::now();
             }
             if asks {
-                self.shared.write(|tx| asks::ask(tx, own, &chat))?;
+                self.shared.write(|tx| asks::ask(tx, own, &chat, &self.shared.pace))?;
                 self.again = true;
             }
         }
@@ -178,6 +200,13 @@ impl Driver {
         match outcome {
             Err(ClientError::BadHead) => {
                 self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat, Trouble::Inconsistent)?))
+            }
+            Err(ClientError::NoTokens) => {
+                // The next visit to our account brings more, unless there are none for a while.
+                if self.shared.read(|db| tokens::are_put_off(db, self.shared.now()))? {
+                    self.refused.insert(chat, ClientError::NoTokens);
+                }
+                Ok(())
             }
             Err(error) if error.is_of_one_chat() => {
                 tracing::debug!(%error, "a chat does not go on for now");
@@ -207,6 +236,7 @@ impl Driver {
     async fn wait(&mut self) {
         let Ok(own) = self.shared.own() else { return };
         let own = &own;
+        self.plan_between(own);
         // What was pushed during the pass comes before the next one, however soon that is due.
         for _ in 0..EVENTS_A_TURN {
             let Some(event) = self.lines.pushed() else { break };
@@ -219,6 +249,10 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = self.shared.wake.notified() => return,
+                () = self.shared.nudge.notified() => {
+                    self.tell_typing(own);
+                    self.plan_between(own);
+                }
                 event = self.lines.event() => {
                     if self.take_event(own, event).await {
                         return;
@@ -239,8 +273,11 @@ impl Driver {
             None => [
                 Some(self.inbox_due),
                 self.opening_due(),
+                self.people_due(),
+                self.spare_opening_due(),
                 self.asking_due(),
-                self.restock_wanted().then_some(self.restock_due),
+                self.pays_from,
+                self.restock_due,
             ]
             .into_iter()
             .flatten()
@@ -249,12 +286,19 @@ impl Driver {
         }
     }
 
-    /// When the next of the chats that were accepted may be opened.
+    /// When the next of the chats that were begun or accepted may be opened.
     fn opening_due(&self) -> Option<Instant> {
         let chats = self.shared.read(|db| Ok(chats::all(db)?)).unwrap_or_default();
-        let waiting = chats.iter().filter(|chat| chat.state == State::Open).map(|chat| self.opens_in_ms(chat));
+        let begun = |chat: &&Chat| matches!(chat.state, State::Open | State::Invited);
+        let waiting = chats.iter().filter(begun).map(|chat| self.opens_in_ms(chat));
         let ms = waiting.filter(|ms| *ms > 0).min()?;
         Some(Instant::now() + Duration::from_millis(ms))
+    }
+
+    /// When the next channel of the stock is to be opened.
+    fn spare_opening_due(&self) -> Option<Instant> {
+        let closed = |channel: &ChannelId| !self.lines.is_open(self.lines.index(*channel), *channel);
+        self.spare_due.iter().filter(|(channel, _)| closed(channel)).map(|(_, due)| *due).min()
     }
 
     /// When the next of the chats that are lost is to ask.
@@ -267,7 +311,8 @@ impl Driver {
     /// How long a chat is not to be touched yet. More than the pace ever asks for comes from a clock that was wrong.
     fn opens_in_ms(&self, chat: &Chat) -> u64 {
         let ms = chat.open_from_ms.saturating_sub(self.shared.now().0);
-        if ms > self.shared.pace.after_acceptance.max_ms() { 0 } else { ms }
+        let Pace { after_acceptance, before_opening, .. } = &self.shared.pace;
+        if ms > after_acceptance.max_ms().max(before_opening.max_ms()) { 0 } else { ms }
     }
 
     /// A moment that one of these delays from now leads to.
@@ -288,17 +333,40 @@ impl Driver {
         self.last_circuit = Some(Instant::now());
     }
 
-    fn restock_wanted(&self) -> bool {
-        self.shared.read(|db| Ok(stock::ready(db)? < self.shared.pace.stock)).unwrap_or(false)
-    }
-
     /// Makes one channel for the stock, if one is wanted and due.
     async fn restock(&mut self, own: &Own) -> Result<()> {
         self.shared.write(|tx| rules::stock::forget_old(tx))?;
-        if Instant::now() >= self.restock_due && self.restock_wanted() {
-            self.make_channel(own).await?;
-            self.restock_due = self.in_a_while(&self.shared.pace.restock);
+        if self.shared.read(|db| Ok(stock::ready(db)?.len() >= self.shared.pace.stock))? {
+            self.restock_due = None;
+        } else if self.restock_due.is_none() {
+            // Not at once: what has emptied it is not to be told by what fills it.
+            self.restock_due = Some(self.in_a_while(&self.shared.pace.restock));
+        }
+        if self.restock_due.is_some_and(|due| Instant::now() >= due) {
+            match self.make_channel(own).await {
+                // After the next visit to our account there is something to pay with.
+                Err(ClientError::NoTokens) => self.restock_due = Some(self.pays_from.unwrap_or(self.inbox_due)),
+                made => {
+                    made?;
+                    self.restock_due = None;
+                    self.spares()?;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The channels of the stock that are to be open by now.
+    fn spares(&mut self) -> Result<Vec<Stocked>> {
+        let mut spares = self.shared.read(|db| Ok(stock::ready(db)?))?;
+        let now = Instant::now();
+        let mut due = BTreeMap::new();
+        for Stocked { channel, .. } in &spares {
+            let when = self.spare_due.get(channel).copied();
+            due.insert(*channel, when.unwrap_or_else(|| self.in_a_while(&self.shared.pace.before_opening)));
+        }
+        spares.retain(|spare| due.get(&spare.channel).is_some_and(|due| *due <= now));
+        self.spare_due = due;
+        Ok(spares)
     }
 }

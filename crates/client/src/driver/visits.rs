@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use undertone_circuit::CallError;
 use undertone_wire::{
     circuit::Code,
+    paid::Paid,
+    rpc::Call,
     visitor::{DeliverRequest, FetchContactRequest, Visitor},
 };
 
@@ -32,7 +35,7 @@ impl Driver {
         for chat in self.shared.read(|db| Ok(chats::all(db)?))? {
             let wanted = self.shared.write_quietly(|tx| begin::is_wanted(tx, own, &chat))?;
             let outcome = match chat.state {
-                _ if chat.trouble == Trouble::Forked => continue,
+                _ if chat.trouble.is_proven() => continue,
                 _ if wanted => self.begin(own, &chat).await,
                 State::Invited if chat.trouble == Trouble::None => self.write_letters(own, &chat).await,
                 State::Open if chat.restart && chat.trouble == Trouble::None => self.restart(own, &chat).await,
@@ -63,15 +66,32 @@ impl Driver {
     }
 
     async fn begin(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
+        if self.shared.read(|db| Ok(stock::ready(db)?.is_empty()))? {
+            // Before the keys are fetched, which costs something each time.
+            self.make_channel(own).await?;
+        }
         let alone = chat.peer == own.account && own.list.devices().len() == 1;
         let fetched = if alone { None } else { Some(self.fetch(own, chat).await?) };
         for _ in 0..CHANNEL_TRIES {
             if self.shared.write(|tx| begin::begin(tx, own, chat, fetched.as_ref()))? {
+                self.open_later(chat.id)?;
                 return self.write_letters(own, chat).await;
             }
             self.make_channel(own).await?;
         }
         Err(ClientError::Busy)
+    }
+
+    /// A chat that has just begun in a channel which is not open yet opens it after a while: its invitation is about to be
+    /// delivered, and nobody else knows of the channel before.
+    fn open_later(&mut self, chat: i64) -> Result<()> {
+        let chat = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
+        let Some(channel) = chat.channel.as_ref().filter(|_| chat.state == State::Invited) else { return Ok(()) };
+        if self.lines.is_open(self.lines.index(channel.id), channel.id) {
+            return Ok(());
+        }
+        let open_from_ms = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.before_opening)).0;
+        self.shared.write(|tx| Ok(chats::set_open_from(tx.db, chat.id, open_from_ms)?))
     }
 
     /// Moves a chat on to a better suite.
@@ -100,11 +120,8 @@ impl Driver {
     }
 
     async fn fetch(&mut self, own: &Own, chat: &Chat) -> Result<Fetched> {
-        let request = FetchContactRequest { account: chat.peer.into() };
-        self.apart().await;
-        let reply = self.shared.connect::<Visitor>(&own.link).await?.visit(request).await;
-        self.touched();
-        match reply {
+        let request = FetchContactRequest { account: chat.peer.into(), ..FetchContactRequest::default() };
+        match self.pay(own, request).await? {
             Ok(reply) => Fetched::check(chat.peer, &reply),
             Err(CallError::Refused(fault)) if fault.code() == Code::NotFound => Err(ClientError::NoSuchAccount),
             Err(error) => Err(error.into()),
@@ -124,11 +141,10 @@ impl Driver {
                     idempotency_id: letter.id.into(),
                     sealed: letter.sealed.into(),
                     expiry_day: expiry_day.0,
+                    tokens: Vec::new(),
                 };
-                self.apart().await;
-                let reply = self.shared.connect::<Visitor>(&own.link).await?.visit(request).await;
-                self.touched();
-                let outcome = reply.map(drop).map_err(ClientError::from);
+                let reply = self.pay(own, request).await;
+                let outcome = reply.and_then(|reply| Ok(reply.map(drop)?));
                 if outcome.is_ok() {
                     self.shared.write(|tx| Ok(inbox::letter_delivered(tx.db, letter.n)?))?;
                     delivered = true;
@@ -141,13 +157,25 @@ impl Driver {
         }
     }
 
+    /// An act of nobody, at a time of its own.
+    async fn pay<R>(&mut self, own: &Own, request: R) -> Result<Result<R::Reply, CallError>>
+    where
+        R: Paid + Call<Service = Visitor>,
+    {
+        if self.pays_from.is_some_and(|from| from > Instant::now()) {
+            return Err(ClientError::NoTokens);
+        }
+        self.apart().await;
+        let paid = self.shared.pay(&own.link, request).await;
+        self.touched();
+        self.unpaid |= matches!(paid, Err(ClientError::NoTokens));
+        paid
+    }
+
     /// Has one more empty channel made.
     pub(super) async fn make_channel(&mut self, own: &Own) -> Result<()> {
         let (channel, request) = self.shared.write(rules::stock::request)?;
-        self.apart().await;
-        let reply = self.shared.connect::<Visitor>(&own.link).await?.visit(request).await;
-        self.touched();
-        match reply {
+        match self.pay(own, request).await? {
             Ok(reply) => {
                 // The circuit may have brought the service's parameters.
                 let own = self.shared.own()?;

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tokio::time::timeout;
 use undertone_circuit::Circuit;
 use undertone_credentials::authenticate;
 use undertone_e2ee::{Generation, LinkChallenge};
@@ -11,7 +12,7 @@ use undertone_wire::{
     account::{Account, AuthenticateRequest, PutDeviceListRequest},
     content::linking::Kind,
     link::{DeviceLink, Link},
-    visitor::{CreateChannelRequest, Visitor},
+    visitor::CreateChannelRequest,
 };
 use zeroize::Zeroizing;
 
@@ -23,6 +24,9 @@ use crate::{
     rules::{devices, lists},
     shared::Shared,
 };
+
+/// A visit to the account takes seconds.
+const TOKENS_WAIT: Duration = Duration::from_secs(60);
 
 /// A link that waits for a new device. Dropped, it is good for nothing any more.
 pub struct LinkOffer {
@@ -45,8 +49,9 @@ impl LinkOffer {
             channel: link.channel.into(),
             read_key: generation.read_key().public().as_bytes().to_vec().into(),
             write_key: generation.write_key().public().as_bytes().to_vec().into(),
+            tokens: Vec::new(),
         };
-        shared.connect::<Visitor>(&own.link).await?.visit(request).await?;
+        make_channel(&shared, &own, request).await?;
         tokio::time::sleep(Duration::from_millis(shared.draw_ms(&shared.pace.between_circuits))).await;
         let meeting = Meeting::open(shared.clone(), link).await?;
         Ok(Self { shared, meeting, challenge })
@@ -96,7 +101,7 @@ impl LinkOffer {
         self.shared.reload_own()?;
         put(&self.shared, &own, circuit, &device_list).await?;
         self.meeting.say(Kind::Handover(sealed)).await?;
-        self.shared.ask(false);
+        self.shared.set_linking();
         Ok(device)
     }
 
@@ -104,6 +109,23 @@ impl LinkOffer {
     pub async fn cancel(mut self) {
         self.meeting.cancel().await;
     }
+}
+
+/// Makes the channel. A device that has nothing to pay with waits for the driver's next visit to the account, which brings
+/// more.
+async fn make_channel(shared: &Shared, own: &Own, request: CreateChannelRequest) -> Result<()> {
+    let paid = match shared.pay(&own.link, request.clone()).await {
+        Err(ClientError::NoTokens) => {
+            let asked = shared.ask(true);
+            let mut reports = shared.report.subscribe();
+            let visited = reports.wait_for(|report| report.asked.pass >= asked.pass);
+            // If it did not come to that, the next try says what is missing.
+            drop(timeout(TOKENS_WAIT, visited).await);
+            shared.pay(&own.link, request).await?
+        }
+        paid => paid?,
+    };
+    Ok(paid.map(drop)?)
 }
 
 /// A circuit that speaks as this device. What this home says of its visits stays between the service and the driver, which

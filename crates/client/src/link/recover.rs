@@ -10,7 +10,13 @@ use undertone_wire::{
 };
 
 use super::PUT_TRIES;
-use crate::{ClientError, Result, db::me, own::Own, rules::devices, shared::Shared};
+use crate::{
+    ClientError, Result,
+    db::me,
+    own::Own,
+    rules::{devices, parameters, registration},
+    shared::Shared,
+};
 
 /// Until the service has the new device on its list, the home has no account: what was begun is begun anew.
 pub(super) async fn recover(shared: &Shared, service: &str, words: &str, name: &str) -> Result<()> {
@@ -42,9 +48,28 @@ pub(super) async fn recover(shared: &Shared, service: &str, words: &str, name: &
         me::set_device_list(tx.db, &device_list, true)?;
         Ok(me::set_registered(tx.db)?)
     })?;
-    shared.reload_own()?;
+    let own = shared.reload_own()?;
+    first_tokens(shared, &own, &circuit).await;
     shared.ask(true);
     Ok(())
+}
+
+/// Fetches what the new device pays with, on the circuit that it has just got onto the list by. Where that fails, the driver
+/// does it.
+async fn first_tokens(shared: &Shared, own: &Own, circuit: &Circuit<Account>) {
+    let begun = async {
+        let hash = circuit.handshake_hash();
+        let request = shared.write_quietly(|tx| {
+            parameters::shown(tx, circuit.signed_parameters())?;
+            registration::authentication(tx, own, &hash)
+        })?;
+        circuit.call(request).await?;
+        shared.write_quietly(|tx| Ok(me::set_visited(tx.db)?))
+    };
+    match begun.await {
+        Ok(()) => shared.fetch_first_tokens(circuit).await,
+        Err(error) => tracing::debug!(%error, "no tokens yet"),
+    }
 }
 
 /// A circuit on which the words were shown, by their key, and what the service gives for it.

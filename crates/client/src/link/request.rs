@@ -78,7 +78,7 @@ impl LinkRequest {
         let service = &self.meeting.link().service;
         self.shared.write(|tx| devices::take_over(tx, service, &self.device_key, &handover))?;
         let own = self.shared.reload_own()?;
-        self.shared.ask(true);
+        self.shared.set_linking();
         let me = self.shared.read(|db| Ok(me::load(db)?))?.ok_or(ClientError::NotRegistered)?;
         Ok(view::whoami(&me, &own.link))
     }

@@ -20,12 +20,12 @@ use crate::{
         members::{self, Asking},
     },
     own::Own,
-    pace::Delay,
+    pace::{Delay, Pace},
     rules::{lists, registration, sync},
     state::{MlsStore, Tx},
 };
 
-/// So often our other devices are asked for the chat with ourselves; then it goes on without their help.
+/// So often our other devices are asked for the chat with ourselves, at least; then it goes on without their help.
 const OWN_ASKS: u32 = 3;
 /// So often we ask by one key package before we take a new one, lest an answer was lost.
 const SAME_ASKS: u32 = 4;
@@ -56,11 +56,18 @@ pub(crate) fn due_ms(chat: &Chat, pace: &Delay) -> Option<u64> {
     asks.then(|| if chat.asked == 0 { 0 } else { chat.asked_ms.saturating_add(pace.backoff_ms(chat.asked - 1)) })
 }
 
+/// Whether our other devices have had their time to answer what was asked of them by letters: one of them reads its inbox,
+/// and then we do.
+fn had_their_time(chat: &Chat, pace: &Pace) -> bool {
+    let since_first_ms: u64 = (0..chat.asked).map(|ask| pace.ask.backoff_ms(ask)).sum();
+    chat.asked >= OWN_ASKS && since_first_ms >= 2 * pace.inbox.max_ms()
+}
+
 /// Asks for the way back into a chat.
-pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
+pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat, pace: &Pace) -> Result<()> {
     let has_devices = own.list.devices().len() > 1;
     let is_own = chat.peer == own.account;
-    let nobody_answers = is_own && (!has_devices || chat.asked >= OWN_ASKS);
+    let nobody_answers = is_own && (!has_devices || had_their_time(chat, pace));
     if chat.trouble == Trouble::Locked || nobody_answers {
         return Ok(chats::set_fresh(tx.db, chat, 0)?);
     }
@@ -109,7 +116,7 @@ fn key_package(tx: &mut Tx<'_>, own: &Own, chat: &Chat, last_resort: bool) -> Re
 
 /// A device of the other has lost its way.
 pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
-    if !matches!(chat.state, State::Open | State::Invited) || chat.trouble == Trouble::Forked {
+    if !matches!(chat.state, State::Open | State::Invited) || chat.trouble.is_proven() {
         return Ok(());
     }
     let ours = chat.channel.as_ref().map(|channel| channel.part);

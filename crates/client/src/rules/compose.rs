@@ -13,12 +13,12 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, State},
-        contacts, inbox, me, messages,
+        contacts, evidence, inbox, me, messages,
         messages::{NewMessage, Place, Shown},
         outbox,
     },
     own::Own,
-    rules::sync,
+    rules::{profiles, sync},
     state::Tx,
     view,
 };
@@ -150,6 +150,7 @@ pub(crate) fn accept(tx: &mut Tx<'_>, own: &Own, who: &str, open_from_ms: u64) -
 /// Opens a chat that we were invited to, and tells the other so.
 pub(crate) fn open(tx: &mut Tx<'_>, own: &Own, chat: &Chat, open_from_ms: u64) -> Result<()> {
     chats::set_state(tx.db, chat.id, State::Open)?;
+    evidence::forget(tx.db, chat.id)?;
     chats::set_open_from(tx.db, chat.id, open_from_ms)?;
     sync::tell_standing(tx, own, chat.peer)?;
     let id = MessageId::new(tx.random());
@@ -172,6 +173,7 @@ pub(crate) fn block(tx: &mut Tx<'_>, own: &Own, who: &str) -> Result<AccountId> 
     if chat.peer == own.account {
         return Err(ClientError::NoRequest);
     }
+    profiles::blocked(tx, own, &chat)?;
     chats::set_state(tx.db, chat.id, State::Blocked)?;
     outbox::clear(tx.db, chat.id)?;
     inbox::forget_letters(tx.db, chat.id)?;
@@ -180,5 +182,5 @@ pub(crate) fn block(tx: &mut Tx<'_>, own: &Own, who: &str) -> Result<AccountId> 
 }
 
 pub(crate) fn content(tx: &Tx<'_>, id: MessageId, kind: content::Kind) -> Content {
-    Content { id: id.into(), sent_at_ms: tx.now.0, letters: 0, kind: Some(kind) }
+    Content { id: id.into(), sent_at_ms: tx.now.0, kind: Some(kind), ..Content::default() }
 }

@@ -19,7 +19,7 @@ use crate::{
         inbox, me, members,
     },
     own::Own,
-    rules::{lists, sync},
+    rules::{lists, profiles, receipts, sync},
     state::Tx,
 };
 
@@ -128,6 +128,10 @@ fn fill(
     }
     sync::take_cards(tx, device, &list, &shared.cards)?;
     let own = Own::load(tx)?.ok_or(ClientError::Bug("our own row"))?;
+    profiles::hear_ours(tx, shared)?;
+    if let Some(settings) = &shared.settings {
+        receipts::hear_settings(tx, &own, settings)?;
+    }
     // The way into the chat with ourselves is asked for like any that was lost.
     let chat = sync::own_chat(tx, &own)?;
     chats::set_state(tx.db, chat.id, State::Open)?;
@@ -194,6 +198,8 @@ fn anew(
         vault_key: words.vault_key(list.order().identity_number).to_vec().into(),
         name: name.to_owned(),
         cards: Vec::new(),
+        profile_key: None,
+        settings: None,
     };
     Ok((list, shared))
 }
@@ -298,6 +304,8 @@ pub(crate) fn remove(tx: &mut Tx<'_>, own: &Own, number: u32, words: &RecoveryWo
     let week = tx.now.day().week();
     let secret = InboxSecret::generate(week, &mut tx.rng);
     inbox::put_key(tx.db, week, &secret.to_bytes())?;
+    // Whoever has the device has the key of our profile too.
+    profiles::rotate(tx)?;
     // What the others are told goes behind the commit that removes the device, which it cannot read.
     let shared = sync::shared(tx)?;
     sync::tell(tx, &own, sync::Kind::Shared(shared))

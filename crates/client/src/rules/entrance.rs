@@ -108,7 +108,7 @@ pub(crate) fn enter_waiting(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<boo
 
 /// Whether a way leads to a better channel than the one that a chat has, or back into the same where we have lost it.
 fn is_better(chat: &Chat, way: &Way) -> bool {
-    if chat.trouble == Trouble::Forked {
+    if chat.trouble.is_proven() {
         // There is proof that the service cheats: nothing is mended behind the person's back.
         return false;
     }

@@ -16,7 +16,7 @@ use crate::{
     db::{
         attempt,
         chats::{self, Chat, State},
-        contacts,
+        contacts, evidence,
         inbox::{self, PendingLetter, Post},
         me,
         messages::{self, NewMessage, Place, Shown},
@@ -35,6 +35,9 @@ use crate::{
 const CONTENTS_BYTES_MAX: usize = 96 << 10;
 /// An inbox key older than this is fetched anew before more is sealed to it.
 const INBOX_KEY_FRESH_WEEKS: u32 = 2;
+
+/// Letters of strangers can be shown to others for so long.
+const EVIDENCE_DAYS: u32 = 30;
 
 /// Which inbox key of somebody does for a letter to him.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,8 +129,15 @@ pub(crate) fn expiry_day(tx: &Tx<'_>, letter: &PendingLetter) -> Result<Day> {
     if (today..=latest + limits::CLOCK_SKEW_DAYS).contains(&letter.expiry_day) {
         return Ok(letter.expiry_day);
     }
-    inbox::set_expiry_day(tx.db, letter.n, latest)?;
-    Ok(latest)
+    let expiry_day = last_day(today);
+    inbox::set_expiry_day(tx.db, letter.n, expiry_day)?;
+    Ok(expiry_day)
+}
+
+/// Up to when a letter of today is kept: 17 to 30 days.
+fn last_day(today: Day) -> Day {
+    let latest = today + limits::MESSAGE_DAYS_MAX;
+    Day(latest.0 - latest.0 % limits::LETTER_DAYS_STEP)
 }
 
 /// Takes entries of our inbox in, and tells up to which one we have it now. What is not a letter to us is passed over: the
@@ -136,6 +146,7 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from
     let secrets: Vec<InboxSecret> =
         inbox::keys(tx.db)?.iter().filter_map(|secret| InboxSecret::from_bytes(secret).ok()).collect();
     let mut cursor = me::load(tx.db)?.map_or(0, |me| me.inbox_cursor);
+    evidence::forget_before(tx.db, Day(tx.now.day().0.saturating_sub(EVIDENCE_DAYS)))?;
     for entry in entries {
         if entry.seq <= cursor {
             continue;
@@ -143,11 +154,12 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from
         if i64::try_from(entry.seq).is_err() {
             return Err(ClientError::Refused("it counts further than it can"));
         }
-        let letter = open(&secrets, own.account, &entry.sealed).and_then(|content| read_letter(own.account, &content));
+        let letter = open(&secrets, own.account, &entry.sealed)
+            .and_then(|opened| read_letter(own.account, &opened).map(|letter| (letter, opened)));
         match letter {
-            Ok(letter) => {
+            Ok((letter, opened)) => {
                 let db = tx.db;
-                match attempt(db, || receive(tx, own, letter, open_from_ms))? {
+                match attempt(db, || receive(tx, own, letter, &opened, open_from_ms))? {
                     Ok(()) => {}
                     Err(ClientError::Letter) => tracing::info!("a letter that cannot be used was passed over"),
                     Err(error) => return Err(error),
@@ -161,7 +173,7 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from
     Ok(cursor)
 }
 
-fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, open_from_ms: u64) -> Result<()> {
+fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], open_from_ms: u64) -> Result<()> {
     let (sender, device, letter) = letter.into_parts();
     let account = sender.account();
     let channel = ChannelId::try_from(&letter.channel[..]).map_err(|_| ClientError::Letter)?;
@@ -169,8 +181,8 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, open_from_ms: u64
         return from_ourselves(tx, own, &sender, device, channel, letter, open_from_ms);
     }
     let known = chats::with(tx.db, account)?;
-    if known.as_ref().is_some_and(|chat| chat.state == State::Blocked) {
-        return Ok(());
+    if let Some(chat) = known.as_ref().filter(|chat| chat.state == State::Blocked) {
+        return Ok(evidence::keep_more(tx.db, chat.id, tx.now.day(), opened)?);
     }
     let chat = match (known, &letter.invitation) {
         (None, None) => return Err(ClientError::Letter),
@@ -194,7 +206,11 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, open_from_ms: u64
             asks::heard(tx, own, &chat, &sender, device, &ask)?;
         }
     }
-    contents(tx, chat.id, account, letter.part, letter.first_index, &letter.contents, false)
+    contents(tx, chat.id, account, letter.part, letter.first_index, &letter.contents, false)?;
+    if chats::load(tx.db, chat.id)?.state == State::Request {
+        evidence::keep(tx.db, chat.id, tx.now.day(), opened)?;
+    }
+    Ok(())
 }
 
 /// Whose invitation a channel was in the beginning: a letter that leads into the one we have says nothing new of that.
@@ -283,7 +299,7 @@ fn dispatch(tx: &mut Tx<'_>, own: &Own, chat: &Chat, key: &InboxKey, letter: &Le
     let content = write_letter(&own.list, own.device, &own.device_key, chat.peer, letter);
     let sealed = seal(chat.peer, key, &content, &mut tx.rng)?;
     let id = IdempotencyId::new(tx.random());
-    let expiry_day = tx.now.day() + limits::MESSAGE_DAYS_MAX;
+    let expiry_day = last_day(tx.now.day());
     Ok(inbox::add_letter(tx.db, chat.id, id, &sealed, expiry_day, upto)?)
 }
 

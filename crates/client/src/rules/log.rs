@@ -29,7 +29,7 @@ use crate::{
         outbox::{self, Item},
     },
     own::Own,
-    rules::{asks, entrance, heads, letters, lists, sync},
+    rules::{asks, entrance, heads, letters, lists, receipts, riders, sync},
     state::{MlsStore, Tx},
 };
 
@@ -210,12 +210,20 @@ impl Reader {
         let part = self.chat.channel()?.part;
         messages::set_place(tx.db, self.chat.id, &content.id, part, Place::Log(entry.seq))?;
         outbox::remove(tx.db, item.n)?;
-        chats::set_peer_spoke(tx.db, self.chat.id, false)?;
-        if let Some(content::Kind::Sync(Sync { kind: Some(sync::Kind::Standing(standing)) })) = content.kind {
-            // What another device said before it, and we took in meanwhile, no longer holds.
-            sync::take_standing(tx, own, &standing)?;
+        riders::told(tx, own, self.chat.id, &content)?;
+        if !riders::is_note(&content) {
+            chats::set_peer_spoke(tx.db, self.chat.id, false)?;
         }
-        Ok(())
+        // What another device said before it, and we took in meanwhile, no longer holds.
+        match content.kind {
+            Some(content::Kind::Sync(Sync { kind: Some(sync::Kind::Standing(standing)) })) => {
+                sync::take_standing(tx, own, &standing).map(drop)
+            }
+            Some(content::Kind::Sync(Sync { kind: Some(sync::Kind::Settings(settings)) })) => {
+                receipts::hear_settings(tx, own, &settings)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What a commit has changed.
@@ -351,11 +359,16 @@ impl Reader {
             self.chat.state = State::Open;
             sync::tell_standing(tx, own, self.chat.peer)?;
         }
+        if mine {
+            riders::told(tx, own, self.chat.id, &content)?;
+        } else {
+            riders::heard(tx, own, &self.chat, &content)?;
+        }
         match content.kind {
             Some(content::Kind::Accepted(accepted)) if !mine => {
                 return Ok(contacts::put(tx.db, sender.account, &letters::name(&accepted.name))?);
             }
-            Some(content::Kind::Accepted(_)) => return Ok(()),
+            Some(content::Kind::Accepted(_) | content::Kind::Note(_)) => return Ok(()),
             Some(content::Kind::Sync(sync)) if self.chat.peer == own.account => {
                 return sync::hear(tx, own, sender.device, sync);
             }

@@ -25,7 +25,7 @@ use crate::{
         begin::{self, Fetched},
         heads, lists, log,
         owed::Owed,
-        sync,
+        riders, sync,
     },
     state::{MlsStore, Tx},
 };
@@ -127,11 +127,18 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
     if items.is_empty() {
         return Ok(None);
     }
-    if chat.doubled || update_is_due(tx, own, &chat, self_update_ms) {
+    // Notes go as they are: what answers a message by itself must not bring a commit about.
+    let speaks = items.iter().any(|item| !is_note(item));
+    if chat.doubled || (speaks && update_is_due(tx, own, &chat, self_update_ms)) {
         let update = commit(tx, own, &chat, channel, &Plan::default())?;
         return Ok(batch(vec![update]));
     }
-    Ok(batch(messages(tx, own, &chat, channel, &items)?))
+    let messages = messages(tx, own, &chat, channel, &items)?;
+    Ok(if messages.is_empty() { None } else { batch(messages) })
+}
+
+fn is_note(item: &Item) -> bool {
+    Content::decode(&item.content[..]).is_ok_and(|content| riders::is_note(&content))
 }
 
 fn under_way(item: &Item) -> Option<UnderWay> {
@@ -251,14 +258,21 @@ fn messages(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, items: &
     for item in items {
         let mut content = Content::decode(&item.content[..]).map_err(|_| ClientError::Bug("our own message"))?;
         content.letters = chat.letters;
-        size += bucket_at_most(item.content.len());
+        if !riders::attach(tx, own, chat, &mut content)? {
+            outbox::remove(tx.db, item.n)?;
+            continue;
+        }
+        let encoded = content.encode_to_vec();
+        size += bucket_at_most(encoded.len());
         if size > limits::PAGE_BYTES_MAX && !batch.is_empty() {
             break;
         }
         let encrypted = {
             let store = MlsStore(tx.db);
-            mls.encrypt(&own.me(&store, tx.rng), &content.encode_to_vec(), &seen)?
+            mls.encrypt(&own.me(&store, tx.rng), &encoded, &seen)?
         };
+        // Once it stands in the log, it is known from here what rode along.
+        outbox::set_content(tx.db, item.n, &encoded)?;
         let attempt = wrap(tx, channel, EntryKind::Message, &encrypted, limits::MESSAGE_DAYS_MAX)?;
         outbox::set_attempt(tx.db, item.n, &attempt)?;
         batch.push(UnderWay::message(attempt));

@@ -30,6 +30,7 @@ pub(crate) fn request(tx: &mut Tx<'_>) -> Result<(ChannelId, CreateChannelReques
         channel: stocked.channel.into(),
         read_key: generation.read_key().public().as_bytes().to_vec().into(),
         write_key: generation.write_key().public().as_bytes().to_vec().into(),
+        tokens: Vec::new(),
     };
     Ok((stocked.channel, request))
 }

@@ -26,7 +26,7 @@ use crate::{
     rules::{
         asks, compose,
         entrance::{self, Way},
-        letters, lists,
+        letters, lists, profiles, receipts,
     },
     state::Tx,
 };
@@ -93,9 +93,10 @@ pub(crate) fn standing(tx: &Tx<'_>, peer: AccountId) -> Result<Standing> {
     };
     Ok(Standing {
         peer: peer.into(),
-        name: contacts::name(tx.db, peer)?,
+        name: contacts::written_name(tx.db, peer)?,
         state: state.into(),
         device_list: contacts::device_list(tx.db, peer)?.unwrap_or_default(),
+        profile_key: profiles::key_of(tx, peer)?,
     })
 }
 
@@ -141,6 +142,7 @@ fn take(tx: &mut Tx<'_>, own: &Own, from: u32, sync: Sync) -> Result<()> {
         }
         Some(Kind::History(history)) if history.device == own.device => take_history(tx, &history),
         Some(Kind::Shared(shared)) => take_shared(tx, own, &shared),
+        Some(Kind::Settings(settings)) => receipts::hear_settings(tx, own, &settings),
         Some(Kind::Card(card)) => {
             if KeyPackage::verify(&own.list, &card.key_package).is_ok_and(|package| package.device() == from) {
                 members::put_card(tx.db, from, &card.key_package)?;
@@ -200,6 +202,9 @@ pub(crate) fn take_standing(tx: &mut Tx<'_>, own: &Own, standing: &Standing) -> 
         && list.account() == peer
     {
         lists::learn(tx, own, &list)?;
+    }
+    if let Some(key) = &standing.profile_key {
+        profiles::heard(tx, peer, key)?;
     }
     let state = match standing.state() {
         standing::State::Invited => State::Invited,
@@ -272,6 +277,7 @@ pub(crate) fn take_shared(tx: &mut Tx<'_>, own: &Own, shared: &Shared) -> Result
         let secret = InboxSecret::from_bytes(bytes).map_err(|_| ClientError::Letter)?;
         inbox::put_key(tx.db, secret.week(), bytes)?;
     }
+    profiles::hear_ours(tx, shared)?;
     take_cards(tx, own.device, &list, &shared.cards)
 }
 
@@ -297,6 +303,8 @@ pub(crate) fn shared(tx: &Tx<'_>) -> Result<Shared> {
         vault_key: me.vault_key.map(|key| key.to_vec().into()).unwrap_or_default(),
         name: me.name,
         cards: members::cards(tx.db)?.into_iter().map(|(_, card)| card).collect(),
+        profile_key: profiles::shared_key(tx)?,
+        settings: Some(receipts::told_settings(me::settings(tx.db)?)),
     })
 }
 

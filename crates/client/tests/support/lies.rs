@@ -15,13 +15,17 @@ use undertone_wire::{
 
 type Lie = Arc<dyn Fn(&[u8], Bytes) -> Result<Bytes, Fault> + Send + Sync>;
 type PushLie = Arc<dyn Fn(&mut LogPush) -> bool + Send + Sync>;
+type Refusal = Arc<dyn Fn(&[u8]) -> Option<Fault> + Send + Sync>;
+type Watcher = Arc<dyn Fn(Kind, u32, &[u8]) + Send + Sync>;
 type Garble = Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>;
 
 /// Lies that a service tells at present, by method.
 #[derive(Default)]
 pub struct Lies {
     replies: Mutex<HashMap<(Kind, u32), Lie>>,
+    refusals: Mutex<HashMap<(Kind, u32), Refusal>>,
     pushes: Mutex<Option<PushLie>>,
+    watcher: Mutex<Option<Watcher>>,
     garble: Mutex<Option<Garble>>,
 }
 
@@ -40,6 +44,17 @@ impl Lies {
         self.put::<R>(Arc::new(move |_, _| Err(code.into())));
     }
 
+    /// From now on refuses some of one kind of request, without doing it.
+    pub fn deny<R: Call>(&self, denies: impl Fn(&R) -> Option<Fault> + Send + Sync + 'static) {
+        let refusal: Refusal = Arc::new(move |request| denies(&R::decode(request).unwrap()));
+        self.refusals.lock().unwrap().insert((R::Service::KIND, R::NUMBER), refusal);
+    }
+
+    /// From now on lets somebody see all requests, whatever becomes of them.
+    pub fn watch(&self, watcher: impl Fn(Kind, u32, &[u8]) + Send + Sync + 'static) {
+        *self.watcher.lock().unwrap() = Some(Arc::new(watcher));
+    }
+
     /// From now on changes what is pushed, or holds it back (false).
     pub fn push(&self, lie: impl Fn(&mut LogPush) -> bool + Send + Sync + 'static) {
         *self.pushes.lock().unwrap() = Some(Arc::new(lie));
@@ -54,6 +69,7 @@ impl Lies {
     pub fn stop(&self) {
         self.garble.lock().unwrap().take();
         self.replies.lock().unwrap().clear();
+        self.refusals.lock().unwrap().clear();
         self.pushes.lock().unwrap().take();
     }
 
@@ -70,6 +86,12 @@ pub struct Liar<H> {
 
 impl<S: Service, H: Dispatch<S>> Dispatch<S> for Liar<H> {
     async fn dispatch(&self, now: Now, method: u32, body: Bytes, pushes: OpenPushes) -> Result<Answer, Fault> {
+        let watcher = self.lies.watcher.lock().unwrap().clone();
+        watcher.inspect(|watcher| watcher(S::KIND, method, &body));
+        let refusal = self.lies.refusals.lock().unwrap().get(&(S::KIND, method)).cloned();
+        if let Some(fault) = refusal.and_then(|refusal| refusal(&body)) {
+            return Err(fault);
+        }
         let lie = self.lies.replies.lock().unwrap().get(&(S::KIND, method)).cloned();
         let pushes = match S::KIND {
             Kind::Channel => OpenPushes::new(Arc::new(Through { pushes: pushes.typed(), lies: self.lies.clone() }), 1),

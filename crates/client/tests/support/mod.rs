@@ -10,17 +10,19 @@ mod peer;
 mod service;
 mod store;
 mod talk;
+mod watch;
 
 pub use clock::StoryClock;
 pub use home::{Home, PATIENCE, Setup, database, folder};
 pub use lies::Lies;
-pub use peer::{Contact, Peer, Published, encoded, today};
-pub use service::Service;
+pub use peer::{Contact, Peer, Published, encoded, today, token};
+pub use service::{Service, issuing_key, revision};
 pub use store::Ledger;
 pub use talk::Talk;
 use tempfile::TempDir;
 use undertone_client::Engine;
 use undertone_wire::AccountId;
+pub use watch::{Act, Watch};
 
 /// Two people who talk: what the one sees of the chat is what the other sees.
 pub fn assert_same_history(one: &Home, other: &Home) {

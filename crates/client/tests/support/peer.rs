@@ -7,24 +7,26 @@ use rand::{Rng as _, rngs::StdRng};
 use undertone_circuit::{CallError, Circuit, Dialer};
 use undertone_client::{Clock as _, SystemClock};
 use undertone_credentials::{
-    Device, DeviceKey, DeviceList, IdentityKey, InboxKey, KeyPackage, RecoveryKey, authenticate, register,
+    Device, DeviceKey, DeviceList, IdentityKey, InboxKey, KeyPackage, RecoveryKey, Wish, authenticate, register,
 };
 use undertone_e2ee::{
     E2eeError, InboxSecret, KeyValue, KeyValueError, Me, Suite, create_key_package, open, read_letter, seal,
     write_letter,
 };
 use undertone_wire::{
-    AccountId, Day, Message as _, MessageId,
+    AccountId, Day, Message as _, MessageId, Week,
     account::{Account, AuthenticateRequest, InboxEntry, PutKeyPackagesRequest, ReadInboxRequest, RegisterRequest},
     content::{Content, Letter, Text, content},
     limits,
     link::{Link, Pin, Scheme},
+    objects::{Purpose, Token},
+    paid::Paid,
     rpc::Call,
     visitor::{DeliverRequest, FetchContactRequest, Visitor},
 };
 use zeroize::Zeroizing;
 
-use super::Service;
+use super::{Service, issuing_key};
 
 /// His keys, and how he reaches the service.
 pub struct Peer {
@@ -82,9 +84,9 @@ impl Peer {
         }
     }
 
-    /// An inbox key and a key package.
+    /// An inbox key and a key package, of last resort.
     pub fn published(&self) -> Published {
-        let mls = self.act(|me| create_key_package(me, Suite::PostQuantum, false)).unwrap();
+        let mls = self.act(|me| create_key_package(me, Suite::PostQuantum, true)).unwrap();
         Published {
             inbox_key: InboxKey::sign(&self.identity, self.account(), self.inbox.week(), &self.inbox.public()),
             key_packages: vec![self.key_package(mls)],
@@ -93,7 +95,7 @@ impl Peer {
 
     /// Signs whatever he says is a key package of his.
     pub fn key_package(&self, mls: Bytes) -> Bytes {
-        KeyPackage::sign(&self.device, self.account(), 1, today() + 90, false, mls)
+        KeyPackage::sign(&self.device, self.account(), 1, today() + 90, true, mls)
     }
 
     pub async fn register(&self, published: Published) {
@@ -108,7 +110,7 @@ impl Peer {
             invite: Bytes::new(),
             inbox_key: published.inbox_key,
             key_packages: Some(PutKeyPackagesRequest {
-                one_time: published.key_packages,
+                last_resort: published.key_packages.into_iter().next().unwrap_or_default(),
                 ..PutKeyPackagesRequest::default()
             }),
         };
@@ -150,7 +152,12 @@ impl Peer {
     /// A message as it should be.
     pub fn text(&self, body: &str) -> Content {
         let kind = Some(content::Kind::Text(Text { body: body.to_owned() }));
-        Content { id: MessageId::new(self.random()).into(), sent_at_ms: SystemClock.now().0, letters: 0, kind }
+        Content {
+            id: MessageId::new(self.random()).into(),
+            sent_at_ms: SystemClock.now().0,
+            kind,
+            ..Content::default()
+        }
     }
 
     pub async fn connect<S: undertone_wire::rpc::Service>(&self) -> Circuit<S> {
@@ -162,8 +169,15 @@ impl Peer {
         self.connect::<Visitor>().await.visit(request).await
     }
 
+    /// A visit that costs something: he pays what it costs at most.
+    pub async fn pay<R: Paid + Call<Service = Visitor>>(&self, mut request: R) -> Result<R::Reply, CallError> {
+        *request.tokens_mut() = (0..limits::TOKENS_MAX).map(|_| token(R::PURPOSE, today().week())).collect();
+        self.visit(request).await
+    }
+
     pub async fn contact(&self, of: AccountId) -> Contact {
-        let reply = self.visit(FetchContactRequest { account: of.into() }).await.unwrap();
+        let reply =
+            self.pay(FetchContactRequest { account: of.into(), ..FetchContactRequest::default() }).await.unwrap();
         let list = DeviceList::verify(&reply.device_list).ok().unwrap();
         let inbox_key = InboxKey::verify(&list, &reply.inbox_key).ok().unwrap();
         let packages = reply.key_packages.iter().map(|package| KeyPackage::verify(&list, package).ok().unwrap());
@@ -205,9 +219,19 @@ impl Peer {
             idempotency_id: self.random::<16>().to_vec().into(),
             sealed,
             expiry_day: (today() + limits::MESSAGE_DAYS_MAX).0,
+            ..DeliverRequest::default()
         };
-        self.visit(request).await.map(drop)
+        self.pay(request).await.map(drop)
     }
+}
+
+/// A token as the service issues them.
+pub fn token(purpose: Purpose, week: Week) -> Token {
+    let mut rng = rand::make_rng::<StdRng>();
+    let wish = Wish::new(purpose, week, 1, &mut rng).unwrap();
+    let key = issuing_key().key(purpose, week);
+    let issued = key.issue(&wish.blinded(), &mut rng).unwrap();
+    Token::from(&wish.finish(&key.public(), &issued.evaluated, &issued.proof).unwrap()[0])
 }
 
 pub fn today() -> Day {

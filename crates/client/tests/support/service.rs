@@ -9,11 +9,13 @@ use tokio::{
 };
 use undertone_circuit::{Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, accept, memory};
 use undertone_client::Clock as _;
-use undertone_credentials::HeadKey;
-use undertone_service::{AccountPlane, ChannelPlane, Registration, TicketKey, VisitorSession};
+use undertone_credentials::{HeadKey, IssuingKey};
+use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
 use undertone_store::memory::MemoryAccounts;
 use undertone_wire::{
-    circuit::Parameters,
+    Message as _, Now,
+    circuit::{Parameters, SignedParameters},
+    limits,
     link::{Link, Pin, Scheme},
 };
 
@@ -27,6 +29,7 @@ use super::{
 pub struct Service {
     keys: Arc<ServiceKeys>,
     head_key: [u8; 32],
+    issuer: Arc<Issuer>,
     accounts: Arc<AccountPlane<MemoryAccounts>>,
     channels: Arc<ChannelPlane<Ledger>>,
     pub lies: Arc<Lies>,
@@ -37,56 +40,66 @@ pub struct Service {
 
 impl Service {
     pub fn start() -> Self {
+        Self::with_budget(limits::TOKEN_BATCHES_A_WEEK)
+    }
+
+    /// One that issues so many batches of tokens to one account in a week.
+    pub fn with_budget(batches: u32) -> Self {
         let mut rng = rand::make_rng::<StdRng>();
         let head_key = *HeadKey::generate(&mut rng).seed();
-        let accounts = AccountPlane::new(MemoryAccounts::default(), Registration::Open);
+        let issuer = Issuer::new(issuing_key(), rand::make_rng::<StdRng>()).with_budget(batches);
+        let issuer = Arc::new(issuer);
+        let accounts = AccountPlane::new(MemoryAccounts::default(), Registration::Open, issuer.clone());
         let keys = Arc::new(ServiceKeys::generate(&mut rng));
-        Self::over(keys, head_key, Arc::new(accounts), Ledger::default())
+        Self::over(keys, head_key, issuer, Arc::new(accounts), Ledger::default())
     }
 
     /// A second one with the same keys and accounts, over other channels.
     pub fn twin(&self, channels: Ledger) -> Self {
-        Self::over(self.keys.clone(), self.head_key, self.accounts.clone(), channels)
+        Self::over(self.keys.clone(), self.head_key, self.issuer.clone(), self.accounts.clone(), channels)
     }
 
     /// Another door of the same service, behind which it tells lies of its own.
     pub fn door(&self) -> Self {
-        Self::of(self.keys.clone(), self.head_key, self.accounts.clone(), self.channels.clone())
+        Self::of(self.keys.clone(), self.head_key, self.issuer.clone(), self.accounts.clone(), self.channels.clone())
     }
 
     fn over(
         keys: Arc<ServiceKeys>,
         head_key: [u8; 32],
+        issuer: Arc<Issuer>,
         accounts: Arc<AccountPlane<MemoryAccounts>>,
         channels: Ledger,
     ) -> Self {
-        let channels = Arc::new(channel_plane(channels, &head_key));
-        Self::of(keys, head_key, accounts, channels)
+        let channels = Arc::new(channel_plane(channels, &head_key, issuer.clone()));
+        Self::of(keys, head_key, issuer, accounts, channels)
     }
 
     fn of(
         keys: Arc<ServiceKeys>,
         head_key: [u8; 32],
+        issuer: Arc<Issuer>,
         accounts: Arc<AccountPlane<MemoryAccounts>>,
         channels: Arc<ChannelPlane<Ledger>>,
     ) -> Self {
         let (lies, door) = Default::default();
         let clock = Arc::new(StoryClock::new());
-        let mut service = Self { keys, head_key, accounts, channels, lies, clock, door, listening: None };
+        let mut service = Self { keys, head_key, issuer, accounts, channels, lies, clock, door, listening: None };
         service.listen();
         service
     }
 
     pub fn listen(&mut self) {
-        self.listen_with(self.channels.parameters());
+        let channels = self.channels.clone();
+        self.listen_showing(move |now| channels.signed_parameters(now, revision(now)));
     }
 
-    /// Comes back with other parameters than it has.
-    pub fn listen_with(&mut self, parameters: Parameters) {
+    /// Comes back, and shows other parameters than it has.
+    pub fn listen_showing(&mut self, shows: impl Fn(Now) -> SignedParameters + Send + Sync + 'static) {
         let (dialer, mut listener) = memory(1 << 16);
         *self.door.lock().unwrap() = Some(dialer);
         let keys = self.keys.clone();
-        let hello = ServerHello { parameters, ..ServerHello::default() };
+        let (parameters, clock, shows) = (self.channels.parameters(), self.clock.clone(), Arc::new(shows));
         let planes = Planes {
             accounts: self.accounts.clone(),
             channels: self.channels.clone(),
@@ -97,7 +110,9 @@ impl Service {
             // With the listener all its circuits go, as with a process that is killed.
             let mut circuits = JoinSet::new();
             while let Some(tunnel) = listener.accept().await {
-                let (keys, hello, planes) = (keys.clone(), hello.clone(), planes.clone());
+                let (keys, planes) = (keys.clone(), planes.clone());
+                let (parameters, signed_parameters) = (parameters.clone(), shows(clock.now()));
+                let hello = ServerHello { parameters, signed_parameters, ..ServerHello::default() };
                 circuits.spawn(async move {
                     if let Ok(circuit) = accept(tunnel, &keys, &hello, &mut rand::make_rng::<StdRng>()).await {
                         planes.serve(circuit).await;
@@ -131,12 +146,18 @@ impl Service {
     /// Starts again over other channels.
     pub async fn restart_over(&mut self, channels: Ledger) {
         self.go_away().await;
-        self.channels = Arc::new(channel_plane(channels, &self.head_key));
+        self.channels = Arc::new(channel_plane(channels, &self.head_key, self.issuer.clone()));
         self.listen();
     }
 
     pub fn store(&self) -> &Ledger {
         self.channels.store()
+    }
+
+    /// Its list of parameters as it should be, under another number.
+    pub fn parameters(&self, revision: u64) -> Parameters {
+        let signed = self.channels.signed_parameters(self.clock.now(), revision);
+        Parameters::decode(signed.body).unwrap()
     }
 
     pub fn head_key(&self) -> HeadKey {
@@ -185,9 +206,19 @@ impl Planes {
     }
 }
 
-fn channel_plane(channels: Ledger, head_key: &[u8; 32]) -> ChannelPlane<Ledger> {
+fn channel_plane(channels: Ledger, head_key: &[u8; 32], issuer: Arc<Issuer>) -> ChannelPlane<Ledger> {
     let tickets = TicketKey::generate(&mut rand::make_rng::<StdRng>());
-    ChannelPlane::new(channels, HeadKey::from_seed(head_key), tickets)
+    ChannelPlane::new(channels, HeadKey::from_seed(head_key), tickets, issuer)
+}
+
+/// The key of every service of a story.
+pub fn issuing_key() -> IssuingKey {
+    IssuingKey::from_seed(&[5; 32])
+}
+
+/// Which list of parameters this is: there is one for each week.
+pub fn revision(now: Now) -> u64 {
+    now.day().week().0.into()
 }
 
 /// Dials whatever door there is at that moment.

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use undertone_store::{
-    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, StoreError, StoredChannel,
-    memory::MemoryChannels,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, Spending, SpentToken, StoreError,
+    StoredChannel, Tokens, memory::MemoryChannels,
 };
-use undertone_wire::{ChannelId, Day, channel::Entry};
+use undertone_wire::{ChannelId, Day, Week, channel::Entry};
 
 /// Channels in memory, and all that was done to them: done again, it makes a copy. Clones are the same channels.
 #[derive(Clone, Default)]
@@ -51,6 +51,20 @@ impl Ledger {
 
     fn note(&self, done: Done) {
         self.0.done.lock().unwrap().push(done);
+    }
+}
+
+impl Tokens for Ledger {
+    async fn spend(&self, tokens: Vec<SpentToken>, request: [u8; 32]) -> Result<Spending, StoreError> {
+        self.0.channels.spend(tokens, request).await
+    }
+
+    async fn spent(&self, week: Week) -> Result<u64, StoreError> {
+        self.0.channels.spent(week).await
+    }
+
+    async fn forget_spent(&self, oldest: Week) -> Result<(), StoreError> {
+        self.0.channels.forget_spent(oldest).await
     }
 }
 

@@ -46,8 +46,9 @@ impl<'a> Talk<'a> {
             channel: channel.into(),
             read_key: generation.read_key().public().as_bytes().to_vec().into(),
             write_key: generation.write_key().public().as_bytes().to_vec().into(),
+            ..CreateChannelRequest::default()
         };
-        let head = peer.visit(request).await.ok().and_then(|reply| reply.head).unwrap_or_default();
+        let head = peer.pay(request).await.ok().and_then(|reply| reply.head).unwrap_or_default();
         let peers: Vec<_> = with.key_packages.iter().map(|package| (&with.list, package)).collect();
         let made = peer.act(|me| Ok(Chat::create(me, channel, Suite::PostQuantum, &peers)?.1)).unwrap().unwrap();
         let invitation = Invitation {

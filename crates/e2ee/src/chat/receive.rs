@@ -4,8 +4,8 @@
 //! that may fail for a single reader is his own path secret; before he says so, he checks all that the others check.
 
 use openmls::prelude::{
-    ContentType, LeafNodeIndex, MlsMessageIn, OpenMlsProvider as _, ProcessMessageError, ProcessedMessage,
-    ProcessedMessageContent, ProtocolMessage, PublicGroup, PublicMessageIn, Sender, StageCommitError, ValidationError,
+    LeafNodeIndex, MlsMessageIn, OpenMlsProvider as _, ProcessMessageError, ProcessedMessage, ProcessedMessageContent,
+    ProtocolMessage, PublicGroup, PublicMessageIn, Sender, StageCommitError, ValidationError,
     tls_codec::Deserialize as _,
 };
 use openmls_traits::storage::StorageProvider as _;
@@ -78,14 +78,10 @@ impl Chat {
         let message = MlsMessageIn::tls_deserialize_exact(&content.mls[..]).map_err(|_| Flaw::Malformed)?;
         let message = message.try_into_protocol_message().map_err(|_| Flaw::Kind)?;
         match (entry.kind, message) {
-            (EntryKind::Message, ProtocolMessage::PrivateMessage(message))
-                if message.content_type() == ContentType::Application =>
-            {
+            (EntryKind::Message, ProtocolMessage::PrivateMessage(message)) => {
                 self.receive_message(me, message.into(), lists)
             }
-            (EntryKind::Commit, ProtocolMessage::PublicMessage(message))
-                if message.content_type() == ContentType::Commit =>
-            {
+            (EntryKind::Commit, ProtocolMessage::PublicMessage(message)) => {
                 let parts = Parts {
                     fork_tag: &content.fork_tag,
                     device_lists: &content.device_lists,

@@ -1,10 +1,11 @@
-//! What a stranger may do to an account: fetch what he needs to write to it, and leave one sealed letter.
+//! What a stranger may do to an account: fetch what he needs to write to it, and leave one sealed letter. Both cost
+//! tokens; where little is left, more of them.
 
 use undertone_store::{Accounts, Delivery};
 use undertone_wire::{
     Now,
     circuit::{Code, Fault},
-    limits::{INBOX_ENTRIES_MAX, MESSAGE_DAYS_MAX},
+    limits::{INBOX_ENTRIES_MAX, INBOX_RESERVE, KEY_PACKAGES_RESERVE, MESSAGE_DAYS_MAX, RESERVE_TOKENS},
     padding,
     visitor::{DeliverReply, DeliverRequest, FetchContactReply, FetchContactRequest},
 };
@@ -12,14 +13,25 @@ use undertone_wire::{
 use super::AccountPlane;
 use crate::{
     fault,
+    issuer::Payment,
     request::{ensure, expiry_day, parse},
 };
 
 impl<A: Accounts> AccountPlane<A> {
-    /// Takes one key package of each device.
-    pub(crate) async fn fetch_contact(&self, request: FetchContactRequest) -> Result<FetchContactReply, Fault> {
+    /// Takes one key package of each device. For tokens that paid for the same before there are those of last resort: what
+    /// is paid once shall not use up one after another.
+    pub(crate) async fn fetch_contact(
+        &self,
+        now: Now,
+        request: FetchContactRequest,
+    ) -> Result<FetchContactReply, Fault> {
         let account = parse(&request.account)?;
-        let contact = self.store.take_contact(account).await.map_err(fault::store)?.ok_or(Code::NotFound)?;
+        let reserve = match self.issuer.take(now, &self.store, &request).await? {
+            Payment { again: true, .. } => u32::MAX,
+            Payment { reserve: true, .. } => 0,
+            Payment { .. } => KEY_PACKAGES_RESERVE,
+        };
+        let contact = self.store.take_contact(account, reserve).await.map_err(fault::store)?.ok_or(Code::NotFound)?;
         Ok(FetchContactReply {
             device_list: contact.device_list,
             inbox_key: contact.inbox_key,
@@ -33,12 +45,16 @@ impl<A: Accounts> AccountPlane<A> {
         let id = parse(&request.idempotency_id)?;
         let expiry_day = expiry_day(request.expiry_day, now.day(), MESSAGE_DAYS_MAX)?;
         ensure(padding::INBOX.contains(&request.sealed.len()))?;
-        let delivery = self.store.deliver(account, id, request.sealed, expiry_day, INBOX_ENTRIES_MAX).await;
+        let Payment { reserve, .. } = self.issuer.take(now, &self.store, &request).await?;
+        let entries_max = if reserve { INBOX_ENTRIES_MAX } else { INBOX_RESERVE };
+        let delivery = self.store.deliver(account, id, request.sealed, expiry_day, entries_max).await;
         match delivery.map_err(fault::store)? {
             Delivery::Delivered => Ok(DeliverReply {}),
             Delivery::NotFound => Err(Code::NotFound.into()),
             Delivery::Conflict => Err(Code::Conflict.into()),
-            Delivery::Full => Err(fault::full()),
+            Delivery::Full if reserve => Err(fault::full()),
+            // What was paid stays paid for this letter: it may come again with more.
+            Delivery::Full => Err(fault::price(RESERVE_TOKENS)),
         }
     }
 }

@@ -1,14 +1,17 @@
-//! The account plane: accounts, their devices, key packages, inboxes and vaults.
+//! The account plane: accounts, their devices, key packages, inboxes, vaults and profiles; and tokens for them.
 //!
 //! An account circuit speaks for one device, or for the recovery key, once it has proven so. What the plane keeps it could publish: days, counts,
-//! opaque keys, sealed letters and vaults.
+//! opaque keys, sealed letters, vaults and profiles: [`AccountPlane::values`].
 
 mod contact;
 mod invite;
 mod objects;
+mod profile;
+mod publish;
 mod registration;
 mod session;
 mod speaker;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -16,7 +19,7 @@ use undertone_credentials::DeviceList;
 use undertone_store::{AccountCounts, Accounts, Invite, StoreError, StoredAccount};
 use undertone_wire::{AccountId, Day, HandshakeHash, Now, circuit::Fault};
 
-use crate::fault;
+use crate::{Issuer, fault, issuer};
 
 pub use invite::InviteCode;
 pub use registration::Registration;
@@ -26,12 +29,13 @@ pub use session::AccountSession;
 pub struct AccountPlane<A> {
     store: A,
     registration: Registration,
+    issuer: Arc<Issuer>,
 }
 
 impl<A: Accounts> AccountPlane<A> {
-    /// The plane, with the rule by which new accounts are made.
-    pub fn new(store: A, registration: Registration) -> Self {
-        Self { store, registration }
+    /// The plane, with the rule by which new accounts are made, and the issuer of tokens.
+    pub fn new(store: A, registration: Registration, issuer: Arc<Issuer>) -> Self {
+        Self { store, registration, issuer }
     }
 
     /// What answers one account circuit.
@@ -52,7 +56,8 @@ impl<A: Accounts> AccountPlane<A> {
     /// # Errors
     /// The store's; the next call makes up for it.
     pub async fn expire(&self, now: Now) -> Result<(), StoreError> {
-        self.store.expire(now.day()).await
+        self.store.expire(now.day()).await?;
+        self.store.forget_spent(issuer::oldest_week(now.day())).await
     }
 
     /// What the plane stands on, for what only one engine can tell. Changes go through the plane.

@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use undertone_credentials::{AuthenticatedDevice, DeviceList, verify_authenticate, verify_recover};
-use undertone_store::{Accounts, Vault, Visit};
+use undertone_store::{Accounts, Profile, Vault, Visit};
 use undertone_wire::{
     HandshakeHash, Now,
     account::{
         AccountHandler, AuthenticateReply, AuthenticateRequest, ClearInboxReply, ClearInboxRequest, DeleteAccountReply,
-        DeleteAccountRequest, PutDeviceListReply, PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest,
-        PutKeyPackagesReply, PutKeyPackagesRequest, PutVaultReply, PutVaultRequest, ReadInboxReply, ReadInboxRequest,
-        ReadVaultReply, ReadVaultRequest, RecoverReply, RecoverRequest, RegisterReply, RegisterRequest,
+        DeleteAccountRequest, IssueTokensReply, IssueTokensRequest, PublishReply, PublishRequest, PutDeviceListReply,
+        PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest, PutKeyPackagesReply, PutKeyPackagesRequest,
+        PutProfileReply, PutProfileRequest, PutVaultReply, PutVaultRequest, ReadInboxReply, ReadInboxRequest,
+        ReadProfileReply, ReadProfileRequest, ReadVaultReply, ReadVaultRequest, RecoverReply, RecoverRequest,
+        RegisterReply, RegisterRequest,
     },
     circuit::{Code, Fault},
     limits::{KEY_PACKAGES_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
     padding,
 };
 
-use super::{AccountPlane, objects, speaker::Speaker};
+use super::{AccountPlane, objects, profile, speaker::Speaker};
 use crate::{
     fault,
     request::{ensure, parse},
@@ -162,6 +164,32 @@ impl<A: Accounts> AccountHandler for AccountSession<A> {
             None => {}
         }
         Ok(DeleteAccountReply {})
+    }
+
+    async fn issue_tokens(&self, now: Now, request: IssueTokensRequest) -> Result<IssueTokensReply, Fault> {
+        let (device, _) = self.current().await?;
+        self.plane.issue(now, device.account(), request).await
+    }
+
+    async fn read_profile(&self, _: Now, _: ReadProfileRequest) -> Result<ReadProfileReply, Fault> {
+        let (device, _) = self.current().await?;
+        let Profile { revision, sealed, .. } =
+            self.plane.store.profile(device.account()).await.map_err(fault::store)?;
+        Ok(ReadProfileReply { revision, sealed })
+    }
+
+    async fn put_profile(&self, _: Now, request: PutProfileRequest) -> Result<PutProfileReply, Fault> {
+        let (device, _) = self.current().await?;
+        let profile = profile::checked(request)?;
+        if !self.plane.store.put_profile(device.account(), profile).await.map_err(fault::store)? {
+            return Err(Code::Conflict.into());
+        }
+        Ok(PutProfileReply {})
+    }
+
+    async fn publish(&self, _: Now, request: PublishRequest) -> Result<PublishReply, Fault> {
+        let (device, _) = self.current().await?;
+        self.plane.publish(device.account(), request.after).await
     }
 }
 

@@ -23,7 +23,7 @@ use undertone_wire::{
     chain::Chain,
     channel::{Entry, Head, LogPush, ReadReply},
     circuit::{Code, Fault},
-    limits::{CHANNEL_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
+    limits::{CHANNEL_BYTES_MAX, COMMIT_BURST, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
     rpc::{Encoded, Pushes},
 };
 
@@ -75,7 +75,7 @@ impl<C: Channels> Hub<C> {
         let known = Known {
             stored,
             head: signed_head(&backing.head_key, channel, &Stand::of(&stored)),
-            allowance: Allowance::whole(),
+            allowance: Allowance::whole(COMMIT_BURST),
             followers: BTreeMap::new(),
         };
         Self { backing, channel, order: tokio::sync::Mutex::default(), known: known.into() }
@@ -178,6 +178,18 @@ impl<C: Channels> Hub<C> {
         self.known().followers.remove(circuit);
     }
 
+    /// Pushes what is of the moment to all who follow but the circuit that it comes from. False if the generation is not
+    /// the current one.
+    pub fn tell(&self, from: &HandshakeHash, generation: u32, transient: Bytes) -> bool {
+        let mut known = self.known();
+        if known.stored.generation != generation {
+            return false;
+        }
+        let push = Encoded::new(&LogPush { channel: self.channel.into(), transient, ..LogPush::default() });
+        known.followers.retain(|circuit, pushes| circuit == from || pushes.send(&push));
+        true
+    }
+
     /// Whether nothing would be lost with this hub.
     pub fn is_settled(&self) -> bool {
         self.order.try_lock().is_ok_and(|order| order.under_way.is_none() && !order.in_doubt)
@@ -239,7 +251,8 @@ impl<C: Channels> Hub<C> {
             }
             None => known.head.clone(),
         };
-        let push = Encoded::new(&LogPush { channel: self.channel.into(), entries, head: Some(head) });
+        let push =
+            Encoded::new(&LogPush { channel: self.channel.into(), entries, head: Some(head), ..LogPush::default() });
         known.followers.retain(|_, pushes| pushes.send(&push) && ended.is_none());
     }
 

@@ -15,11 +15,11 @@ mod ticket;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use undertone_credentials::{HeadKey, PublicKey};
+use undertone_credentials::{HeadKey, PublicKey, sign_parameters};
 use undertone_store::{ChannelCounts, Channels, NewChannel, StoreError};
 use undertone_wire::{
-    ChannelId, HandshakeHash, Now,
-    circuit::{Code, Fault, Parameters},
+    ChannelId, HandshakeHash, Now, Week,
+    circuit::{Code, Fault, Parameters, SignedParameters},
     limits::UNUSED_CHANNEL_DAYS,
     visitor::{CreateChannelReply, CreateChannelRequest},
 };
@@ -28,12 +28,12 @@ use self::{
     hub::{Backing, Hub},
     hubs::Hubs,
 };
-use crate::{fault, request::parse};
+use crate::{Issuer, fault, issuer, request::parse};
 
 pub use session::ChannelSession;
 pub use ticket::TicketKey;
 
-/// Version of the public parameters, counted up whenever one of them changes.
+/// Format of the public parameters.
 const PARAMETERS_VERSION: u32 = 1;
 
 /// The channel plane over its store.
@@ -41,13 +41,14 @@ pub struct ChannelPlane<C> {
     backing: Arc<Backing<C>>,
     hubs: Hubs<C>,
     tickets: TicketKey,
+    issuer: Arc<Issuer>,
 }
 
 impl<C: Channels> ChannelPlane<C> {
-    /// The plane, with the key that signs heads, and the one of tickets. There may be only one plane over a store at a
-    /// time: hubs hear only of what is appended through them.
-    pub fn new(store: C, head_key: HeadKey, tickets: TicketKey) -> Self {
-        Self { backing: Arc::new(Backing { store, head_key }), hubs: Hubs::new(), tickets }
+    /// The plane, with the key that signs heads, the one of tickets, and the issuer of tokens. There may be only one plane
+    /// over a store at a time: hubs hear only of what is appended through them.
+    pub fn new(store: C, head_key: HeadKey, tickets: TicketKey, issuer: Arc<Issuer>) -> Self {
+        Self { backing: Arc::new(Backing { store, head_key }), hubs: Hubs::new(), tickets, issuer }
     }
 
     /// What answers one channel circuit.
@@ -55,10 +56,21 @@ impl<C: Channels> ChannelPlane<C> {
         ChannelSession::new(self.clone(), circuit)
     }
 
-    /// What HelloReply says to everyone alike.
+    /// What HelloReply says to everyone alike, from this week on until the next. The revision is to be raised whenever
+    /// something of it has changed.
+    pub fn signed_parameters(&self, now: Now, revision: u64) -> SignedParameters {
+        let token_keys = self.issuer.public_keys(now.day().week());
+        sign_parameters(&self.backing.head_key, &Parameters { revision, token_keys, ..Parameters::default() })
+    }
+
+    /// What clients of release 0.1 know of it.
     pub fn parameters(&self) -> Parameters {
         let head_key = self.backing.head_key.public();
-        Parameters { version: PARAMETERS_VERSION, head_key: Bytes::copy_from_slice(head_key.as_bytes()) }
+        Parameters {
+            version: PARAMETERS_VERSION,
+            head_key: Bytes::copy_from_slice(head_key.as_bytes()),
+            ..Parameters::default()
+        }
     }
 
     /// Forgets what has expired; to be called every hour or so.
@@ -67,6 +79,7 @@ impl<C: Channels> ChannelPlane<C> {
     /// The store's; the next call makes up for it.
     pub async fn expire(&self, now: Now) -> Result<(), StoreError> {
         self.backing.store.expire(now.day(), UNUSED_CHANNEL_DAYS).await?;
+        self.backing.store.forget_spent(issuer::oldest_week(now.day())).await?;
         // Channels that are gone now shall not live on here.
         self.hubs.sweep();
         Ok(())
@@ -86,10 +99,22 @@ impl<C: Channels> ChannelPlane<C> {
         self.backing.store.counts().await
     }
 
-    /// Makes an empty channel. The same bytes again succeed again.
-    pub(crate) async fn create(&self, now: Now, request: CreateChannelRequest) -> Result<CreateChannelReply, Fault> {
+    /// Tokens of a week that were spent on this plane.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn tokens_spent(&self, week: Week) -> Result<u64, StoreError> {
+        self.backing.store.spent(week).await
+    }
+
+    /// Makes an empty channel, for a token. The same bytes again succeed again.
+    ///
+    /// # Errors
+    /// What a visitor is answered.
+    pub async fn create(&self, now: Now, request: CreateChannelRequest) -> Result<CreateChannelReply, Fault> {
         let channel = parse(&request.channel)?;
         let (read_key, write_key) = (parse::<PublicKey>(&request.read_key)?, parse::<PublicKey>(&request.write_key)?);
+        self.issuer.take(now, &self.backing.store, &request).await?;
         let new = NewChannel { channel, read_key: *read_key.as_bytes(), write_key: *write_key.as_bytes() };
         if !self.backing.store.create(new, now.day()).await.map_err(fault::store)? {
             return Err(Code::Conflict.into());

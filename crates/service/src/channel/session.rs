@@ -13,14 +13,15 @@ use undertone_wire::{
     ChannelId, HandshakeHash, Now,
     channel::{
         AppendReply, AppendRequest, Appended, ChannelHandler, FollowRequest, LogPush, OpenReply, OpenRequest, Opened,
-        ReadReply, ReadRequest, ResumeRequest, append_reply, opened,
+        ReadReply, ReadRequest, ResumeRequest, SendTransientReply, SendTransientRequest, append_reply, opened,
     },
     circuit::{Code, Fault},
-    limits::OPENINGS_MAX,
+    limits::{OPENINGS_MAX, TRANSIENT_BURST},
+    padding,
     rpc::Pushes,
 };
 
-use super::{ChannelPlane, hub::Hub, new_entries::NewEntries, opening::Claim, rights::Rights};
+use super::{ChannelPlane, allowance::Allowance, hub::Hub, new_entries::NewEntries, opening::Claim, rights::Rights};
 use crate::{
     fault,
     request::{ensure, parse},
@@ -42,6 +43,8 @@ pub struct ChannelSession<C: Channels> {
 struct Open<C> {
     hub: Arc<Hub<C>>,
     rights: Rights,
+    /// Of what it may tell of the moment.
+    transients: Allowance,
 }
 
 impl<C: Channels> ChannelSession<C> {
@@ -88,20 +91,41 @@ impl<C: Channels> ChannelSession<C> {
     /// Lets this circuit reach a channel, and gives the rights that it has there now. None: it reaches too many already.
     fn admit(&self, channel: ChannelId, hub: Arc<Hub<C>>, rights: Rights) -> Option<Rights> {
         let mut channels = self.channels();
-        let before = channels.get(&channel).map(|open| open.rights);
+        let before = channels.get(&channel).map(|open| (open.rights, open.transients));
         if before.is_none() && channels.len() >= CIRCUIT_CHANNELS_MAX {
             return None;
         }
-        let rights = before.map_or(rights, |before| rights.and(before));
-        channels.insert(channel, Open { hub, rights });
+        let whole = Allowance::whole(TRANSIENT_BURST);
+        let (rights, transients) = before.map_or((rights, whole), |(before, left)| (rights.and(before), left));
+        channels.insert(channel, Open { hub, rights, transients });
         Some(rights)
     }
 
     /// A channel that was opened here, under whatever generation.
     fn opened(&self, channel: &ChannelId) -> Result<(Arc<Hub<C>>, Rights), Fault> {
         let channels = self.channels();
-        let Open { hub, rights } = channels.get(channel).ok_or(Code::Unauthenticated)?;
+        let Open { hub, rights, .. } = channels.get(channel).ok_or(Code::Unauthenticated)?;
         Ok((hub.clone(), *rights))
+    }
+
+    /// A channel that was opened here to write.
+    fn writable(&self, channel: &ChannelId) -> Result<(Arc<Hub<C>>, Rights), Fault> {
+        let (hub, rights) = self.opened(channel)?;
+        if !rights.write() {
+            let current = rights.generation() == hub.generation();
+            return Err(if current { Code::Forbidden } else { Code::Unauthenticated }.into());
+        }
+        Ok((hub, rights))
+    }
+
+    fn use_transient(&self, channel: &ChannelId, now: Now) -> Result<(), Fault> {
+        let mut channels = self.channels();
+        let Open { transients, .. } = channels.get_mut(channel).ok_or(Code::Unauthenticated)?;
+        match transients.wait_ms(now, 1) {
+            0 => transients.spend(now, 1),
+            ms => return Err(Fault::from(Code::Exhausted).retry_after_ms(u32::try_from(ms).unwrap_or(u32::MAX))),
+        }
+        Ok(())
     }
 
     /// The channel is gone from the store.
@@ -134,11 +158,7 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
     async fn append(&self, now: Now, request: AppendRequest) -> Result<AppendReply, Fault> {
         let channel = parse(&request.channel)?;
         let entries = NewEntries::check(request.entries, now.day())?;
-        let (hub, rights) = self.opened(&channel)?;
-        if !rights.write() {
-            let current = rights.generation() == hub.generation();
-            return Err(if current { Code::Forbidden } else { Code::Unauthenticated }.into());
-        }
+        let (hub, rights) = self.writable(&channel)?;
         let result = match hub.append(now, rights.generation(), entries).await? {
             AppendOutcome::Appended { first_seq, .. } => {
                 let (head, _) = hub.head_under(rights.generation()).await?;
@@ -183,6 +203,16 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
             opened.push(self.resume_one(now, &ticket).await?);
         }
         Ok(OpenReply { opened })
+    }
+
+    async fn send_transient(&self, now: Now, request: SendTransientRequest) -> Result<SendTransientReply, Fault> {
+        let SendTransientRequest { channel, body } = request;
+        let channel = parse(&channel)?;
+        ensure(padding::TRANSIENT.contains(&body.len()))?;
+        let (hub, rights) = self.writable(&channel)?;
+        self.use_transient(&channel, now)?;
+        ensure_current(hub.tell(&self.circuit, rights.generation(), body))?;
+        Ok(SendTransientReply {})
     }
 }
 

@@ -136,6 +136,7 @@ async fn an_inbox_is_read_and_cleared_by_its_owner() {
             idempotency_id: vec![number; 16].into(),
             sealed: vec![number; 16 << 10].into(),
             expiry_day: TODAY.0 + 30,
+            ..DeliverRequest::default()
         };
         world.visitor().deliver(NOW, letter).await.unwrap();
     }

@@ -21,7 +21,7 @@ fn runtime() -> Runtime {
 
 /// Methods that exist, and some that do not.
 fn method() -> impl Strategy<Value = u32> {
-    prop_oneof![0u32..14, any::<u32>()]
+    prop_oneof![0u32..18, any::<u32>()]
 }
 
 /// Bytes with or without the form of a message: fields of any number, with bytes, numbers or messages in them.
@@ -58,10 +58,10 @@ proptest! {
             assert!(account.is_err());
             assert_eq!(world.account_store.changes() + world.channel_store.changes(), 0);
             let _ = dispatch(&world.visitor(), NOW, method, body).await;
-            if !(1..=11).contains(&method) {
+            if !(1..=15).contains(&method) {
                 assert_eq!(code(account), "UNSUPPORTED");
             }
-            if !(1..=5).contains(&method) {
+            if !(1..=6).contains(&method) {
                 assert_eq!(code(channel), "UNSUPPORTED");
             }
         });

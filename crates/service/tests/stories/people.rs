@@ -8,29 +8,37 @@ use std::sync::{
 use bytes::Bytes;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use undertone_credentials::{
-    Device, DeviceKey, DeviceList, HeadKey, INBOX_KEY_LEN, IdentityKey, InboxKey, KeyPackage, PublicKey, ReadKey,
-    RecoveryKey, WriteKey, authenticate, open_read, open_write, recover, register,
+    Device, DeviceKey, DeviceList, HeadKey, INBOX_KEY_LEN, IdentityKey, InboxKey, IssuingKey, KeyPackage, PublicKey,
+    ReadKey, RecoveryKey, Wish, WriteKey, authenticate, open_read, open_write, recover, register,
 };
 use undertone_service::{
-    AccountPlane, AccountSession, ChannelPlane, ChannelSession, Registration, TicketKey, VisitorSession,
+    AccountPlane, AccountSession, ChannelPlane, ChannelSession, Issuer, Registration, TicketKey, VisitorSession,
 };
 use undertone_store::memory::{MemoryAccounts, MemoryChannels};
 use undertone_wire::{
-    AccountId, ChannelId, Day, HandshakeHash, Message, Now,
+    AccountId, ChannelId, Day, HandshakeHash, Message, Now, Week,
     account::{AccountHandler, AuthenticateRequest, PutKeyPackagesRequest, RecoverRequest, RegisterRequest},
     channel::{
         AppendReply, AppendRequest, ChannelHandler, EntryKind, Head, LogPush, NewEntry, OpenRequest, Opening,
         append_reply, opened,
     },
     circuit::Fault,
+    limits::RESERVE_TOKENS,
+    objects::{Purpose, Token},
+    paid::Paid,
     rpc::{OpenPushes, PushQueue, Pushes},
-    visitor::{CreateChannelRequest, VisitorHandler},
+    visitor::{
+        CreateChannelReply, CreateChannelRequest, DeliverReply, DeliverRequest, FetchContactReply, FetchContactRequest,
+        FetchProfileReply, FetchProfileRequest, VisitorHandler,
+    },
 };
 
 use crate::stores::Scripted;
 
 pub const NOW: Now = Now(1_795_341_522_000);
 pub const TODAY: Day = NOW.day();
+/// Seed of the issuing key.
+pub const ISSUING: [u8; 32] = [98; 32];
 
 pub type Accounts = Scripted<MemoryAccounts>;
 pub type Channels = Scripted<MemoryChannels>;
@@ -42,18 +50,24 @@ pub struct World {
     pub accounts: Arc<AccountPlane<Accounts>>,
     pub channels: Arc<ChannelPlane<Channels>>,
     pub head_key: PublicKey,
+    issuer: Arc<Issuer>,
     circuits: AtomicU64,
 }
 
 impl World {
     pub fn new(registration: Registration) -> Self {
-        let (account_store, channel_store) = (Accounts::default(), Channels::default());
+        Self::with_issuer(registration, issuer())
+    }
+
+    pub fn with_issuer(registration: Registration, issuer: Issuer) -> Self {
+        let (account_store, channel_store, issuer) = (Accounts::default(), Channels::default(), Arc::new(issuer));
         Self {
             head_key: HeadKey::from_seed(&[99; 32]).public(),
-            accounts: Arc::new(AccountPlane::new(account_store.clone(), registration)),
-            channels: Arc::new(channel_plane(&channel_store, 1)),
+            accounts: Arc::new(AccountPlane::new(account_store.clone(), registration, issuer.clone())),
+            channels: Arc::new(channel_plane(&channel_store, 1, issuer.clone())),
             account_store,
             channel_store,
+            issuer,
             circuits: AtomicU64::new(1),
         }
     }
@@ -64,7 +78,7 @@ impl World {
 
     /// Forgets what is in memory alone.
     pub fn restart(&mut self) {
-        self.channels = Arc::new(channel_plane(&self.channel_store, 2));
+        self.channels = Arc::new(channel_plane(&self.channel_store, 2, self.issuer.clone()));
     }
 
     fn circuit(&self) -> HandshakeHash {
@@ -78,7 +92,13 @@ impl World {
         (circuit, self.accounts.session(circuit))
     }
 
-    pub fn visitor(&self) -> VisitorSession<Accounts, Channels> {
+    /// A visitor who pays for what he asks, if his request does not: with fresh tokens, and plenty of them.
+    pub fn visitor(&self) -> Paying<'_> {
+        Paying { world: self, visitor: self.bare_visitor() }
+    }
+
+    /// A visitor who pays with what his request has.
+    pub fn bare_visitor(&self) -> VisitorSession<Accounts, Channels> {
         VisitorSession::new(self.accounts.clone(), self.channels.clone())
     }
 
@@ -112,10 +132,57 @@ impl World {
     }
 }
 
+/// See [`World::visitor`].
+pub struct Paying<'a> {
+    world: &'a World,
+    visitor: VisitorSession<Accounts, Channels>,
+}
+
+impl Paying<'_> {
+    fn pay<R: Paid>(&self, now: Now, mut request: R) -> R {
+        if request.tokens().is_empty() {
+            let seed = self.world.circuits.fetch_add(1, Ordering::Relaxed);
+            *request.tokens_mut() = tokens(ISSUING, R::PURPOSE, now.day().week(), RESERVE_TOKENS, seed);
+        }
+        request
+    }
+}
+
+impl VisitorHandler for Paying<'_> {
+    async fn fetch_contact(&self, now: Now, request: FetchContactRequest) -> Result<FetchContactReply, Fault> {
+        self.visitor.fetch_contact(now, self.pay(now, request)).await
+    }
+
+    async fn deliver(&self, now: Now, request: DeliverRequest) -> Result<DeliverReply, Fault> {
+        self.visitor.deliver(now, self.pay(now, request)).await
+    }
+
+    async fn create_channel(&self, now: Now, request: CreateChannelRequest) -> Result<CreateChannelReply, Fault> {
+        self.visitor.create_channel(now, self.pay(now, request)).await
+    }
+
+    async fn fetch_profile(&self, now: Now, request: FetchProfileRequest) -> Result<FetchProfileReply, Fault> {
+        self.visitor.fetch_profile(now, request).await
+    }
+}
+
+/// Tokens as somebody has them, made without asking for them.
+pub fn tokens(issuing: [u8; 32], purpose: Purpose, week: Week, count: usize, seed: u64) -> Vec<Token> {
+    let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+    let (key, wish) =
+        (IssuingKey::from_seed(&issuing).key(purpose, week), Wish::new(purpose, week, count, rng).unwrap());
+    let issued = key.issue(&wish.blinded(), rng).unwrap();
+    wish.finish(&key.public(), &issued.evaluated, &issued.proof).unwrap().iter().map(Token::from).collect()
+}
+
 /// With tickets of its own at each start.
-fn channel_plane(store: &Channels, start: u8) -> ChannelPlane<Channels> {
+fn channel_plane(store: &Channels, start: u8, issuer: Arc<Issuer>) -> ChannelPlane<Channels> {
     let tickets = TicketKey::generate(&mut ChaCha20Rng::from_seed([start; 32]));
-    ChannelPlane::new(store.clone(), HeadKey::from_seed(&[99; 32]), tickets)
+    ChannelPlane::new(store.clone(), HeadKey::from_seed(&[99; 32]), tickets, issuer)
+}
+
+pub fn issuer() -> Issuer {
+    Issuer::new(IssuingKey::from_seed(&ISSUING), ChaCha20Rng::from_seed([9; 32]))
 }
 
 pub fn code<T>(result: Result<T, Fault>) -> &'static str {
@@ -227,6 +294,7 @@ impl Keys {
             channel: self.channel.into(),
             read_key: Bytes::copy_from_slice(self.read.public().as_bytes()),
             write_key: Bytes::copy_from_slice(self.write.public().as_bytes()),
+            ..CreateChannelRequest::default()
         }
     }
 

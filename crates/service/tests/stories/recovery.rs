@@ -22,6 +22,7 @@ fn letter(person: &Person, number: u8) -> DeliverRequest {
         idempotency_id: vec![number; 16].into(),
         sealed: vec![number; 16 << 10].into(),
         expiry_day: TODAY.0 + 30,
+        ..DeliverRequest::default()
     }
 }
 
@@ -143,7 +144,10 @@ async fn a_new_identity_takes_over_the_inbox() {
     let put = async |inbox_key| code(session.put_inbox_key(NOW, PutInboxKeyRequest { inbox_key }).await);
     assert_eq!(put(ana.inbox_key(TODAY)).await, "FORBIDDEN", "signed by the former identity");
     assert_eq!(put(new.inbox_key(TODAY)).await, "OK", "of the same week");
-    let contact = world.visitor().fetch_contact(NOW, FetchContactRequest { account: ana.account().into() }).await;
+    let contact = world
+        .visitor()
+        .fetch_contact(NOW, FetchContactRequest { account: ana.account().into(), ..FetchContactRequest::default() })
+        .await;
     let contact = contact.unwrap();
     assert!(InboxKey::verify(&new.list, &contact.inbox_key).is_ok() && contact.key_packages.is_empty());
 }
@@ -194,7 +198,7 @@ async fn what_is_deleted_is_gone() {
     assert_eq!(put_list(&recovering, &recovered(&ana)).await, "CONFLICT");
     assert_eq!(code(session.read_vault(NOW, ReadVaultRequest {}).await), "UNAUTHENTICATED");
     assert_eq!(code(world.visitor().deliver(NOW, letter(&ana, 1)).await), "NOT_FOUND");
-    let fetch = FetchContactRequest { account: ana.account().into() };
+    let fetch = FetchContactRequest { account: ana.account().into(), ..FetchContactRequest::default() };
     assert_eq!(code(world.visitor().fetch_contact(NOW, fetch).await), "NOT_FOUND");
     let counts = world.accounts.counts().await.unwrap();
     assert_eq!((counts.accounts, counts.inbox_entries), (1, 0));

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use undertone_store::{
     AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery,
-    EndedGeneration, InboxPage, Invite, NewAccount, NewChannel, NewKeyPackages, NewList, StoreError, StoredAccount,
-    StoredChannel, Vault, Visit,
+    EndedGeneration, InboxPage, Invite, Issuing, NewAccount, NewChannel, NewKeyPackages, NewList, Profile, Spending,
+    SpentToken, StoreError, StoredAccount, StoredChannel, Tokens, ValuesPage, Vault, Visit,
     memory::{MemoryAccounts, MemoryChannels},
 };
 use undertone_wire::{AccountId, ChannelId, Day, IdempotencyId, Week, channel::Entry};
@@ -107,7 +107,7 @@ scripted!(Accounts for MemoryAccounts {
     change fn put_inbox_key(account: AccountId, identity_number: u32, week: Week, inbox_key: Bytes) -> bool;
     change fn put_key_packages(account: AccountId, device: u32, new: NewKeyPackages, one_time_max: u32) -> u32;
     look fn key_packages_left(account: AccountId, device: u32) -> u32;
-    change fn take_contact(account: AccountId) -> Option<Contact>;
+    change fn take_contact(account: AccountId, reserve: u32) -> Option<Contact>;
     change fn deliver(
         account: AccountId, id: IdempotencyId, sealed: Bytes, expiry_day: Day, entries_max: u64
     ) -> Delivery;
@@ -115,6 +115,12 @@ scripted!(Accounts for MemoryAccounts {
     change fn clear_inbox(account: AccountId, device: u32, up_to: u64) -> ();
     look fn vault(account: AccountId) -> Vault;
     change fn put_vault(account: AccountId, vault: Vault) -> bool;
+    look fn profile(account: AccountId) -> Profile;
+    change fn put_profile(account: AccountId, profile: Profile) -> bool;
+    change fn issue(account: AccountId, week: Week, request: [u8; 32], batches_max: u32) -> Issuing;
+    change fn suspend(account: AccountId, suspended: bool) -> bool;
+    look fn issued(week: Week) -> u64;
+    look fn values(account: AccountId, known: u32, limit: u32, bytes_max: usize) -> ValuesPage;
     change fn delete(account: AccountId) -> ();
     change fn add_invite(invite: Invite) -> ();
     change fn expire(today: Day) -> ();
@@ -129,4 +135,16 @@ scripted!(Channels for MemoryChannels {
     look fn read_after(channel: ChannelId, after: u64, limit: u32, bytes_max: usize, today: Day) -> Option<Vec<Entry>>;
     change fn expire(today: Day, unused_days: u32) -> ();
     look fn counts() -> ChannelCounts;
+});
+
+scripted!(Tokens for MemoryAccounts {
+    change fn spend(tokens: Vec<SpentToken>, request: [u8; 32]) -> Spending;
+    look fn spent(week: Week) -> u64;
+    change fn forget_spent(oldest: Week) -> ();
+});
+
+scripted!(Tokens for MemoryChannels {
+    change fn spend(tokens: Vec<SpentToken>, request: [u8; 32]) -> Spending;
+    look fn spent(week: Week) -> u64;
+    change fn forget_spent(oldest: Week) -> ();
 });

@@ -7,16 +7,21 @@ use undertone_credentials::{Device, DeviceKey};
 use undertone_wire::{
     HandshakeHash, Now,
     account::{
-        Account, AccountHandler, ClearInboxRequest, DeleteAccountRequest, PutDeviceListRequest, PutInboxKeyRequest,
-        PutKeyPackagesRequest, PutVaultRequest, ReadInboxRequest, ReadVaultRequest,
+        Account, AccountHandler, ClearInboxRequest, DeleteAccountRequest, PublishRequest, PutDeviceListRequest,
+        PutInboxKeyRequest, PutKeyPackagesRequest, PutVaultRequest, ReadInboxRequest, ReadProfileRequest,
+        ReadVaultRequest,
     },
-    channel::{Channel, ChannelHandler, FollowRequest, OpenRequest, ReadRequest, ResumeRequest},
+    channel::{Channel, ChannelHandler, FollowRequest, OpenRequest, ReadRequest, ResumeRequest, SendTransientRequest},
     circuit::Fault,
     rpc::{Answer, Dispatch, Method, OpenPushes, Service},
-    visitor::{DeliverRequest, FetchContactRequest, Visitor},
+    visitor::{DeliverRequest, FetchContactRequest, FetchProfileRequest, Visitor},
 };
 
-use crate::people::{Keys, Listener, NOW, Person, TODAY, World, code, installing, message};
+use crate::{
+    people::{Keys, Listener, NOW, Person, TODAY, World, code, installing, message},
+    profiles::profile,
+    tokens::whole_batch,
+};
 
 async fn ask<M: Method>(session: &impl Dispatch<M::Service>, request: M) -> &'static str {
     code(dispatch(session, NOW, M::NUMBER, request.encode_to_vec().into()).await)
@@ -36,11 +41,23 @@ async fn account_circuits() {
     const METHODS: usize = Account::METHODS.len();
     const NOBODY: &str = "UNAUTHENTICATED";
     // Register, Authenticate, PutDeviceList, PutInboxKey, PutKeyPackages, ReadInbox, ClearInbox, ReadVault, PutVault,
-    // Recover, DeleteAccount.
+    // Recover, DeleteAccount, IssueTokens, ReadProfile, PutProfile, Publish.
     let table: [(&str, [&str; METHODS]); 6] = [
-        ("silent", ["OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY]),
+        (
+            "silent",
+            [
+                "OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY, NOBODY,
+                NOBODY, NOBODY,
+            ],
+        ),
         ("authenticated", ["OK"; METHODS]),
-        ("recovering", ["OK", "OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY]),
+        (
+            "recovering",
+            [
+                "OK", "OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY, NOBODY, NOBODY,
+                NOBODY,
+            ],
+        ),
         (
             "another's",
             [
@@ -55,10 +72,39 @@ async fn account_circuits() {
                 "OK",
                 "FORBIDDEN",
                 "OK",
+                "OK",
+                "OK",
+                "OK",
+                "OK",
             ],
         ),
-        ("removed", ["CONFLICT", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY]),
-        ("deleted", ["OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "NOT_FOUND", "OK"]),
+        (
+            "removed",
+            [
+                "CONFLICT", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY,
+                NOBODY, NOBODY, NOBODY,
+            ],
+        ),
+        (
+            "deleted",
+            [
+                "OK",
+                NOBODY,
+                NOBODY,
+                NOBODY,
+                NOBODY,
+                NOBODY,
+                NOBODY,
+                NOBODY,
+                NOBODY,
+                "NOT_FOUND",
+                "OK",
+                NOBODY,
+                NOBODY,
+                NOBODY,
+                NOBODY,
+            ],
+        ),
     ];
     for (state, expected) in table {
         for (index, expected) in expected.into_iter().enumerate() {
@@ -110,19 +156,26 @@ async fn ask_account(
         7 => ask(session, ReadVaultRequest {}).await,
         8 => ask(session, PutVaultRequest { revision: 1, sealed: vec![1; 8 << 10].into() }).await,
         9 => ask(session, ana.recovery(circuit)).await,
-        _ => ask(session, DeleteAccountRequest {}).await,
+        10 => ask(session, DeleteAccountRequest {}).await,
+        11 => ask(session, whole_batch(3).0).await,
+        12 => ask(session, ReadProfileRequest {}).await,
+        13 => ask(session, profile(1, 7)).await,
+        _ => ask(session, PublishRequest::default()).await,
     }
 }
 
 #[tokio::test]
 async fn channel_circuits() {
     const METHODS: usize = Channel::METHODS.len();
-    // Open, Append, Read, Follow, Resume.
+    // Open, Append, Read, Follow, Resume, SendTransient.
     let table: [(&str, [&str; METHODS]); 4] = [
-        ("closed", ["OK", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "OK"]),
-        ("open to read", ["OK", "FORBIDDEN", "OK", "OK", "OK"]),
-        ("open to write", ["OK", "OK", "OK", "OK", "OK"]),
-        ("open under a generation that is over", ["OK", "UNAUTHENTICATED", "OK", "UNAUTHENTICATED", "OK"]),
+        ("closed", ["OK", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "OK", "UNAUTHENTICATED"]),
+        ("open to read", ["OK", "FORBIDDEN", "OK", "OK", "OK", "FORBIDDEN"]),
+        ("open to write", ["OK", "OK", "OK", "OK", "OK", "OK"]),
+        (
+            "open under a generation that is over",
+            ["OK", "UNAUTHENTICATED", "OK", "UNAUTHENTICATED", "OK", "UNAUTHENTICATED"],
+        ),
     ];
     for (state, expected) in table {
         for (index, expected) in expected.into_iter().enumerate() {
@@ -142,7 +195,8 @@ async fn channel_circuits() {
                 1 => ask(&session, keys.append(vec![message(1)])).await,
                 2 => ask(&session, ReadRequest { channel, after: 0, limit: 9 }).await,
                 3 => ask(&session, FollowRequest { channels: vec![channel] }).await,
-                _ => ask(&session, ResumeRequest { tickets: vec![Bytes::from_static(b"none")] }).await,
+                4 => ask(&session, ResumeRequest { tickets: vec![Bytes::from_static(b"none")] }).await,
+                _ => ask(&session, SendTransientRequest { channel, body: vec![1; 256].into() }).await,
             };
             assert_eq!(got, expected, "{} where the channel is {state}", Channel::METHODS[index]);
         }
@@ -153,13 +207,24 @@ async fn channel_circuits() {
 async fn visitor_circuits() {
     for index in 0..Visitor::METHODS.len() {
         let world = World::open();
-        let (ana, _) = world.registered(1).await;
+        let (ana, session) = world.registered(1).await;
+        session.put_profile(NOW, profile(1, 7)).await.unwrap();
         let visitor = world.visitor();
         for expected in ["OK", "FORBIDDEN"] {
             let got = match index {
-                0 => ask(&visitor, FetchContactRequest { account: ana.account().into() }).await,
+                0 => {
+                    ask(
+                        &visitor,
+                        FetchContactRequest { account: ana.account().into(), ..FetchContactRequest::default() },
+                    )
+                    .await
+                }
                 1 => ask(&visitor, letter(&ana)).await,
-                _ => ask(&visitor, Keys::new(1).creation()).await,
+                2 => ask(&visitor, Keys::new(1).creation()).await,
+                _ => {
+                    ask(&visitor, FetchProfileRequest { account: ana.account().into(), access: vec![7; 32].into() })
+                        .await
+                }
             };
             assert_eq!(got, expected, "{}", Visitor::METHODS[index]);
         }
@@ -172,5 +237,6 @@ fn letter(person: &Person) -> DeliverRequest {
         idempotency_id: vec![1; 16].into(),
         sealed: vec![1; 16 << 10].into(),
         expiry_day: TODAY.0,
+        ..DeliverRequest::default()
     }
 }

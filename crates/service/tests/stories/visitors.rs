@@ -17,11 +17,16 @@ fn letter(person: &Person, number: u8) -> DeliverRequest {
         idempotency_id: vec![number; 16].into(),
         sealed: vec![number; 16 << 10].into(),
         expiry_day: TODAY.0 + 30,
+        ..DeliverRequest::default()
     }
 }
 
 async fn fetch(world: &World, person: &Person) -> FetchContactReply {
-    world.visitor().fetch_contact(NOW, FetchContactRequest { account: person.account().into() }).await.unwrap()
+    world
+        .visitor()
+        .fetch_contact(NOW, FetchContactRequest { account: person.account().into(), ..FetchContactRequest::default() })
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -44,10 +49,10 @@ async fn a_stranger_gets_what_he_can_check() {
 async fn an_unknown_account_is_not_found() {
     let world = World::open();
     let ana = Person::new(1);
-    let request = FetchContactRequest { account: ana.account().into() };
+    let request = FetchContactRequest { account: ana.account().into(), ..FetchContactRequest::default() };
     assert_eq!(code(world.visitor().fetch_contact(NOW, request).await), "NOT_FOUND");
     assert_eq!(code(world.visitor().deliver(NOW, letter(&ana, 1)).await), "NOT_FOUND");
-    let request = FetchContactRequest { account: Bytes::new() };
+    let request = FetchContactRequest::default();
     assert_eq!(code(world.visitor().fetch_contact(NOW, request).await), "MALFORMED");
 }
 

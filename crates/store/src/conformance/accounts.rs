@@ -88,7 +88,7 @@ pub async fn a_registration_without_a_good_invite_leaves_nothing<A: Accounts>(ac
     assert!(accounts.account(ALICE).await.unwrap().is_none());
     invite(&accounts, 0, TODAY).await;
     assert_eq!(accounts.create(invited(ALICE), TODAY).await.unwrap(), Creation::InviteRefused);
-    assert!(accounts.take_contact(ALICE).await.unwrap().is_none());
+    assert!(accounts.take_contact(ALICE, 0).await.unwrap().is_none());
     register(&accounts, ALICE).await;
 }
 
@@ -151,7 +151,7 @@ pub async fn device_lists_only_move_up<A: Accounts>(accounts: Engine<A>) {
         let now = stored(&accounts, ALICE).await;
         assert_eq!(now.list_version == list.version && now.device_list == list.encoded, taken, "step {step}");
     }
-    let contact = accounts.take_contact(ALICE).await.unwrap().unwrap();
+    let contact = accounts.take_contact(ALICE, 0).await.unwrap().unwrap();
     assert!(contact.device_list == Bytes::from_static(b"next identity"));
     assert!(!accounts.put_device_list(BOB, list(0, 1, b"list", &[1])).await.unwrap());
 }
@@ -174,7 +174,7 @@ pub async fn inbox_keys_do_not_go_back_a_week<A: Accounts>(accounts: Engine<A>) 
         let key = Bytes::from_static(key);
         assert_eq!(accounts.put_inbox_key(ALICE, 0, Week(week), key.clone()).await.unwrap(), taken, "step {step}");
         assert_eq!(stored(&accounts, ALICE).await.inbox_week == Week(week), taken, "step {step}");
-        let contact = accounts.take_contact(ALICE).await.unwrap().unwrap();
+        let contact = accounts.take_contact(ALICE, 0).await.unwrap().unwrap();
         assert_eq!(contact.inbox_key == key, taken, "step {step}");
     }
     assert!(!accounts.put_inbox_key(BOB, 0, Week(week), Bytes::new()).await.unwrap());
@@ -193,10 +193,10 @@ pub async fn a_new_identity_makes_room_for_its_inbox_key<A: Accounts>(accounts: 
     assert!(accounts.put_device_list(ALICE, list(1, 0, b"third", &[1])).await.unwrap());
     assert_eq!(stored(&accounts, ALICE).await.inbox_week, Week(0));
     assert!(!put(0, week + 1, b"of the former identity").await);
-    assert!(accounts.take_contact(ALICE).await.unwrap().unwrap().inbox_key == Bytes::from_static(b"first"));
+    assert!(accounts.take_contact(ALICE, 0).await.unwrap().unwrap().inbox_key == Bytes::from_static(b"first"));
     assert!(put(1, week, b"second").await);
     assert_eq!(stored(&accounts, ALICE).await.inbox_week, Week(week));
-    assert!(accounts.take_contact(ALICE).await.unwrap().unwrap().inbox_key == Bytes::from_static(b"second"));
+    assert!(accounts.take_contact(ALICE, 0).await.unwrap().unwrap().inbox_key == Bytes::from_static(b"second"));
 }
 
 pub async fn accounts_are_counted<A: Accounts>(accounts: Engine<A>) {
@@ -211,7 +211,7 @@ pub async fn accounts_are_counted<A: Accounts>(accounts: Engine<A>) {
     assert_eq!(delivered, Delivery::Delivered);
     let counts = AccountCounts { accounts: 2, key_packages: 2, inbox_entries: 1 };
     assert_eq!(accounts.counts().await.unwrap(), counts);
-    accounts.take_contact(ALICE).await.unwrap();
+    accounts.take_contact(ALICE, 0).await.unwrap();
     accounts.clear_inbox(BOB, 1, 1).await.unwrap();
     let counts = AccountCounts { accounts: 2, key_packages: 1, inbox_entries: 0 };
     assert_eq!(accounts.counts().await.unwrap(), counts);

@@ -117,7 +117,7 @@ pub async fn with_a_device_goes_what_is_kept_for_it<A: Accounts>(accounts: Engin
     put_list(&accounts, 3, &[1, 3]).await;
     assert_eq!(accounts.key_packages_left(ALICE, 2).await.unwrap(), 0);
     for expected in [["a"], ["b"]] {
-        assert!(accounts.take_contact(ALICE).await.unwrap().unwrap().key_packages == expected.map(package));
+        assert!(accounts.take_contact(ALICE, 0).await.unwrap().unwrap().key_packages == expected.map(package));
     }
     assert!(!visits(&accounts, 1, None, 9).await, "who stays keeps what is his");
     put_list(&accounts, 4, &[1]).await;

@@ -30,7 +30,7 @@ async fn put<A: Accounts>(accounts: &Engine<A>, device: u32, new: NewKeyPackages
 }
 
 async fn take<A: Accounts>(accounts: &Engine<A>) -> Vec<Bytes> {
-    accounts.take_contact(ALICE).await.unwrap().unwrap().key_packages
+    accounts.take_contact(ALICE, 0).await.unwrap().unwrap().key_packages
 }
 
 pub async fn one_of_each_device_in_order_then_the_last_resort<A: Accounts>(accounts: Engine<A>) {
@@ -72,7 +72,7 @@ pub async fn what_is_beyond_the_limit_is_left_out<A: Accounts>(accounts: Engine<
     assert_eq!(put(one_time(4..=5), 3).await, 2, "what was left out comes again");
     assert_eq!(accounts.put_key_packages(BOB, 1, one_time(1..=5), 3).await.unwrap(), 0);
     assert_eq!(accounts.key_packages_left(BOB, 1).await.unwrap(), 0);
-    assert!(accounts.take_contact(BOB).await.unwrap().is_none());
+    assert!(accounts.take_contact(BOB, 0).await.unwrap().is_none());
 }
 
 pub async fn the_same_bytes_are_kept_once<A: Accounts>(accounts: Engine<A>) {
@@ -118,6 +118,19 @@ pub async fn as_many_are_remembered_as_promised<A: Accounts>(accounts: Engine<A>
     assert_eq!(put(&accounts, 1, one_time([batch + 1])).await, 1);
     take(&accounts).await;
     assert_eq!(put(&accounts, 1, one_time(1..=batch)).await, 1, "the oldest is no longer known");
+}
+
+pub async fn a_reserve_is_kept_back<A: Accounts>(accounts: Engine<A>) {
+    register(&accounts, ALICE).await;
+    put(&accounts, 1, NewKeyPackages { last_resort: Some(package("last")), ..one_time(1..=3) }).await;
+    put(&accounts, 2, one_time([9])).await;
+    let take = async |reserve| accounts.take_contact(ALICE, reserve).await.unwrap().unwrap().key_packages;
+    assert!(take(3).await == [package("last")]);
+    assert!(take(2).await == [package(1)]);
+    assert!(take(2).await == [package("last")]);
+    assert!(take(u32::MAX).await == [package("last")]);
+    assert_eq!(accounts.key_packages_left(ALICE, 1).await.unwrap(), 2);
+    assert!(take(0).await == [package(2)]);
 }
 
 pub async fn one_is_handed_out_once_under_concurrency<A: Accounts>(accounts: Engine<A>) {

@@ -1,5 +1,6 @@
 //! The suite that every engine must pass: each documented sentence of [`Accounts`](crate::Accounts) and
-//! [`Channels`](crate::Channels), run against an empty engine.
+//! [`Channels`](crate::Channels), run against an empty engine. What they have in common
+//! ([`Tokens`](crate::Tokens)) is run for both.
 //!
 //! ```text
 //! mod memory {
@@ -17,7 +18,11 @@ pub mod channels;
 pub mod devices;
 pub mod generations;
 pub mod inboxes;
+pub mod issued;
 pub mod key_packages;
+pub mod profiles;
+pub mod tokens;
+pub mod values;
 pub mod vaults;
 
 use std::sync::Arc;
@@ -66,6 +71,24 @@ macro_rules! accounts_conformance {
             devices::with_a_device_goes_what_is_kept_for_it
             devices::the_same_number_with_another_key_is_another_device
             devices::a_list_again_or_refused_changes_no_device
+            profiles::a_profile_is_replaced_by_the_next_revision
+            profiles::a_profile_can_be_taken_away
+            profiles::nobody_has_no_profile
+            profiles::one_of_many_profiles_wins
+            issued::as_many_batches_are_issued_as_a_week_has
+            issued::the_same_batch_counts_once
+            issued::who_is_suspended_is_issued_none
+            issued::old_weeks_are_forgotten
+            issued::nobody_is_issued_none
+            issued::a_budget_holds_under_concurrency
+            values::all_that_is_kept_is_published
+            values::pages_have_no_gap
+            values::nobody_has_nothing_to_publish
+            tokens::a_token_is_spent_on_one_request
+            tokens::tokens_are_spent_together_or_not_at_all
+            tokens::weeks_are_apart
+            tokens::spent_weeks_are_forgotten
+            tokens::of_many_requests_one_gets_the_token
             vaults::a_vault_is_replaced_by_the_next_revision
             vaults::nobody_has_no_vault
             vaults::one_of_many_vaults_wins
@@ -79,6 +102,7 @@ macro_rules! accounts_conformance {
             key_packages::what_waits_is_replaced
             key_packages::what_was_handed_out_is_not_taken_again
             key_packages::as_many_are_remembered_as_promised
+            key_packages::a_reserve_is_kept_back
             key_packages::one_is_handed_out_once_under_concurrency
             inboxes::letters_come_in_order_and_in_pages
             inboxes::a_letter_again_is_delivered_once
@@ -132,6 +156,11 @@ macro_rules! channels_conformance {
             generations::keys_stay_when_the_body_has_expired
             generations::a_restart_begins_the_next_incarnation
             generations::one_of_many_generations_wins
+            tokens::a_token_is_spent_on_one_request
+            tokens::tokens_are_spent_together_or_not_at_all
+            tokens::weeks_are_apart
+            tokens::spent_weeks_are_forgotten
+            tokens::of_many_requests_one_gets_the_token
         }
     };
 }
@@ -164,7 +193,11 @@ mod tests {
             ("devices", include_str!("devices.rs")),
             ("generations", include_str!("generations.rs")),
             ("inboxes", include_str!("inboxes.rs")),
+            ("issued", include_str!("issued.rs")),
             ("key_packages", include_str!("key_packages.rs")),
+            ("profiles", include_str!("profiles.rs")),
+            ("tokens", include_str!("tokens.rs")),
+            ("values", include_str!("values.rs")),
             ("vaults", include_str!("vaults.rs")),
         ] {
             let cases = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('<').next());

@@ -92,13 +92,13 @@ pub async fn what_is_deleted_leaves_nothing<A: Accounts>(accounts: Engine<A>) {
     assert_eq!(deliver(BOB, 2, b"another's").await, Delivery::Delivered);
     assert!(put(&accounts, 1, b"vault").await);
     assert!(accounts.seen(ALICE, 1, Some(Visit { last: None, next: [1; 16] }), TODAY).await.unwrap());
-    accounts.take_contact(ALICE).await.unwrap();
+    accounts.take_contact(ALICE, 0).await.unwrap();
 
     for _ in 0..2 {
         accounts.delete(ALICE).await.unwrap();
         assert!(accounts.account(ALICE).await.unwrap().is_none());
         assert!(accounts.recoverable([1; 32]).await.unwrap().is_none());
-        assert!(accounts.take_contact(ALICE).await.unwrap().is_none());
+        assert!(accounts.take_contact(ALICE, 0).await.unwrap().is_none());
         assert!(accounts.vault(ALICE).await.unwrap() == Vault::default());
         assert_eq!(deliver(ALICE, 2, b"unread").await, Delivery::NotFound);
         assert!(!accounts.put_device_list(ALICE, list(9, 9, b"list", &[1])).await.unwrap());

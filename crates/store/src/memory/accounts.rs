@@ -1,67 +1,65 @@
 //! The account plane in memory.
 
 use std::{
-    collections::{BTreeMap, VecDeque, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
-use undertone_wire::{AccountId, Day, IdempotencyId, Week, account::InboxEntry};
+use undertone_wire::{AccountId, Day, IdempotencyId, Week, account::InboxEntry, limits::CLOCK_SKEW_DAYS};
 
-use super::lock;
+use super::{lock, packages::Packages, tokens::Spent, values};
 use crate::{
-    AccountCounts, Accounts, Contact, Creation, Delivery, HANDED_OUT_KEPT, InboxPage, Invite, InviteHash, ListedDevice,
-    NewAccount, NewKeyPackages, NewList, StoreError, StoredAccount, Vault, Visit, entry::expired, page::Page,
+    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, Issuing, ListedDevice,
+    NewAccount, NewKeyPackages, NewList, Profile, StoreError, StoredAccount, ValuesPage, Vault, Visit, entry::expired,
+    page::Page, published::Publishing,
 };
 
 /// Accounts with their key packages and inboxes, and invites, in memory. Clones are the same accounts.
 #[derive(Clone, Default)]
-pub struct MemoryAccounts(Arc<Mutex<State>>);
+pub struct MemoryAccounts(pub(super) Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     accounts: BTreeMap<AccountId, Account>,
     invites: BTreeMap<InviteHash, Invite>,
+    pub(super) spent: Spent,
 }
 
-struct Account {
-    stored: StoredAccount,
-    recovery_key: [u8; 32],
-    inbox_key: Bytes,
-    devices: BTreeMap<u32, Device>,
-    inbox: Vec<Letter>,
-    vault: Vault,
+pub(super) struct Account {
+    pub(super) stored: StoredAccount,
+    pub(super) recovery_key: [u8; 32],
+    pub(super) inbox_key: Bytes,
+    pub(super) devices: BTreeMap<u32, Device>,
+    pub(super) inbox: Vec<Letter>,
+    pub(super) vault: Vault,
+    pub(super) profile: Profile,
+    pub(super) suspended: bool,
+    /// Batches of tokens, by week and the hash of their request.
+    pub(super) issued: BTreeSet<(Week, [u8; 32])>,
 }
 
 /// A listed device.
-struct Device {
-    key: [u8; 32],
-    packages: Packages,
+pub(super) struct Device {
+    pub(super) key: [u8; 32],
+    pub(super) packages: Packages,
     /// It has read the inbox up to and with this entry.
-    read_up_to: u64,
-    visit: Option<[u8; 16]>,
+    pub(super) read_up_to: u64,
+    pub(super) visit: Option<[u8; 16]>,
 }
 
-/// Key packages of one device.
-#[derive(Default)]
-struct Packages {
-    waiting: VecDeque<Bytes>,
-    handed_out: VecDeque<Bytes>,
-    last_resort: Option<Bytes>,
-}
-
-struct Letter {
-    seq: u64,
-    id: IdempotencyId,
-    expiry_day: Day,
-    sealed: Bytes,
+pub(super) struct Letter {
+    pub(super) seq: u64,
+    pub(super) id: IdempotencyId,
+    pub(super) expiry_day: Day,
+    pub(super) sealed: Bytes,
     /// Kept for its idempotency id alone.
-    cleared: bool,
+    pub(super) cleared: bool,
 }
 
 impl Accounts for MemoryAccounts {
     async fn create(&self, new: NewAccount, today: Day) -> Result<Creation, StoreError> {
-        let State { accounts, invites } = &mut *lock(&self.0);
+        let State { accounts, invites, .. } = &mut *lock(&self.0);
         let recoverable = accounts.values().any(|account| account.recovery_key == new.recovery_key);
         let place = match accounts.entry(new.account) {
             Entry::Occupied(account) if account.get().stored.device_list == new.list.encoded => {
@@ -94,6 +92,9 @@ impl Accounts for MemoryAccounts {
             devices,
             inbox: Vec::new(),
             vault: Vault::default(),
+            profile: Profile::default(),
+            suspended: false,
+            issued: BTreeSet::new(),
         });
         Ok(Creation::Created)
     }
@@ -188,11 +189,11 @@ impl Accounts for MemoryAccounts {
         Ok(device.map_or(0, |device| device.packages.left()))
     }
 
-    async fn take_contact(&self, account: AccountId) -> Result<Option<Contact>, StoreError> {
+    async fn take_contact(&self, account: AccountId, reserve: u32) -> Result<Option<Contact>, StoreError> {
         Ok(lock(&self.0).accounts.get_mut(&account).map(|account| Contact {
             device_list: account.stored.device_list.clone(),
             inbox_key: account.inbox_key.clone(),
-            key_packages: account.devices.values_mut().filter_map(|device| device.packages.take()).collect(),
+            key_packages: account.devices.values_mut().filter_map(|device| device.packages.take(reserve)).collect(),
         }))
     }
 
@@ -268,6 +269,72 @@ impl Accounts for MemoryAccounts {
         Ok(vault == account.vault)
     }
 
+    async fn profile(&self, account: AccountId) -> Result<Profile, StoreError> {
+        Ok(lock(&self.0).accounts.get(&account).map(|account| account.profile.clone()).unwrap_or_default())
+    }
+
+    async fn put_profile(&self, account: AccountId, profile: Profile) -> Result<bool, StoreError> {
+        let mut state = lock(&self.0);
+        let Some(account) = state.accounts.get_mut(&account) else {
+            return Ok(false);
+        };
+        if Some(profile.revision) == account.profile.revision.checked_add(1) {
+            account.profile = profile;
+            return Ok(true);
+        }
+        Ok(profile == account.profile)
+    }
+
+    async fn issue(
+        &self,
+        account: AccountId,
+        week: Week,
+        request: [u8; 32],
+        batches_max: u32,
+    ) -> Result<Issuing, StoreError> {
+        let mut state = lock(&self.0);
+        let Some(account) = state.accounts.get_mut(&account) else {
+            return Ok(Issuing::Over);
+        };
+        if account.suspended {
+            return Ok(Issuing::Suspended);
+        }
+        let before = account.issued.iter().filter(|(of, _)| *of == week).count();
+        if account.issued.contains(&(week, request)) {
+            return Ok(Issuing::Granted);
+        }
+        if before >= batches_max as usize {
+            return Ok(Issuing::Over);
+        }
+        account.issued.insert((week, request));
+        Ok(Issuing::Granted)
+    }
+
+    async fn suspend(&self, account: AccountId, suspended: bool) -> Result<bool, StoreError> {
+        let mut state = lock(&self.0);
+        Ok(state.accounts.get_mut(&account).map(|account| account.suspended = suspended).is_some())
+    }
+
+    async fn issued(&self, week: Week) -> Result<u64, StoreError> {
+        let state = lock(&self.0);
+        let batches = state.accounts.values().flat_map(|account| &account.issued);
+        Ok(batches.filter(|(of, _)| *of == week).count() as u64)
+    }
+
+    async fn values(
+        &self,
+        account: AccountId,
+        known: u32,
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<ValuesPage, StoreError> {
+        let mut publishing = Publishing::new(known, limit, bytes_max);
+        if let Some(kept) = lock(&self.0).accounts.get(&account) {
+            values::publish(account, kept, &mut publishing);
+        }
+        Ok(publishing.finish())
+    }
+
     async fn delete(&self, account: AccountId) -> Result<(), StoreError> {
         lock(&self.0).accounts.remove(&account);
         Ok(())
@@ -279,10 +346,11 @@ impl Accounts for MemoryAccounts {
     }
 
     async fn expire(&self, today: Day) -> Result<(), StoreError> {
-        let State { accounts, invites } = &mut *lock(&self.0);
+        let State { accounts, invites, .. } = &mut *lock(&self.0);
         invites.retain(|_, invite| invite.expiry_day >= today);
         for account in accounts.values_mut() {
             account.inbox.retain(|letter| !expired(letter.expiry_day, today));
+            account.issued.retain(|(week, _)| *week >= (Day(today.0.saturating_sub(CLOCK_SKEW_DAYS))).week());
         }
         Ok(())
     }
@@ -314,35 +382,5 @@ impl Device {
     fn listed(device: ListedDevice) -> (u32, Self) {
         let ListedDevice { number, key } = device;
         (number, Self { key, packages: Packages::default(), read_up_to: 0, visit: None })
-    }
-}
-
-impl Packages {
-    fn left(&self) -> u32 {
-        self.waiting.len() as u32
-    }
-
-    fn put(&mut self, new: NewKeyPackages, one_time_max: u32) {
-        if new.replace {
-            self.waiting.retain(|package| new.one_time.contains(package));
-        }
-        for package in new.one_time {
-            let known = self.waiting.contains(&package) || self.handed_out.contains(&package);
-            if !known && self.left() < one_time_max {
-                self.waiting.push_back(package);
-            }
-        }
-        self.last_resort = new.last_resort.or(self.last_resort.take());
-    }
-
-    fn take(&mut self) -> Option<Bytes> {
-        let Some(package) = self.waiting.pop_front() else {
-            return self.last_resort.clone();
-        };
-        self.handed_out.push_back(package.clone());
-        if self.handed_out.len() > HANDED_OUT_KEPT {
-            self.handed_out.pop_front();
-        }
-        Some(package)
     }
 }

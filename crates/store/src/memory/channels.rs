@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use undertone_wire::{ChannelId, Day, IdempotencyId, channel::Entry};
 
-use super::lock;
+use super::{lock, tokens::Spent};
 use crate::{
     Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, NewEntry, StoreError, StoredChannel,
     append::{Plan, Prepared, Used},
@@ -18,7 +18,13 @@ use crate::{
 
 /// Channels and their logs, in memory. Clones are the same channels.
 #[derive(Clone, Default)]
-pub struct MemoryChannels(Arc<Mutex<BTreeMap<ChannelId, Log>>>);
+pub struct MemoryChannels(pub(super) Arc<Mutex<State>>);
+
+#[derive(Clone, Default)]
+pub(super) struct State {
+    logs: BTreeMap<ChannelId, Log>,
+    pub(super) spent: Spent,
+}
 
 #[derive(Clone)]
 struct Log {
@@ -53,7 +59,7 @@ impl MemoryChannels {
 
 impl Channels for MemoryChannels {
     async fn create(&self, new: NewChannel, today: Day) -> Result<bool, StoreError> {
-        let mut logs = lock(&self.0);
+        let logs = &mut lock(&self.0).logs;
         let log = logs.entry(new.channel).or_insert_with(|| Log {
             channel: StoredChannel::new(&new),
             created: today,
@@ -64,7 +70,7 @@ impl Channels for MemoryChannels {
     }
 
     async fn channel(&self, channel: ChannelId) -> Result<Option<StoredChannel>, StoreError> {
-        Ok(lock(&self.0).get(&channel).map(|log| log.channel))
+        Ok(lock(&self.0).logs.get(&channel).map(|log| log.channel))
     }
 
     async fn ended_generation(
@@ -72,12 +78,12 @@ impl Channels for MemoryChannels {
         channel: ChannelId,
         generation: u32,
     ) -> Result<Option<EndedGeneration>, StoreError> {
-        Ok(lock(&self.0).get(&channel).and_then(|log| log.ended.get(&generation).copied()))
+        Ok(lock(&self.0).logs.get(&channel).and_then(|log| log.ended.get(&generation).copied()))
     }
 
     async fn append(&self, append: Append) -> Result<AppendOutcome, StoreError> {
         let prepared = Prepared::new(append)?;
-        let mut logs = lock(&self.0);
+        let logs = &mut lock(&self.0).logs;
         let Some(log) = logs.get_mut(&prepared.append.channel) else {
             return Ok(AppendOutcome::NotFound);
         };
@@ -103,14 +109,14 @@ impl Channels for MemoryChannels {
         today: Day,
     ) -> Result<Option<Vec<Entry>>, StoreError> {
         let mut page = Page::new(limit, bytes_max);
-        Ok(lock(&self.0).get(&channel).map(|log| {
+        Ok(lock(&self.0).logs.get(&channel).map(|log| {
             let entries = log.entries.iter().skip(usize::try_from(after).unwrap_or(usize::MAX));
             entries.map(|kept| kept.served(today)).take_while(|entry| page.take(entry.body.len())).collect()
         }))
     }
 
     async fn expire(&self, today: Day, unused_days: u32) -> Result<(), StoreError> {
-        let mut logs = lock(&self.0);
+        let logs = &mut lock(&self.0).logs;
         logs.retain(|_, log| !log.entries.is_empty() || log.created + unused_days >= today);
         for kept in logs.values_mut().flat_map(|log| &mut log.entries) {
             if expired(kept.entry.expiry_day, today) {
@@ -121,7 +127,7 @@ impl Channels for MemoryChannels {
     }
 
     async fn counts(&self) -> Result<ChannelCounts, StoreError> {
-        let logs = lock(&self.0);
+        let State { logs, .. } = &*lock(&self.0);
         let bodies = logs.values().flat_map(|log| &log.entries).filter(|kept| kept.live.is_some()).count();
         Ok(ChannelCounts {
             channels: logs.len() as u64,

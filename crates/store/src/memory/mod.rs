@@ -3,6 +3,9 @@
 
 mod accounts;
 mod channels;
+mod packages;
+mod tokens;
+mod values;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

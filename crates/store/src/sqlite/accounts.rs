@@ -4,32 +4,49 @@ use std::path::Path;
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _};
-use undertone_wire::{AccountId, Day, IdempotencyId, Week};
+use undertone_wire::{AccountId, Day, IdempotencyId, Week, limits::CLOCK_SKEW_DAYS};
 
 use super::{
     devices,
     engine::Engine,
-    inbox, key_packages,
+    inbox, issued, key_packages,
     open::{OpenError, Plane},
     partition::{self, Partition},
-    recovery, vault,
+    profile, recovery, tokens, values, vault,
 };
 use crate::{
-    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, ListVersion, NewAccount,
-    NewKeyPackages, NewList, StoreError, StoredAccount, Vault, Visit,
+    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, Issuing, ListVersion,
+    NewAccount, NewKeyPackages, NewList, Profile, StoreError, StoredAccount, ValuesPage, Vault, Visit,
+    published::Publishing,
 };
 
 static PLANE: Plane = Plane {
     name: "accounts",
     // "UnAc"
     application_id: 0x556e_4163,
-    schema: &[ACCOUNTS, devices::SCHEMA, recovery::SCHEMA, vault::SCHEMA],
-    upgrades: &[|db| {
-        for tables in [devices::SCHEMA, recovery::SCHEMA, vault::SCHEMA] {
-            db.execute_batch(tables)?;
-        }
-        devices::fill(db)
-    }],
+    schema: &[
+        ACCOUNTS,
+        devices::SCHEMA,
+        recovery::SCHEMA,
+        vault::SCHEMA,
+        profile::SCHEMA,
+        issued::SCHEMA,
+        tokens::SCHEMA,
+    ],
+    upgrades: &[
+        |db| {
+            for tables in [devices::SCHEMA, recovery::SCHEMA, vault::SCHEMA] {
+                db.execute_batch(tables)?;
+            }
+            devices::fill(db)
+        },
+        |db| {
+            for tables in [profile::SCHEMA, issued::SCHEMA, tokens::SCHEMA] {
+                db.execute_batch(tables)?;
+            }
+            Ok(())
+        },
+    ],
 };
 
 /// Wide columns stand last, so that the others are read without their pages. A null package was handed out.
@@ -160,8 +177,8 @@ impl Accounts for SqliteAccounts {
         self.engine.read(move |db| key_packages::left(db, account, device)).await
     }
 
-    async fn take_contact(&self, account: AccountId) -> Result<Option<Contact>, StoreError> {
-        self.engine.change(move |db| take_contact(db, account)).await
+    async fn take_contact(&self, account: AccountId, reserve: u32) -> Result<Option<Contact>, StoreError> {
+        self.engine.change(move |db| take_contact(db, account, reserve)).await
     }
 
     async fn deliver(
@@ -202,6 +219,58 @@ impl Accounts for SqliteAccounts {
         self.engine.change(move |db| Ok(load(db, account)?.is_some() && vault::put(db, account, &vault)?)).await
     }
 
+    async fn profile(&self, account: AccountId) -> Result<Profile, StoreError> {
+        self.engine.read(move |db| profile::load(db, account)).await
+    }
+
+    async fn put_profile(&self, account: AccountId, profile: Profile) -> Result<bool, StoreError> {
+        self.engine.change(move |db| Ok(load(db, account)?.is_some() && profile::put(db, account, &profile)?)).await
+    }
+
+    async fn issue(
+        &self,
+        account: AccountId,
+        week: Week,
+        request: [u8; 32],
+        batches_max: u32,
+    ) -> Result<Issuing, StoreError> {
+        let issue = move |db: &Connection| match load(db, account)? {
+            Some(_) => issued::issue(db, account, week, &request, batches_max),
+            None => Ok(Issuing::Over),
+        };
+        self.engine.change(issue).await
+    }
+
+    async fn suspend(&self, account: AccountId, suspended: bool) -> Result<bool, StoreError> {
+        let suspend = move |db: &Connection| {
+            let exists = load(db, account)?.is_some();
+            if exists {
+                issued::suspend(db, account, suspended)?;
+            }
+            Ok(exists)
+        };
+        self.engine.change(suspend).await
+    }
+
+    async fn issued(&self, week: Week) -> Result<u64, StoreError> {
+        self.engine.read(move |db| issued::count(db, week)).await
+    }
+
+    async fn values(
+        &self,
+        account: AccountId,
+        known: u32,
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<ValuesPage, StoreError> {
+        let read = move |db: &Connection| {
+            let mut publishing = Publishing::new(known, limit, bytes_max);
+            values::publish(db, account, &mut publishing)?;
+            Ok(publishing.finish())
+        };
+        self.engine.read(read).await
+    }
+
     async fn delete(&self, account: AccountId) -> Result<(), StoreError> {
         self.engine.change(move |db| delete(db, account)).await
     }
@@ -221,8 +290,11 @@ impl Accounts for SqliteAccounts {
         for day in self.engine.read(move |db| partition::expired(db, today)).await? {
             self.engine.change(move |db| inbox::drop_partition(db, day)).await?;
         }
-        let invites = move |db: &Connection| db.execute("DELETE FROM invites WHERE expiry_day < ?1", [today.0]);
-        self.engine.change(invites).await.map(drop)
+        let rest = move |db: &Connection| {
+            issued::forget(db, Day(today.0.saturating_sub(CLOCK_SKEW_DAYS)).week())?;
+            db.execute("DELETE FROM invites WHERE expiry_day < ?1", [today.0]).map(drop)
+        };
+        self.engine.change(rest).await
     }
 
     async fn counts(&self) -> Result<AccountCounts, StoreError> {
@@ -316,13 +388,23 @@ fn delete(db: &Connection, account: AccountId) -> rusqlite::Result<()> {
     for partition in Partition::all(db)? {
         partition.forget_log(account.as_bytes())?;
     }
-    for table in ["accounts", "key_packages", "last_resorts", "devices", "recoveries", "vaults"] {
+    for table in [
+        "accounts",
+        "key_packages",
+        "last_resorts",
+        "devices",
+        "recoveries",
+        "vaults",
+        "profiles",
+        "suspended",
+        "issued",
+    ] {
         db.prepare_cached(&format!("DELETE FROM {table} WHERE account = ?1"))?.execute([account.as_bytes()])?;
     }
     Ok(())
 }
 
-fn take_contact(db: &Connection, account: AccountId) -> rusqlite::Result<Option<Contact>> {
+fn take_contact(db: &Connection, account: AccountId, reserve: u32) -> rusqlite::Result<Option<Contact>> {
     let stored = db
         .prepare_cached("SELECT device_list, inbox_key FROM accounts WHERE account = ?1")?
         .query_row([account.as_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
@@ -330,7 +412,7 @@ fn take_contact(db: &Connection, account: AccountId) -> rusqlite::Result<Option<
     let Some((device_list, inbox_key)) = stored else {
         return Ok(None);
     };
-    let key_packages = key_packages::take(db, account)?;
+    let key_packages = key_packages::take(db, account, reserve)?;
     Ok(Some(Contact { device_list: device_list.into(), inbox_key: inbox_key.into(), key_packages }))
 }
 

@@ -11,6 +11,7 @@ use super::{
     generations, integer,
     open::{OpenError, Plane},
     partition::{self, BodyKey, LogId, Partition},
+    tokens,
 };
 use crate::{
     Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, StoreError, StoredChannel,
@@ -23,11 +24,14 @@ static PLANE: Plane = Plane {
     name: "channels",
     // "UnCh"
     application_id: 0x556e_4368,
-    schema: &[CHANNELS, generations::SCHEMA],
-    upgrades: &[|db| {
-        db.execute_batch("ALTER TABLE entries ADD COLUMN installs BLOB")?;
-        Ok(db.execute_batch(generations::SCHEMA)?)
-    }],
+    schema: &[CHANNELS, generations::SCHEMA, tokens::SCHEMA],
+    upgrades: &[
+        |db| {
+            db.execute_batch("ALTER TABLE entries ADD COLUMN installs BLOB")?;
+            Ok(db.execute_batch(generations::SCHEMA)?)
+        },
+        |db| Ok(db.execute_batch(tokens::SCHEMA)?),
+    ],
 };
 
 /// `unused_since` is known only until the first append; `bytes` are those of the bodies in all partitions. `installs` is

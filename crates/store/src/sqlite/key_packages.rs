@@ -1,4 +1,4 @@
-//! Key packages: handed out once each, a last resort when none is left.
+//! Key packages: handed out once each, a last resort when none is left, or none that may go.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -68,8 +68,8 @@ pub(super) fn left(db: &Connection, account: AccountId, device: u32) -> rusqlite
         .query_row((account.as_bytes(), device), |row| row.get(0))
 }
 
-/// One of each device, by device number.
-pub(super) fn take(db: &Connection, account: AccountId) -> rusqlite::Result<Vec<Bytes>> {
+/// One of each device, by device number. Who has no more than `reserve` one-time ones keeps those.
+pub(super) fn take(db: &Connection, account: AccountId, reserve: u32) -> rusqlite::Result<Vec<Bytes>> {
     let mut devices = db.prepare_cached(
         "SELECT device FROM key_packages WHERE account = ?1
         UNION SELECT device FROM last_resorts WHERE account = ?1 ORDER BY device",
@@ -77,9 +77,9 @@ pub(super) fn take(db: &Connection, account: AccountId) -> rusqlite::Result<Vec<
     let devices = devices.query_map([account.as_bytes()], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
     let mut packages = Vec::with_capacity(devices.len());
     for device in devices {
-        let package = match take_one_time(db, account, device)? {
-            Some(package) => Some(package),
-            None => last_resort(db, account, device)?,
+        let package = match left(db, account, device)? > reserve {
+            true => take_one_time(db, account, device)?,
+            false => last_resort(db, account, device)?,
         };
         packages.extend(package.map(Bytes::from));
     }

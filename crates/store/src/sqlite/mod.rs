@@ -13,7 +13,8 @@
 //! - `engine`: hands changes to the writer and reads to the readers.
 //! - `writer`, `checkpoint`: the group commit, and how the write-ahead log stays short.
 //! - `partition`: the part of every log that is forgotten with its day.
-//! - `accounts` with `devices`, `inbox`, `key_packages`, `recovery` and `vault`, `channels` with `generations`: the domain.
+//! - `accounts` with `devices`, `inbox`, `issued`, `key_packages`, `profile`, `recovery`, `values` and `vault`, `channels`
+//!   with `generations`, and `tokens` of both: the domain.
 //! - `inspect`: what stands in the files, for the operator.
 
 mod accounts;
@@ -24,12 +25,16 @@ mod engine;
 mod generations;
 mod inbox;
 mod inspect;
+mod issued;
 mod key_packages;
 mod open;
 mod partition;
+mod profile;
 mod recovery;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod values;
 mod vault;
 mod writer;
 

@@ -60,6 +60,10 @@ impl<'db> Partition<'db> {
         days.query_map([], |row| Ok(Self { db, day: Day(row.get(0)?) }))?.collect()
     }
 
+    pub(super) fn day(&self) -> Day {
+        self.day
+    }
+
     /// What an idempotency id stands for, in this partition of a log.
     pub(super) fn used(&self, log: &LogId, id: &IdempotencyId) -> rusqlite::Result<Option<Used>> {
         let mut used =
@@ -131,7 +135,8 @@ impl<'db> Partition<'db> {
         format!("ids_{}", self.day.0)
     }
 
-    fn bodies(&self) -> String {
+    /// The table of bodies, for those who read it whole: it has `key` and `body`.
+    pub(super) fn bodies(&self) -> String {
         format!("bodies_{}", self.day.0)
     }
 }

@@ -2,8 +2,9 @@
 
 use proptest::{collection::vec, prelude::*};
 use undertone_store::{
-    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, ListVersion, ListedDevice,
-    NewAccount, NewKeyPackages, NewList, StoredAccount, Vault, Visit, memory::MemoryAccounts, sqlite::SqliteAccounts,
+    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, Issuing, ListVersion,
+    ListedDevice, NewAccount, NewKeyPackages, NewList, Profile, Spending, SpentToken, StoredAccount, Value, ValuesPage,
+    Vault, Visit, memory::MemoryAccounts, sqlite::SqliteAccounts,
 };
 use undertone_wire::{AccountId, Day, IdempotencyId, Week};
 
@@ -39,12 +40,21 @@ enum Op {
     PutInboxKey { account: u8, identity_number: u32, week: u32, key: u8 },
     PutKeyPackages { account: u8, device: u32, one_time: Vec<u8>, last_resort: Option<u8>, replace: bool, max: u32 },
     KeyPackagesLeft { account: u8, device: u32 },
-    TakeContact { account: u8 },
+    TakeContact { account: u8, reserve: u32 },
     Deliver { account: u8, id: u8, sealed: u8, expiry_day: u32, max: u64 },
     ReadInbox { account: u8, after: u64, limit: u32, bytes_max: usize },
     ClearInbox { account: u8, device: u32, up_to: u64 },
     LookIntoVault { account: u8 },
     PutVault { account: u8, revision: u64, sealed: u8 },
+    LookAtProfile { account: u8 },
+    PutProfile { account: u8, revision: u64, sealed: Option<u8> },
+    Issue { account: u8, week: u32, request: u8, max: u32 },
+    Suspend { account: u8, suspended: bool },
+    CountIssued { week: u32 },
+    Publish { account: u8, known: u32, limit: u32, bytes_max: usize },
+    Spend { tokens: Vec<(u32, u8)>, request: u8 },
+    CountSpent { week: u32 },
+    ForgetSpent { oldest: u32 },
     Delete { account: u8 },
     AddInvite { invite: u8, uses: u32, expiry_day: u32 },
     Expire { today: u32 },
@@ -81,7 +91,7 @@ fn op() -> impl Strategy<Value = Op> {
             }
         ),
         1 => (account(), device()).prop_map(|(account, device)| KeyPackagesLeft { account, device }),
-        4 => account().prop_map(|account| TakeContact { account }),
+        4 => (account(), 0u32..3).prop_map(|(account, reserve)| TakeContact { account, reserve }),
         6 => (account(), 0u8..8, 0u8..2, day(), 0u64..5)
             .prop_map(|(account, id, sealed, expiry_day, max)| Deliver { account, id, sealed, expiry_day, max }),
         3 => (account(), 0u64..6, 0u32..4, 0usize..400)
@@ -91,6 +101,18 @@ fn op() -> impl Strategy<Value = Op> {
         1 => account().prop_map(|account| LookIntoVault { account }),
         2 => (account(), 0u64..4, 0u8..2)
             .prop_map(|(account, revision, sealed)| PutVault { account, revision, sealed }),
+        1 => account().prop_map(|account| LookAtProfile { account }),
+        2 => (account(), 0u64..4, proptest::option::of(0u8..2))
+            .prop_map(|(account, revision, sealed)| PutProfile { account, revision, sealed }),
+        3 => (account(), 0u32..3, 0u8..4, 0u32..4)
+            .prop_map(|(account, week, request, max)| Issue { account, week, request, max }),
+        1 => (account(), any::<bool>()).prop_map(|(account, suspended)| Suspend { account, suspended }),
+        1 => (0u32..3).prop_map(|week| CountIssued { week }),
+        4 => (account(), prop_oneof![Just(0), 0u32..60], 0u32..80, 0usize..900)
+            .prop_map(|(account, known, limit, bytes_max)| Publish { account, known, limit, bytes_max }),
+        4 => (vec((0u32..3, 0u8..6), 0..4), 0u8..3).prop_map(|(tokens, request)| Spend { tokens, request }),
+        1 => (0u32..3).prop_map(|week| CountSpent { week }),
+        1 => (0u32..3).prop_map(|oldest| ForgetSpent { oldest }),
         1 => account().prop_map(|account| Delete { account }),
         1 => (0u8..3, 0u32..3, day()).prop_map(|(invite, uses, expiry_day)| AddInvite { invite, uses, expiry_day }),
         1 => day().prop_map(|today| Expire { today }),
@@ -111,6 +133,11 @@ enum Answer {
     Delivery(Delivery),
     Page(InboxPage),
     Counts(AccountCounts),
+    Profile(Profile),
+    Issuing(Issuing),
+    Spending(Spending),
+    Count(u64),
+    Values(ValuesPage),
     Nothing,
 }
 
@@ -154,7 +181,9 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
         Op::KeyPackagesLeft { account, device } => {
             Answer::Left(accounts.key_packages_left(id(account), device).await.unwrap())
         }
-        Op::TakeContact { account } => Answer::Contact(accounts.take_contact(id(account)).await.unwrap()),
+        Op::TakeContact { account, reserve } => {
+            Answer::Contact(accounts.take_contact(id(account), reserve).await.unwrap())
+        }
         Op::Deliver { account, id: letter, sealed, expiry_day, max } => {
             let letter = IdempotencyId::new([letter; 16]);
             let delivery = accounts.deliver(id(account), letter, bytes(sealed), Day(expiry_day), max).await;
@@ -171,6 +200,36 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
         Op::PutVault { account, revision, sealed } => {
             let vault = Vault { revision, sealed: bytes(sealed) };
             Answer::Taken(accounts.put_vault(id(account), vault).await.unwrap())
+        }
+        Op::LookAtProfile { account } => Answer::Profile(accounts.profile(id(account)).await.unwrap()),
+        Op::PutProfile { account, revision, sealed } => {
+            let access_hash = sealed.map(|sealed| [sealed; 32]);
+            let profile = Profile { revision, access_hash, sealed: sealed.map(bytes).unwrap_or_default() };
+            Answer::Taken(accounts.put_profile(id(account), profile).await.unwrap())
+        }
+        Op::Issue { account, week, request, max } => {
+            Answer::Issuing(accounts.issue(id(account), Week(week), [request; 32], max).await.unwrap())
+        }
+        Op::Suspend { account, suspended } => Answer::Taken(accounts.suspend(id(account), suspended).await.unwrap()),
+        Op::CountIssued { week } => Answer::Count(accounts.issued(Week(week)).await.unwrap()),
+        Op::Publish { account, known, limit, bytes_max } => {
+            let mut page = accounts.values(id(account), known, limit, bytes_max).await.unwrap();
+            for value in &mut page.values {
+                if value.column == "body_key" || value.column == "key" && value.table.starts_with("bodies_") {
+                    value.value = Value::Null;
+                }
+            }
+            Answer::Values(page)
+        }
+        Op::Spend { tokens, request } => {
+            let tokens = tokens.into_iter();
+            let tokens = tokens.map(|(week, token)| SpentToken { week: Week(week), nullifier: [token; 32] }).collect();
+            Answer::Spending(accounts.spend(tokens, [request; 32]).await.unwrap())
+        }
+        Op::CountSpent { week } => Answer::Count(accounts.spent(Week(week)).await.unwrap()),
+        Op::ForgetSpent { oldest } => {
+            accounts.forget_spent(Week(oldest)).await.unwrap();
+            Answer::Nothing
         }
         Op::Delete { account } => {
             accounts.delete(id(account)).await.unwrap();

@@ -204,9 +204,14 @@ impl Done {
 impl Listener {
     /// The next message.
     pub fn next(&self) -> Value {
+        self.next_as("received")
+    }
+
+    /// The next line, of this schema.
+    pub fn next_as(&self, schema: &str) -> Value {
         let line = self.lines.next().expect("nobody listens any more");
         let line = serde_json::from_str(&line).unwrap();
-        must_fit("received", &line);
+        must_fit(schema, &line);
         line
     }
 
@@ -249,7 +254,12 @@ fn schema_of(arguments: &[&str]) -> &'static str {
     match arguments {
         ["--clock-ahead", _, rest @ ..] => schema_of(rest),
         ["register", ..] => "registered",
+        ["whoami", "--published"] => "published",
         ["whoami", ..] => "whoami",
+        ["profile", ..] => "profile",
+        ["settings", ..] => "settings",
+        ["report", ..] => "report",
+        ["typing", ..] => "typing",
         ["send", ..] => "sent",
         ["receive", ..] => "received",
         ["history", ..] => "entry",

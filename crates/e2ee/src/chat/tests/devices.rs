@@ -191,3 +191,14 @@ fn a_lost_race_leaves_nothing_of_a_plan() {
     // What is done already cannot be done again.
     assert_eq!(ana.commit(&plan(), &now).err(), Some(Flaw::Commit.into()));
 }
+
+#[test]
+fn a_list_that_is_known_is_no_news() {
+    let (ana, bo) = pair();
+    let both = lists(&[&ana, &bo]);
+    let plan = Plan { lists: vec![&ana.list, &bo.list], ..Plan::default() };
+    let committed = ana.commit(&plan, &both).unwrap();
+    for person in [&ana, &bo] {
+        assert!(person.merge(&committed, &both).lists.is_empty());
+    }
+}

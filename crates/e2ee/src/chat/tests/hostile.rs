@@ -4,8 +4,8 @@ use bytes::Bytes;
 use openmls::prelude::{
     BasicCredential, Capabilities, CommitBuilder, Credential, CredentialType, CredentialWithKey, Extension,
     ExtensionType, Extensions, ExternalSender, GroupContext, Initial, LeafNodeParameters, Lifetime, MlsGroup,
-    MlsGroupCreateConfig, MlsGroupJoinConfig, OpenMlsProvider as _, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
-    RequiredCapabilitiesExtension, tls_codec::Serialize as _,
+    MlsGroupCreateConfig, MlsGroupJoinConfig, NewSignerBundle, OpenMlsProvider as _,
+    PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, RequiredCapabilitiesExtension, tls_codec::Serialize as _,
 };
 use proptest::prelude::*;
 use undertone_credentials::{DeviceKey, KeyPackage};
@@ -127,6 +127,44 @@ fn a_leaf_stays_who_it_is() {
     assert_eq!(refusal(named(member(&bo, 1), &ana.key)), LEAF, "somebody else of this chat");
     assert_eq!(refusal(named(member(&eve, 1), &ana.key)), LEAF, "somebody else");
     assert_eq!(refusal(named(member(&ana, 2), &ana.key)), LEAF, "a device that is on no list");
+}
+
+#[test]
+fn a_leaf_does_not_become_another_device_of_the_same_person() {
+    let [ana, second] = &Person::with_devices(1, 2)[..] else { panic!("two devices") };
+    let bo = Person::new(2);
+    let both = lists(&[ana, &bo]);
+    let invitation = ana.create(&[&bo]).unwrap();
+    bo.join(&invitation, &both).unwrap();
+    // It is on the list and not in the chat, and it helps: the leaf is signed by its key.
+    let entry = second.act(|helper| {
+        ana.chat(|me, chat| {
+            let credential_with_key = CredentialWithKey {
+                credential: second.member().credential(),
+                signature_key: second.key.public().as_bytes().to_vec().into(),
+            };
+            chat.group.set_aad(seen(2).encode_to_vec());
+            let bundle = chat
+                .group
+                .commit_builder()
+                .force_self_update(true)
+                .load_psks(me.provider.storage())
+                .unwrap()
+                .build_with_new_signer(
+                    me.provider.rand(),
+                    me.provider.crypto(),
+                    &me.signer,
+                    NewSignerBundle { signer: &helper.signer, credential_with_key },
+                    |_| true,
+                )
+                .unwrap()
+                .stage_commit(&me.provider)
+                .unwrap();
+            let pending = chat.group.pending_commit().unwrap();
+            entry(bundle.commit(), fork_tag(me.provider.crypto(), pending)?, Vec::new())
+        })
+    });
+    assert_eq!(bo.refusal(EntryKind::Commit, &entry.unwrap(), &both), LEAF);
 }
 
 #[test]

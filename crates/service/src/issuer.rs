@@ -1,0 +1,119 @@
+//! Blind tokens: the account plane issues them to accounts, and both planes take them from nobody in particular.
+//!
+//! Issuing and taking have nothing in common but the key: what is issued is blinded, so neither the tokens that come nor
+//! the requests that they pay for tell to whom they went.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use rand_core::CryptoRng;
+use undertone_credentials::{CredentialError, Issued, IssuingKey};
+use undertone_store::{Spending, SpentToken, Tokens};
+use undertone_wire::{
+    Day, Now, Week,
+    circuit::{Fault, TokenKey},
+    limits::{CLOCK_SKEW_DAYS, RESERVE_TOKENS, TOKEN_BATCH, TOKEN_BATCHES_A_WEEK, TOKEN_WEEKS, TOKENS_MAX},
+    objects::Purpose,
+    paid::Paid,
+};
+
+use crate::{fault, request::ensure};
+
+/// Whoever issues tokens, and judges them. Both planes have the same one.
+pub struct Issuer {
+    key: IssuingKey,
+    /// For proofs.
+    rng: Mutex<Box<dyn CryptoRng + Send>>,
+    batches_a_week: u32,
+}
+
+impl Issuer {
+    /// An issuer with the usual budget.
+    pub fn new(key: IssuingKey, rng: impl CryptoRng + Send + 'static) -> Self {
+        Self { key, rng: Mutex::new(Box::new(rng)), batches_a_week: TOKEN_BATCHES_A_WEEK }
+    }
+
+    /// With another budget: batches that one account may have in a week.
+    #[must_use]
+    pub fn with_budget(self, batches_a_week: u32) -> Self {
+        Self { batches_a_week, ..self }
+    }
+
+    /// Batches that one account may have in a week.
+    pub(crate) fn batches_a_week(&self) -> u32 {
+        self.batches_a_week
+    }
+
+    /// What everybody must know: the keys of tokens that are good in this week, and those of the next one, so that no
+    /// clock that is a little ahead finds none.
+    pub(crate) fn public_keys(&self, week: Week) -> Vec<TokenKey> {
+        let weeks = week.0.saturating_sub(TOKEN_WEEKS)..=week.0.saturating_add(1);
+        let keys = weeks.flat_map(|week| TOKEN_BATCH.map(|(purpose, _)| (purpose, Week(week))));
+        keys.map(|(purpose, week)| TokenKey {
+            purpose: number(purpose),
+            week: week.0,
+            key: Bytes::copy_from_slice(self.key.public(purpose, week).as_bytes()),
+        })
+        .collect()
+    }
+
+    /// Evaluates blinded elements.
+    pub(crate) fn issue(&self, purpose: Purpose, week: Week, blinded: &[Bytes]) -> Result<Issued, CredentialError> {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        self.key.key(purpose, week).issue(blinded, &mut *rng)
+    }
+
+    /// Takes the tokens that came with a request, and spends them on it. It costs one at least; what more is worth is for
+    /// the act to say, see [`Payment`]. The form of the request is to be checked before: what is malformed costs nothing.
+    pub(crate) async fn take<R: Paid>(&self, now: Now, store: &impl Tokens, request: &R) -> Result<Payment, Fault> {
+        let tokens = request.tokens();
+        ensure(tokens.len() <= TOKENS_MAX)?;
+        if tokens.is_empty() {
+            return Err(fault::price(1));
+        }
+        let week = now.day().week();
+        let verified =
+            tokens.iter().map(|token| self.key.verify(R::PURPOSE, token, week)).collect::<Result<Vec<_>, _>>();
+        let mut spent: Vec<_> = verified
+            .map_err(|_| fault::price(1))?
+            .iter()
+            .map(|token| SpentToken { week: token.week(), nullifier: *token.as_bytes() })
+            .collect();
+        spent.sort_unstable();
+        spent.dedup();
+        if spent.len() < tokens.len() {
+            return Err(fault::price(1));
+        }
+        let spending = store.spend(spent, request.spent_on()).await.map_err(fault::store)?;
+        let reserve = tokens.len() >= RESERVE_TOKENS;
+        match spending {
+            Spending::First => Ok(Payment { reserve, again: false }),
+            Spending::Again => Ok(Payment { reserve, again: true }),
+            Spending::Otherwise => Err(fault::price(1)),
+        }
+    }
+}
+
+/// What a request was paid with.
+#[derive(Clone, Copy)]
+pub(crate) struct Payment {
+    /// Enough for what is kept back where there is little left.
+    pub(crate) reserve: bool,
+    /// All of it was paid for this very request before.
+    pub(crate) again: bool,
+}
+
+/// Weeks for which tokens are asked: the current one, clocks being what they are.
+pub(crate) fn asked_weeks(today: Day) -> std::ops::RangeInclusive<Week> {
+    Day(today.0.saturating_sub(CLOCK_SKEW_DAYS)).week()..=(today + CLOCK_SKEW_DAYS).week()
+}
+
+/// The oldest week of which a token may still be spent, however the clock is set.
+pub(crate) fn oldest_week(today: Day) -> Week {
+    Week(Day(today.0.saturating_sub(CLOCK_SKEW_DAYS)).week().0.saturating_sub(TOKEN_WEEKS))
+}
+
+/// As it stands in messages.
+pub(crate) fn number(purpose: Purpose) -> u32 {
+    i32::from(purpose).unsigned_abs()
+}
