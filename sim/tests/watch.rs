@@ -1,6 +1,6 @@
 //! The adversary of `sim watch`, small: what stored data must not tell, and that he finds what he is let find.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a story that cannot go on has failed")]
 
 use std::process::Command;
 

@@ -231,9 +231,10 @@ async fn what_is_no_good_is_replaced_and_what_costs_more_is_paid() {
     bo.expect(&ana, "at a higher price").await;
     service.lies.stop();
 
-    // Every second of those for keys is worth nothing.
+    // Every second of those for keys is one for channels, and so worth nothing.
     let (setup, folder) = (ana.setup.clone(), ana.close().await);
-    let spoil = "UPDATE tokens SET token = (SELECT max(token) FROM tokens) WHERE purpose = 3 AND n % 2 = 0";
+    let spoil =
+        "UPDATE tokens SET token = (SELECT max(token) FROM tokens WHERE purpose = 1) WHERE purpose = 3 AND n % 2 = 0";
     database(&folder).execute_batch(spoil).unwrap();
     let ana = Home::open(folder, setup);
     for name in ["Cy", "Di", "Ed", "Flo"] {

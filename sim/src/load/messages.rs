@@ -49,7 +49,7 @@ pub struct Exchanged {
 
 /// Has pairs exchange messages, first saturated, then at half the rate which that gave.
 pub async fn messages(process: &Process, args: &Args, rng: &mut ChaCha20Rng) -> anyhow::Result<Messages> {
-    let service = Service::at(&process, rng).await?;
+    let service = Service::at(process, rng).await?;
     let mut pairs = Vec::new();
     for _ in 0..args.pairs {
         pairs.push(Pair::meet(&service, rng).await?);

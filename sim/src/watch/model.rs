@@ -79,7 +79,7 @@ mod tests {
     fn what_tells_something_counts_and_noise_does_not() {
         let examples: Vec<_> = (0..2_000)
             .map(|n: u32| {
-                let tied = n % 4 == 0;
+                let tied = n.is_multiple_of(4);
                 let noise = f64::from(n.wrapping_mul(2_654_435_761) >> 8);
                 let telling = f64::from(n % 7) + if tied { 10.0 } else { 0.0 };
                 (vec![telling, noise], tied)

@@ -92,7 +92,7 @@ impl PushQueue for Nobody {
 }
 
 enum Session {
-    Account(AccountSession<SqliteAccounts>),
+    Account(Box<AccountSession<SqliteAccounts>>),
     Visitor(VisitorSession<SqliteAccounts, SqliteChannels>),
     Channel(ChannelSession<SqliteChannels>),
 }
@@ -116,7 +116,7 @@ async fn play(seed: u64, record: &Record, folder: &Path) -> anyhow::Result<()> {
                 let circuit = record.circuits.get(frame.circuit).context("a frame without its circuit")?;
                 let hash = HandshakeHash::new(circuit.hash);
                 place.insert(match circuit.kind {
-                    Kind::Account => Session::Account(planes.accounts.session(hash)),
+                    Kind::Account => Session::Account(Box::new(planes.accounts.session(hash))),
                     Kind::Visitor => {
                         Session::Visitor(VisitorSession::new(planes.accounts.clone(), planes.channels.clone()))
                     }

@@ -69,10 +69,9 @@ async fn follow(context: &Context, sink: &mut impl Sink) -> Result<(), Failure> 
         print_new(context, sink).await?;
         tokio::select! {
             // Of the moment: for programs, which can take it back, and not for a page of text.
-            typing = typings.recv(), if sink.is_for_program() => match typing {
-                Ok(typing) => sink.print(&typing.into()).await?,
-                // Some were too many; the next ones come.
-                Err(_) => {}
+            // Where some were too many, the next ones come.
+            typing = typings.recv(), if sink.is_for_program() => if let Ok(typing) = typing {
+                sink.print(&typing.into()).await?;
             },
             result = &mut synced, if !done => {
                 done = true;

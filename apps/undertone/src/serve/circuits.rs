@@ -263,7 +263,8 @@ mod tests {
         };
         assert!(refused > 10);
         let elsewhere = service.circuit::<Visitor>([192, 0, 2, 2]).await.visit(fetch()).await;
-        assert!(code(elsewhere) == Some(Code::NotFound));
+        // He is heard, and has brought nothing to pay with.
+        assert!(code(elsewhere) == Some(Code::Token));
     }
 
     #[tokio::test]

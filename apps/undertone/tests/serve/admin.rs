@@ -34,7 +34,7 @@ async fn answers(data: &Path, circuits: Value) {
 
     let stats = admin(data, &["--json", "stats"]).await.json();
     let expected = json!({"accounts": 0, "key_packages": 0, "inbox_entries": 0, "channels": 1, "entries": 0,
-        "bodies": 0, "tokens_issued": 0, "tokens_spent": 0, "circuits": circuits});
+        "bodies": 0, "tokens_issued": 0, "tokens_spent": 1, "circuits": circuits});
     assert_eq!(stats, expected);
     assert!(admin(data, &["stats"]).await.stdout.starts_with("accounts"));
 

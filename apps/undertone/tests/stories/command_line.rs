@@ -21,7 +21,10 @@ fn every_command_and_every_schema_is_documented() {
     assert!(program().arg("man").arg(&pages).status().unwrap().success());
     let document = fs::read_to_string(root().join("docs/cli.md")).unwrap();
     // A page's name has hyphens alone.
-    let document = document.replace("admin --data DIR", "admin").replace("delete-account", "delete account");
+    let document = document
+        .replace("admin --data DIR", "admin")
+        .replace("delete-account", "delete account")
+        .replace("check-report", "check report");
     let pages = names(&pages, ".1");
     assert!(pages.contains("undertone-request-accept") && pages.contains("undertone-serve"));
     let missing = |page: &&String| {

@@ -111,8 +111,13 @@ fn what_a_stranger_wrote_is_shown_to_the_operator() {
     assert_eq!(String::from_utf8(text.stdout).unwrap().trim(), report);
     let file = ana.path().join("letters");
     fs::write(&file, &report).unwrap();
-    let checked =
-        program().args(["admin", "check-report", "--json"]).arg(&file).arg("--data").arg(ana.path()).output().unwrap();
+    let checked = program()
+        .args(["admin", "--data"])
+        .arg(ana.path())
+        .args(["check-report", "--json"])
+        .arg(&file)
+        .output()
+        .unwrap();
     let errors = String::from_utf8_lossy(&checked.stderr).into_owned();
     let line: Value = serde_json::from_slice(&checked.stdout).unwrap_or_else(|_| panic!("{errors}"));
     assert_eq!((&line["from"], &line["to"]), (&json!(eve.account()), &json!(ana.account())));
