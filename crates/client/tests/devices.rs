@@ -10,8 +10,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use support::{Home, Service, Setup, acquainted, befriend, folder, has, linked};
-use undertone_client::Kind;
+use tokio::time::timeout;
+use undertone_client::{Kind, Pace};
 
 #[tokio::test]
 async fn a_linked_device_has_every_chat_and_its_history() {
@@ -36,6 +39,27 @@ async fn a_linked_device_has_every_chat_and_its_history() {
     phone.send(&to_ana, "a second note").await;
     has(&ana, &to_ana, 2).await;
     assert_eq!(phone.history(&to_ana), ana.history(&to_ana));
+}
+
+/// With the delays that protect people, and without anybody in a hurry.
+#[tokio::test(start_paused = true)]
+async fn at_the_normal_pace_a_linked_device_has_its_chats_within_minutes() {
+    const MINUTES: u64 = 5;
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    let to_bo = bo.account();
+    let setup = Setup { pace: Pace::normal(), ..Setup::at(&service) };
+    let ana = Home::open(ana.close().await, setup.clone());
+    let phone = linked(setup, &ana).await;
+    let mut changes = phone.engine.changes();
+    let comes_in = async {
+        let is_in = || phone.chat(&to_bo).is_some_and(|chat| chat.trouble.is_none());
+        while !is_in() || phone.history(&to_bo).len() < 2 {
+            changes.changed().await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(60 * MINUTES), comes_in).await.expect("it is not let in");
+    assert_eq!(phone.history(&to_bo), ana.history(&to_bo));
 }
 
 #[tokio::test]

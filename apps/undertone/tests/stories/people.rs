@@ -1,6 +1,6 @@
 //! What people say of themselves, how far their messages came, and what a stranger wrote.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use serde_json::{Value, json};
 
@@ -45,16 +45,51 @@ fn a_profile_reaches_friends_and_the_service_knows_its_size() {
     let kept = ana.run(&["whoami", "--published"]).must();
     let sizes: Vec<usize> = kept.iter().filter_map(|kept| kept["value"].as_str()).map(|hex| hex.len() / 2).collect();
     assert!(sizes.contains(&16_384), "one bucket: {sizes:?}");
-    assert!(
-        kept.iter().all(|kept| kept["value"].as_str().is_none_or(|hex| !hex.contains("616e61"))),
-        "not even \"ana\""
-    );
+    for said in [name.as_bytes(), b"ashore"] {
+        let said: String = said.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(kept.iter().all(|kept| kept["value"].as_str().is_none_or(|hex| !hex.contains(&said))));
+    }
 
     ana.run(&["profile", "--name", ""]).fails(2, "1 to 128 bytes");
     ana.run(&["profile", "--avatar", "/nowhere"]).fails(1, "the image cannot be read");
     fs::write(&image, [7; 60_001]).unwrap();
     ana.run(&["profile", "--avatar", image.to_str().unwrap()]).fails(2, "60000 bytes");
     ana.run(&["profile", "Zoe"]).fails(5, "nobody here");
+}
+
+/// The operator prints what its owner gets, and it is the same kind of things however many chats somebody has.
+#[test]
+fn an_account_can_be_published_and_tells_nothing_of_its_chats() {
+    let service = Service::open();
+    let (ana, _bo) = in_contact(&service);
+    let fields = || {
+        let (own, operators) =
+            (ana.run(&["whoami", "--published"]).must(), service.admin(&["publish", &ana.account()]));
+        let fields = |lines: &[Value]| -> BTreeSet<String> {
+            assert!(lines.iter().all(|line| line["meaning"].as_str().is_some_and(|meaning| !meaning.is_empty())));
+            lines.iter().map(|line| format!("{} {}", line["table"], line["column"])).collect()
+        };
+        assert_eq!(fields(&own), fields(&operators));
+        fields(&own)
+    };
+    let before = fields();
+    for name in ["Cy", "Di", "Ed"] {
+        let other = Home::of(name, &service);
+        ana.send(&other.link(), "hello");
+        assert_eq!(other.receive_some(1), ["hello"]);
+        other.run(&["request", "accept", "Ana"]).one();
+        other.send("Ana", "hello back");
+        assert_eq!(ana.receive_some(1), ["hello back"]);
+    }
+    assert_eq!(fields(), before);
+
+    // Who is suspended keeps his chats: nothing ties them to him.
+    service.admin(&["suspend", &ana.account()]);
+    ana.send("Cy", "still here");
+    let suspended = fields();
+    assert!(suspended.difference(&before).all(|field| field.contains("suspended")) && suspended.len() > before.len());
+    service.admin(&["suspend", &ana.account(), "--undo"]);
+    assert_eq!(fields(), before);
 }
 
 #[test]
