@@ -89,7 +89,8 @@ pub enum ClientError {
     TypingOff,
     /// There is no letter to be shown.
     #[error(
-        "no letter of this person is kept: only what a stranger wrote can be shown to others,          for 30 days, and as long as he was not accepted"
+        "no letter of this person is kept: only what a stranger wrote can be shown to others, for 30 days, and as long \
+         as he was not accepted"
     )]
     NothingToReport,
     /// The service cannot be reached.

@@ -12,7 +12,7 @@
 mod support;
 
 use bytes::Bytes;
-use support::{Home, Service, acquainted, befriend, database};
+use support::{Home, Service, acquainted, befriend, database, they_talk};
 use undertone_client::{Kind, Pace};
 use undertone_credentials::{HeadKey, verify_seen};
 use undertone_store::Channels as _;
@@ -46,14 +46,6 @@ async fn three(service: &Service, door: &Service) -> (Home, Home, Home, ChannelI
     let channel = service.store().appended().last().unwrap().channel;
     befriend(&ana, &zoe).await;
     (ana, bo, zoe, channel)
-}
-
-/// They talk, and nothing else.
-async fn they_talk(one: &Home, other: &Home) {
-    assert!(one.send(&other.account(), "and you?").await.seq.is_some());
-    other.expect(one, "and you?").await;
-    assert!(other.send(&one.account(), "well").await.seq.is_some());
-    one.expect(other, "well").await;
 }
 
 /// The heads that a home keeps as evidence against the service.

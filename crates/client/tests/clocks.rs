@@ -12,7 +12,7 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{Home, Service, Setup, StoryClock, assert_same_history, befriend, folder};
+use support::{Home, Service, Setup, StoryClock, assert_same_history, befriend, folder, they_talk};
 use undertone_client::{Kind, Pace};
 
 /// Somebody whose clock can be set.
@@ -20,13 +20,6 @@ async fn with_clock(service: &Service, name: &str) -> (Home, Arc<StoryClock>) {
     let clock = Arc::new(StoryClock::new());
     let home = Home::with(service, name, Setup { clock: clock.clone(), ..Setup::at(service) }).await;
     (home, clock)
-}
-
-async fn they_talk(one: &Home, other: &Home) {
-    assert!(one.send(&other.account(), "what time is it?").await.seq.is_some());
-    other.expect(one, "what time is it?").await;
-    assert!(other.send(&one.account(), "late").await.seq.is_some());
-    one.expect(other, "late").await;
 }
 
 #[tokio::test(start_paused = true)]

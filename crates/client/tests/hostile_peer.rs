@@ -13,7 +13,7 @@ mod support;
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
-use support::{Contact, Home, Peer, Published, Service, Talk, befriend, encoded};
+use support::{Contact, Home, Peer, Published, Service, Talk, befriend, encoded, they_talk};
 use undertone_client::{Kind, Pace};
 use undertone_e2ee::Generation;
 use undertone_wire::{
@@ -34,13 +34,6 @@ async fn two(service: &Service) -> (Home, Home) {
     let bo = Home::with_pace(service, "Bo", calm()).await;
     befriend(&ana, &bo).await;
     (ana, bo)
-}
-
-async fn they_talk(one: &Home, other: &Home) {
-    one.send(&other.account(), "and you?").await;
-    other.expect(one, "and you?").await;
-    other.send(&one.account(), "well").await;
-    one.expect(other, "well").await;
 }
 
 fn id_of(home: &Home) -> AccountId {

@@ -11,7 +11,7 @@
 mod support;
 
 use bytes::Bytes;
-use support::{Home, Service, acquainted, befriend, database};
+use support::{Home, Service, acquainted, befriend, database, they_talk};
 use undertone_client::Kind;
 use undertone_credentials::{HeadKey, IssuingKey, sign_parameters, verify_parameters_seen};
 use undertone_wire::{
@@ -22,14 +22,6 @@ use undertone_wire::{
 };
 
 const OTHER_KEYS: &str = "the service gave different keys to different people; there is proof";
-
-/// They talk, and nothing else.
-async fn they_talk(one: &Home, other: &Home) {
-    assert!(one.send(&other.account(), "and you?").await.seq.is_some());
-    other.expect(one, "and you?").await;
-    assert!(other.send(&one.account(), "well").await.seq.is_some());
-    one.expect(other, "well").await;
-}
 
 #[tokio::test(start_paused = true)]
 async fn other_keys_are_not_accepted() {

@@ -1,5 +1,5 @@
-//! What rides along with messages: receipts, the key of our profile, and what the service showed us. Where there is nothing to say for a while, it
-//! goes alone, as a note.
+//! What rides along with messages: receipts, the key of our profile, and what the service showed us. Where there is nothing
+//! to say for a while, it goes alone, as a note.
 //!
 //! Only in chats that are open to both, and all of whose devices understand it.
 

@@ -77,3 +77,11 @@ pub async fn has(home: &Home, who: &str, messages: usize) {
     };
     home.until(&format!("{messages} messages"), holds).await;
 }
+
+/// They talk, and what they say comes through at once.
+pub async fn they_talk(one: &Home, other: &Home) {
+    for (from, to, text) in [(one, other, "and you?"), (other, one, "well")] {
+        assert!(from.send(&to.account(), text).await.seq.is_some());
+        to.expect(from, text).await;
+    }
+}

@@ -1,7 +1,7 @@
 //! The account plane: accounts, their devices, key packages, inboxes, vaults and profiles; and tokens for them.
 //!
-//! An account circuit speaks for one device, or for the recovery key, once it has proven so. What the plane keeps it could publish: days, counts,
-//! opaque keys, sealed letters, vaults and profiles: [`AccountPlane::values`].
+//! An account circuit speaks for one device, or for the recovery key, once it has proven so. What the plane keeps it could
+//! publish: days, counts, opaque keys, sealed letters, vaults and profiles: [`AccountPlane::values`].
 
 mod contact;
 mod invite;
