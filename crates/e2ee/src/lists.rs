@@ -1,5 +1,7 @@
 //! Who a chat's members may be: the newest device lists of its accounts.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use openmls::prelude::{Credential, CredentialType};
 use undertone_credentials::{CredentialError, DeviceList};
@@ -18,23 +20,37 @@ pub struct Member {
 
 /// The newest verified device list of each account of a chat, one's own included, as the log up to here has them.
 ///
-/// An account without a list here has no place in the chat; so the caller names exactly those who belong.
+/// An account that is not named here has no place in the chat; so the caller names exactly those who belong.
 #[derive(Clone)]
-pub struct Lists<'a>(Vec<&'a DeviceList>);
+pub struct Lists<'a> {
+    lists: Vec<&'a DeviceList>,
+    newcomers: BTreeSet<AccountId>,
+}
 
 impl<'a> FromIterator<&'a DeviceList> for Lists<'a> {
     fn from_iter<I: IntoIterator<Item = &'a DeviceList>>(lists: I) -> Self {
-        Self(lists.into_iter().collect())
+        Self { lists: lists.into_iter().collect(), newcomers: BTreeSet::new() }
+    }
+}
+
+impl<'a> Lists<'a> {
+    /// With accounts that belong too, and whose first list the next entry may bring.
+    #[must_use]
+    pub fn and_newcomers(mut self, accounts: impl IntoIterator<Item = AccountId>) -> Self {
+        let lists = &self.lists;
+        let unknown = accounts.into_iter().filter(|account| lists.iter().all(|list| list.account() != *account));
+        self.newcomers.extend(unknown);
+        self
     }
 }
 
 impl Lists<'_> {
-    /// Those lists among the ones that an entry brings which are newer than these.
+    /// Those lists among the ones that an entry brings which are newer than these, or a newcomer's first.
     ///
     /// # Errors
     /// [`Flaw::List`]; [`E2eeError::Unsupported`] for a list of a later release.
     pub(crate) fn newer(&self, brought: &[Bytes]) -> Result<Vec<DeviceList>, E2eeError> {
-        if brought.len() > self.0.len() {
+        if brought.len() > self.lists.len() + self.newcomers.len() {
             return Err(Flaw::List.into());
         }
         let mut newer: Vec<DeviceList> = Vec::new();
@@ -43,32 +59,35 @@ impl Lists<'_> {
                 CredentialError::Newer => E2eeError::Unsupported,
                 _ => Flaw::List.into(),
             })?;
-            let known = self.with(&newer).of(list.account()).ok_or(Flaw::List)?.order();
-            if list.order() > known {
-                newer.retain(|other| other.account() != list.account());
+            let account = list.account();
+            let is_newer = match self.with(&newer).of(account) {
+                Some(known) => list.order() > known.order(),
+                None if self.newcomers.contains(&account) => true,
+                None => return Err(Flaw::List.into()),
+            };
+            if is_newer {
+                newer.retain(|other| other.account() != account);
                 newer.push(list);
             }
         }
         Ok(newer)
     }
 
-    /// These lists, and newer ones in the place of those that they follow.
+    /// These lists, and [newer](Self::newer) ones in the place of those that they follow.
     pub(crate) fn with<'a>(&'a self, newer: &'a [DeviceList]) -> Lists<'a> {
-        let in_place = |list: &&'a DeviceList| {
-            let list: &'a DeviceList = list;
-            newer.iter().find(|newer| newer.account() == list.account()).unwrap_or(list)
-        };
-        self.0.iter().map(in_place).collect()
+        let stays = |list: &&'a DeviceList| newer.iter().all(|newer| newer.account() != list.account());
+        let lists: Lists<'a> = self.lists.iter().copied().filter(stays).chain(newer).collect();
+        lists.and_newcomers(self.newcomers.iter().copied())
     }
 
     /// The list of an account.
     pub(crate) fn of(&self, account: AccountId) -> Option<&DeviceList> {
-        self.0.iter().copied().find(|list| list.account() == account)
+        self.lists.iter().copied().find(|list| list.account() == account)
     }
 
     /// Every device that has a place.
     pub(crate) fn members(&self) -> impl Iterator<Item = Member> {
-        self.0.iter().flat_map(|list| {
+        self.lists.iter().flat_map(|list| {
             list.devices().iter().map(|device| Member { account: list.account(), device: device.number })
         })
     }

@@ -21,7 +21,7 @@ pub struct Plan<'a> {
     pub adds: Vec<(&'a DeviceList, &'a KeyPackage)>,
     /// Devices to be removed: those without a place, those of one's own, and those that are added again.
     pub removes: Vec<Member>,
-    /// Device lists that the log does not have yet, of accounts of this chat.
+    /// Device lists that the log does not have yet, of accounts of this chat and of [newcomers](Lists::and_newcomers).
     pub lists: Vec<&'a DeviceList>,
     /// Whether a generation begins. Whatever removes somebody for good must begin one.
     pub generation: bool,

@@ -1,6 +1,7 @@
 //! Stories of two and three devices. After every step the chat is dropped, loaded and compared ([`Person::chat`]).
 
 mod devices;
+mod groups;
 mod hostile;
 mod intruders;
 mod own;
