@@ -19,7 +19,7 @@ use std::{
 };
 
 use rand::rngs::StdRng;
-use support::{Home, Setup, assert_same_history, befriend, folder};
+use support::{Home, Setup, assert_same_history, befriend, folder, has};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use undertone_circuit::{Accepted, MemoryDialer, ServerHello, ServiceKeys, accept, memory};
@@ -29,7 +29,7 @@ use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, Ticket
 use undertone_store::sqlite::{SqliteAccounts, SqliteChannels};
 use undertone_wire::Now;
 
-const RELEASES: [&str; 1] = ["0.1"];
+const RELEASES: [&str; 2] = ["0.1", "0.2"];
 
 /// What one of them left, and the service of it.
 struct Recorded {
@@ -91,20 +91,26 @@ fn copy(from: &Path) -> TempDir {
 
 /// The service of a data folder, behind a tunnel in memory.
 fn serve(data: &Path, clock: Arc<Since>) -> MemoryDialer {
-    // magic (8) || version (1) || circuit keys (97) || head key's seed (32) || public halves
+    // magic (8) || version (1) || circuit keys (97) || head key's seed (32)
+    //           || since version 2: issuing key's seed (32) || public halves
     let keys = fs::read(data.join("service.keys")).unwrap();
     let head_key = HeadKey::from_seed(&keys[106..138].try_into().unwrap());
+    let issuer = if keys[8] == 1 { [5; 32] } else { keys[138..170].try_into().unwrap() };
+    let issuer = IssuingKey::from_seed(&issuer);
     let keys = Arc::new(ServiceKeys::from_bytes(&keys[9..106]).unwrap());
+    // magic (8) || version (1) || revision of the parameters (8) || their hash (32), if any were shown. This release shows
+    // other ones.
+    let revision = fs::read(data.join("service.parameters"))
+        .map_or(1, |shown| u64::from_be_bytes(shown[9..17].try_into().unwrap()) + 1);
     let accounts = SqliteAccounts::open(&data.join("accounts.db")).unwrap();
     let channels = SqliteChannels::open(&data.join("channels.db")).unwrap();
-    let issuer = IssuingKey::from_seed(&[5; 32]);
     let issuer = Arc::new(Issuer::new(issuer, rand::make_rng::<StdRng>()));
     let accounts = Arc::new(AccountPlane::new(accounts, Registration::Open, issuer.clone()));
     let tickets = TicketKey::generate(&mut rand::make_rng::<StdRng>());
     let channels = Arc::new(ChannelPlane::new(channels, head_key, tickets, issuer));
     let hello = Arc::new(ServerHello {
         parameters: channels.parameters(),
-        signed_parameters: channels.signed_parameters(clock.now(), 1),
+        signed_parameters: channels.signed_parameters(clock.now(), revision),
         ..ServerHello::default()
     });
     let (dialer, mut listener) = memory(1 << 16);
@@ -127,7 +133,7 @@ fn serve(data: &Path, clock: Arc<Since>) -> MemoryDialer {
                         let session = channels.session(circuit.handshake_hash());
                         circuit.serve(Arc::new(session), clock, draining).await;
                     }
-                    Err(_) => {}
+                    Ok(Accepted::Blob(_)) | Err(_) => {}
                 }
             });
         }
@@ -157,6 +163,19 @@ async fn they_go_on() {
         they_talk(&bo, &cy).await;
         let blocked = bo.engine.chats().unwrap().into_iter().find(|chat| chat.name == "Zoe").unwrap();
         assert_eq!((blocked.state, blocked.unshown), ("blocked", 0));
+
+        if recorded.left.join("tablet").exists() {
+            // Whose other device has heard nothing of this.
+            let tablet = recorded.home("tablet");
+            has(&tablet, &bo.account(), ana.history("Bo").len()).await;
+            has(&tablet, &cy.account(), ana.history("Cy").len()).await;
+            let profile = bo.engine.profile_of("Ana").unwrap();
+            assert_eq!(profile.about, "I keep bees");
+            tablet.send(&bo.account(), "from the other device").await;
+            bo.expect(&ana, "from the other device").await;
+            ana.until("it is here too", |_| ana.texts("Bo").iter().any(|text| text == "from the other device")).await;
+            assert_eq!(tablet.history("Bo"), ana.history("Bo"));
+        }
 
         // Whoever is new gets to know them, and is got to know.
         let dan = recorded.newcomer("Dan").await;
