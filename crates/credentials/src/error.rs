@@ -33,6 +33,12 @@ pub enum CredentialError {
     /// A token can be spent in its week and in the one after it.
     #[error("a token is not of this week or the one before")]
     TokenWeek,
+    /// A member entry is no account's in this group.
+    #[error("a member entry stands for nobody in this group")]
+    Entry,
+    /// Whoever presents a credential has none for this entry, group and day, or presents it for something else.
+    #[error("a presentation does not check")]
+    Presentation,
     /// The list holds no such device.
     #[error("the device is not on the device list")]
     NoDevice,

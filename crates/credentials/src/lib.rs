@@ -9,13 +9,15 @@
 //! private fields ([`DeviceList`], [`AuthenticatedDevice`], [`ReadOpening`], ...), which later steps demand.
 //!
 //! Some things are done by nobody in particular: [blind tokens](Token) show that some account was issued them, and not
-//! which, by an oblivious function ([`voprf`]).
+//! which, by an oblivious function ([`voprf`]). And who changes a group shows by a [`Credential`] that he is the one behind
+//! a [`MemberEntry`], without showing who that is.
 //!
 //! Every signature is over a [`wire::context`](undertone_wire::context), so that none can stand for another, and what
 //! proves presence is bound to one circuit by its handshake hash. MLS signs with device keys too; its signed content
 //! begins with a byte other than zero (the length of "MLS 1.0 ..."), a context with a zero, so the two never meet.
 
 mod account;
+mod anonymous;
 mod device_list;
 mod error;
 mod inbox_key;
@@ -33,6 +35,10 @@ mod words;
 mod testing;
 
 pub use account::account_id;
+pub use anonymous::{
+    CREDENTIAL_LEN, CREDENTIAL_PUBLIC_LEN, Credential, CredentialKey, CredentialPublic, GROUP_KEY_LEN, GroupMasterKey,
+    GroupPublic, GroupSecret, ISSUED_LEN, MEMBER_ENTRY_LEN, MemberEntry, PRESENTATION_LEN,
+};
 pub use device_list::{Device, DeviceList, ListOrder};
 pub use error::CredentialError;
 pub use inbox_key::{INBOX_KEY_LEN, InboxKey};

@@ -12,7 +12,7 @@ use undertone_wire::{
     objects::Purpose,
 };
 
-use crate::{CredentialError, HeadKey, PublicKey, SIGNATURE_LEN, TokenPublicKey, signed};
+use crate::{CredentialError, CredentialPublic, HeadKey, PublicKey, SIGNATURE_LEN, TokenPublicKey, signed};
 
 /// A list, encoded: keys of three purposes and as many weeks take 400 bytes, and later lists have more to say.
 const BODY_BYTES_MAX: usize = 16 << 10;
@@ -48,6 +48,7 @@ pub struct VerifiedParameters {
     head_key: PublicKey,
     revision: u64,
     token_keys: Vec<(Purpose, Week, TokenPublicKey)>,
+    credential_key: Option<CredentialPublic>,
     hash: [u8; 32],
     signature: [u8; SIGNATURE_LEN],
 }
@@ -77,8 +78,13 @@ impl VerifiedParameters {
             }
             token_keys.push((purpose, Week(key.week), TokenPublicKey::try_from(&key.key[..])?));
         }
+        // A service of an earlier release has none.
+        let credential_key = match &list.credential_key[..] {
+            [] => None,
+            bytes => Some(CredentialPublic::try_from(bytes)?),
+        };
         let signature = signed.signature[..].try_into().map_err(|_| CredentialError::Signature)?;
-        Ok(Self { head_key, revision: list.revision, token_keys, hash, signature })
+        Ok(Self { head_key, revision: list.revision, token_keys, credential_key, hash, signature })
     }
 
     /// The key under which the service signs this list and chain heads.
@@ -105,6 +111,11 @@ impl VerifiedParameters {
     pub fn week(&self) -> Option<Week> {
         let newest = self.token_keys.iter().map(|(_, week, _)| *week).max()?;
         newest.0.checked_sub(1).map(Week)
+    }
+
+    /// The key that every credential must be issued under. None: this service has no groups.
+    pub fn credential_key(&self) -> Option<&CredentialPublic> {
+        self.credential_key.as_ref()
     }
 
     /// The key that every token of this purpose and week must be issued under. None: the list has none.
@@ -164,6 +175,7 @@ mod tests {
         assert!(verified.token_key(Purpose::Inbox, WEEK) == Some(&expected));
         assert!(verified.token_key(Purpose::Contact, WEEK).is_none());
         assert!(verified.token_key(Purpose::Inbox, Week(WEEK.0 + 1)).is_none());
+        assert!(verified.credential_key().is_none());
         let key = verified.head_key();
         assert_eq!(verify_parameters_seen(key, 7, verified.hash(), verified.signature()), Ok(()));
         let refused = Err(CredentialError::Signature);
@@ -202,6 +214,12 @@ mod tests {
         assert_eq!(changed(|list| list.head_key = Bytes::new()).err(), Some(CredentialError::Key));
         let identity = TokenKey { purpose: 3, week: 1, key: vec![0; 32].into() };
         assert_eq!(changed(|list| list.token_keys.push(identity)).err(), Some(CredentialError::Element));
+        let public = *IssuingKey::from_seed(&[5; 32]).credential_key().public();
+        let bytes = Bytes::copy_from_slice(public.as_bytes());
+        let with_key = |key: Bytes| changed(|list| list.credential_key = key);
+        assert!(with_key(bytes.clone()).is_ok_and(|list| list.credential_key() == Some(&public)));
+        assert_eq!(with_key(bytes.slice(1..)).err(), Some(CredentialError::Element));
+        assert_eq!(with_key(vec![0; 64].into()).err(), Some(CredentialError::Element));
         let long = TokenKey { key: vec![0; BODY_BYTES_MAX].into(), ..TokenKey::default() };
         assert_eq!(changed(|list| list.token_keys.push(long)).err(), Some(CredentialError::Malformed));
     }

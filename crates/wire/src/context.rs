@@ -41,6 +41,30 @@ impl Context {
     pub const PROFILE_ACCESS: Self = Self("undertone profile access 1");
     /// MLS exporter label: the key of an epoch's transients; and their associated data, with channel and position.
     pub const TRANSIENT: Self = Self("undertone transient 1");
+    /// Hash of a group's record, over (its encoding).
+    pub const GROUP_RECORD: Self = Self("undertone group record 1");
+    /// Hash of the secret of a group's link, over (secret).
+    pub const GROUP_LINK: Self = Self("undertone group link 1");
+    /// Hash that a presentation is bound to, over (handshake hash, method's number, request without the presentation).
+    pub const GROUP_PRESENT: Self = Self("undertone group presentation 1");
+    /// Service's head key over (channel, revision, SHA-256 of the change's body).
+    pub const GROUP_CHANGE: Self = Self("undertone group change 1");
+    /// Hash: a point of the system parameters of anonymous credentials, over (its name).
+    pub const SYSTEM_POINT: Self = Self("undertone system point 1");
+    /// Hash: a scalar of the service's credential key, over (seed, its name).
+    pub const CREDENTIAL_KEY: Self = Self("undertone credential key 1");
+    /// Hash: the point M1 of an account, over (account id).
+    pub const ACCOUNT_POINT: Self = Self("undertone account point 1");
+    /// Hash: a scalar of a group's secret, over (master key, its name).
+    pub const GROUP_SECRET: Self = Self("undertone group secret 1");
+    /// HKDF info: a key of a group for one use, from the master key, with the use's label.
+    pub const GROUP_SUBKEY: Self = Self("undertone group subkey 1");
+    /// Proof that a credential was issued as agreed, over (credential key, account id, day, credential).
+    pub const CREDENTIAL_ISSUED: Self = Self("undertone credential issued 1");
+    /// Proof of a presentation, over (credential key, group, member entry, day, what it is bound to, commitments).
+    pub const CREDENTIAL_SHOWN: Self = Self("undertone credential shown 1");
+    /// Hash: what a proof's nonces follow from, over (randomness, statement, secrets).
+    pub const PROOF_NONCES: Self = Self("undertone proof nonces 1");
     /// Service's head key over (channel, seq, chain).
     pub const HEAD: Self = Self("undertone head 1");
     /// Hash: first chain value over (channel).

@@ -22,7 +22,7 @@ impl Element {
         self.encoding.as_bytes()
     }
 
-    pub(super) fn point(&self) -> &RistrettoPoint {
+    pub(crate) fn point(&self) -> &RistrettoPoint {
         &self.point
     }
 
@@ -35,7 +35,7 @@ impl Element {
     }
 
     /// A multiple of an element, by a scalar other than zero.
-    pub(super) fn nonzero(point: RistrettoPoint) -> Self {
+    pub(crate) fn nonzero(point: RistrettoPoint) -> Self {
         Self { point, encoding: point.compress() }
     }
 

@@ -12,7 +12,7 @@ pub const SCALAR_LEN: usize = 32;
 /// A secret scalar other than zero. Who learns the blind of an element knows what it hides; who uses one twice shows
 /// that two elements belong together.
 #[derive(ZeroizeOnDrop)]
-pub struct SecretScalar(pub(super) Scalar);
+pub struct SecretScalar(pub(crate) Scalar);
 
 impl SecretScalar {
     /// `RandomScalar` (RFC 9497, section 2.1).
