@@ -1,7 +1,9 @@
 //! The scheme as a whole: what is issued, encrypted, presented, and what is refused on the way.
 
 mod entries;
+mod forger;
 mod issuing;
+mod known_answers;
 mod presenting;
 mod proving;
 
