@@ -3,14 +3,19 @@
 //! ```text
 //! cargo run --release -p undertone-credentials --example groups
 //! ```
+//!
+//! `groups OPERATION COUNT` does that alone, so many times, for whoever counts instructions: what 20 take less what none
+//! take, `valgrind --tool=callgrind --callgrind-out-file=/dev/null groups verify 20`.
 
 use std::{
+    env,
     error::Error,
     hint::black_box,
     io::{self, Write as _},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use curve25519_dalek::{RistrettoPoint, Scalar};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use undertone_credentials::{
     CREDENTIAL_LEN, CREDENTIAL_PUBLIC_LEN, Credential, CredentialKey, GroupMasterKey, ISSUED_LEN, MEMBER_ENTRY_LEN,
@@ -23,48 +28,70 @@ const ACCOUNT: AccountId = AccountId::new([7; 16]);
 const DAY: Day = Day(20_779);
 const BINDING: [u8; 32] = [9; 32];
 
+/// Its name, who does it, and the act.
+type Operation<'a> = (&'static str, &'static str, Box<dyn FnMut() + 'a>);
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let rng = &mut ChaCha20Rng::from_seed([1; 32]);
+    let [issuing, presenting, making] = &mut [1, 2, 3].map(|seed| ChaCha20Rng::from_seed([seed; 32]));
     let key = CredentialKey::from_seed(&[2; 32]);
     let public = *key.public();
-    let issued = key.issue(ACCOUNT, DAY, rng);
+    let issued = key.issue(ACCOUNT, DAY, issuing);
     let credential = Credential::receive(&public, ACCOUNT, DAY, &issued)?;
-    let group = GroupMasterKey::generate(rng).secret();
+    let group = GroupMasterKey::generate(making).secret();
     let known = group.public();
     let entry = group.encrypt(&ACCOUNT);
-    let presentation = credential.present(&public, &group, &BINDING, rng);
-    key.verify(&known, &entry, DAY, &BINDING, &presentation)?;
+    let presentation = credential.present(&public, &group, &BINDING, presenting);
+    let (scalar, point) = (Scalar::from_bytes_mod_order([5; 32]), RistrettoPoint::mul_base(&Scalar::from(5u64)));
 
-    measure("service: issue", || key.issue(ACCOUNT, DAY, rng))?;
-    measure("client: receive", || Credential::receive(&public, ACCOUNT, DAY, &issued))?;
-    let rng = &mut ChaCha20Rng::from_seed([3; 32]);
-    measure("client: present", || credential.present(&public, &group, &BINDING, rng))?;
-    measure("service: verify", || key.verify(&known, &entry, DAY, &BINDING, &presentation))?;
-    measure("client: encrypt a member", || group.encrypt(&ACCOUNT))?;
-    measure("client: decrypt a member", || group.decrypt(&entry))?;
-    measure("read a member's entry", || MemberEntry::try_from(&entry.as_bytes()[..]))?;
-    let rng = &mut ChaCha20Rng::from_seed([4; 32]);
-    measure("client: make a group", || GroupMasterKey::generate(rng).secret().public())?;
-    measure("service: make the key", || CredentialKey::from_seed(&[2; 32]))?;
+    let operations: Vec<Operation<'_>> = vec![
+        ("issue", "service", act(|| key.issue(ACCOUNT, DAY, issuing))),
+        ("receive", "client", act(|| Credential::receive(&public, ACCOUNT, DAY, &issued))),
+        ("present", "client", act(|| credential.present(&public, &group, &BINDING, presenting))),
+        ("verify", "service", act(|| key.verify(&known, &entry, DAY, &BINDING, &presentation))),
+        ("encrypt", "client", act(|| group.encrypt(&ACCOUNT))),
+        ("decrypt", "client", act(|| group.decrypt(&entry))),
+        ("read-entry", "both", act(|| MemberEntry::try_from(&entry.as_bytes()[..]))),
+        ("make-group", "client", act(|| GroupMasterKey::generate(making).secret())),
+        ("make-key", "service", act(|| CredentialKey::from_seed(&[2; 32]))),
+        ("multiply", "for scale", act(|| black_box(point) * black_box(scalar))),
+    ];
+    match &env::args().skip(1).collect::<Vec<_>>()[..] {
+        [] => measure(operations)?,
+        [name, count] => repeat(operations, name, count.parse()?)?,
+        _ => return Err("expected nothing, or OPERATION COUNT".into()),
+    }
+    Ok(())
+}
 
+fn act<'a, T>(mut act: impl FnMut() -> T + 'a) -> Box<dyn FnMut() + 'a> {
+    Box::new(move || drop(black_box(act())))
+}
+
+/// The best of many, since other work may run on the same machine.
+fn measure(operations: Vec<Operation<'_>>) -> io::Result<()> {
+    for (name, who, mut act) in operations {
+        let best = (0..RUNS).map(|_| timed(&mut act)).min().unwrap_or_default();
+        writeln!(io::stdout(), "{who:<10}{name:<12}{:>8.1} us", best.as_secs_f64() * 1e6)?;
+    }
     let sizes = [
-        ("key that everybody knows", CREDENTIAL_PUBLIC_LEN),
+        ("what everybody knows", CREDENTIAL_PUBLIC_LEN),
         ("issued", ISSUED_LEN),
         ("credential, kept", CREDENTIAL_LEN),
         ("member entry", MEMBER_ENTRY_LEN),
         ("presentation", PRESENTATION_LEN),
     ];
-    sizes.iter().try_for_each(|(what, bytes)| writeln!(io::stdout(), "{what:<26}{bytes:>9} bytes"))?;
-    Ok(())
+    sizes.iter().try_for_each(|(what, bytes)| writeln!(io::stdout(), "{what:<22}{bytes:>8} bytes"))
 }
 
-/// The best of many, since other work may run on the same machine.
-fn measure<T>(what: &str, mut act: impl FnMut() -> T) -> io::Result<()> {
-    let times = (0..RUNS).map(|_| {
-        let started = Instant::now();
-        black_box(act());
-        started.elapsed()
-    });
-    let best = times.min().unwrap_or_default();
-    writeln!(io::stdout(), "{what:<26}{:>9.1} us", best.as_secs_f64() * 1e6)
+fn timed(act: &mut impl FnMut()) -> Duration {
+    let started = Instant::now();
+    act();
+    started.elapsed()
+}
+
+fn repeat(operations: Vec<Operation<'_>>, wanted: &str, count: usize) -> Result<(), Box<dyn Error>> {
+    let found = operations.into_iter().find(|(name, ..)| *name == wanted);
+    let (.., mut act) = found.ok_or("no such operation")?;
+    (0..count).for_each(|_| act());
+    Ok(())
 }
