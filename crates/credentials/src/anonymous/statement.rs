@@ -19,7 +19,10 @@ use sigma_proofs::{
 use undertone_wire::context::Context;
 use zeroize::Zeroizing;
 
-use crate::{CredentialError, voprf::ELEMENT_LEN};
+use crate::{
+    CredentialError,
+    voprf::{ELEMENT_LEN, SCALAR_LEN},
+};
 
 /// What the draft wants in every tag: form of the proof (batchable: commitments are sent) and ciphersuite.
 const SUITE: &[u8] = b"DSFS sigma-proofs_TurboShake128_Ristretto255";
@@ -85,11 +88,12 @@ impl<const N: usize> Statement<N> {
         rng.fill_bytes(&mut *random);
         #[allow(clippy::expect_used, reason = "all points of our statements have values")]
         let instance = self.instance().expect("a whole statement");
-        let values = Zeroizing::new(secrets.each_ref().map(Scalar::as_bytes).map(|value| *value).concat());
+        let mut values = Zeroizing::new(Vec::with_capacity(N * SCALAR_LEN));
+        secrets.iter().for_each(|secret| values.extend_from_slice(secret.as_bytes()));
         let statement = instance.encode_instance();
         let parts = [&*random, &self.session.as_bytes()[..], statement.as_ref(), &values];
-        let input = Zeroizing::new(Context::PROOF_NONCES.bytes(&parts));
-        let mut nonces = PrivateRng::<DefaultHash>::from_seed(Sha256::digest(&*input).into());
+        let seed = Zeroizing::new(Sha256::digest(&*Zeroizing::new(Context::PROOF_NONCES.bytes(&parts))).into());
+        let mut nonces = PrivateRng::<DefaultHash>::from_seed(*seed);
         #[allow(clippy::expect_used, reason = "the statement has as many secrets as the type says")]
         prove_batchable_with::<DefaultHash, _>(&self.session, &instance, &secrets[..], &mut nonces).expect("N secrets")
     }
