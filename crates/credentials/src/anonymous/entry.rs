@@ -1,7 +1,5 @@
 //! Member entries: verifiable and deterministic encryption of account ids under a group's secret (section 4.1).
 
-use std::hash::{Hash, Hasher};
-
 use curve25519_dalek::RistrettoPoint;
 use subtle::ConstantTimeEq as _;
 use undertone_wire::AccountId;
@@ -43,12 +41,6 @@ impl TryFrom<&[u8]> for MemberEntry {
     /// [`CredentialError::Element`] for another length, and for what is no element or the identity.
     fn try_from(bytes: &[u8]) -> Result<Self, CredentialError> {
         Pair::try_from(bytes).map(Self)
-    }
-}
-
-impl Hash for MemberEntry {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_bytes().hash(state);
     }
 }
 
