@@ -17,7 +17,11 @@ use crate::{
     },
     driver::{Driver, Report},
     pace::{Clock, Pace},
-    rules::{compose, registration, registration::Candidate},
+    rules::{
+        compose, registration,
+        registration::Candidate,
+        vault::{self, ToPut},
+    },
     shared::{Asked, DialerFor, Shared},
     state::State,
     view::{self, ChatSummary, Message, Registered, Request, Sent, Whoami},
@@ -87,8 +91,9 @@ impl Engine {
     pub async fn register(&self, link: &str, invite: Option<&str>, name: &str) -> Result<Registered> {
         let link = Link::parse(link)?;
         let candidate = self.shared.write(|tx| registration::candidate(tx, &link, invite, name))?;
+        let vault = self.shared.write_quietly(|tx| vault::next(tx, &candidate.own))?;
         let mut tries = 1;
-        while let Err(error) = self.try_register(&link, &candidate).await {
+        while let Err(error) = self.try_register(&link, &candidate, vault.as_ref()).await {
             let lost = matches!(error, ClientError::Offline(_)) && tries < REGISTER_TRIES;
             if !lost {
                 self.shared.write(|tx| Ok(me::forget_unregistered(tx.db)?))?;
@@ -102,18 +107,24 @@ impl Engine {
         Ok(Registered { words: candidate.words.to_text(), me: self.whoami()? })
     }
 
-    async fn try_register(&self, link: &Link, candidate: &Candidate) -> Result<()> {
+    /// Registers, and leaves the vault: whoever loses everything a moment later has lost nothing that his words would not
+    /// bring back.
+    async fn try_register(&self, link: &Link, candidate: &Candidate, vault: Option<&ToPut>) -> Result<()> {
+        // Sent again on another circuit, the same succeeds again.
+        let lost = |error| match error {
+            CallError::Unknown => ClientError::Offline("its answer was lost"),
+            error => error.into(),
+        };
         let circuit = self.shared.connect::<Account>(link).await?;
         let request = candidate.request(&circuit.handshake_hash());
-        match circuit.call(request).await {
-            Ok(_) => {
-                self.shared.fetch_first_tokens(&circuit).await;
-                Ok(())
-            }
-            // Sent again on another circuit, the same registration succeeds again.
-            Err(CallError::Unknown) => Err(ClientError::Offline("its answer was lost")),
-            Err(error) => Err(error.into()),
+        circuit.call(request).await.map_err(lost)?;
+        if let Some(ToPut { request, hash }) = vault {
+            let revision = request.revision;
+            circuit.call(request.clone()).await.map_err(lost)?;
+            self.shared.write_quietly(|tx| Ok(me::set_vault(tx.db, revision, Some(hash))?))?;
         }
+        self.shared.fetch_first_tokens(&circuit).await;
+        Ok(())
     }
 
     /// Who we are.

@@ -193,7 +193,7 @@ pub struct ChatSummary {
 
 /// Whether a chat that does not go on is on its way to do so by itself: what is written meanwhile is kept, and sent then.
 pub(crate) const fn mends_itself(trouble: Trouble) -> bool {
-    matches!(trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked)
+    matches!(trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked | Trouble::Moved)
 }
 
 /// What keeps a chat from going on, in words for people.
@@ -207,6 +207,7 @@ pub(crate) fn trouble(trouble: Trouble) -> Option<&'static str> {
         Trouble::Inconsistent => Some("what the service shows of it is not what it signed; it may be cheating"),
         Trouble::Expired => Some("the service has no more what comes next in it"),
         Trouble::Locked => Some("somebody has locked its channel; it goes on in another one"),
+        Trouble::Moved => Some("it goes on in another channel, to which this device is not let in yet"),
     }
 }
 

@@ -82,8 +82,32 @@ async fn who_was_away_for_a_year_is_let_in_again() {
     ana.send(&bo.account(), "here I am").await;
     bo.expect(&ana, "here I am").await;
     bo.send(&ana.account(), "there you are").await;
+    // The service has nothing of that year any more; Bo has, and says it again.
+    for month in 1..=12 {
+        ana.expect(&bo, &format!("month {month}")).await;
+    }
     ana.expect(&bo, "there you are").await;
-    assert!(ana.chat(&bo.account()).unwrap().missed > 0);
+    assert_eq!(ana.chat(&bo.account()).unwrap().missed, 0);
+    assert_eq!(ana.history(&bo.account()), bo.history(&ana.account()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expired_before_the_way_was_lost_is_counted() {
+    let service = Service::start();
+    let (mut ana, bo) = acquainted(&service).await;
+    ana.offline().await;
+    for text in ["one", "two", "three"] {
+        bo.send(&ana.account(), text).await;
+    }
+    service.clock.set_off(31);
+    bo.send(&ana.account(), "a month later").await;
+    // Not even the commit of that month is left: what was said before it she could have read.
+    service.clock.set_off(200);
+    let ana = ana.reopen().await;
+    ana.send(&bo.account(), "here I am").await;
+    bo.expect(&ana, "here I am").await;
+    ana.expect(&bo, "a month later").await;
+    assert_eq!(ana.chat(&bo.account()).unwrap().missed, 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -147,3 +147,77 @@ async fn who_has_lost_everything_comes_back_by_his_words() {
     bo.send(&to_ana, "welcome back").await;
     ana.expect_from(&to_bo, "welcome back").await;
 }
+
+/// A home, and the words that bring it back.
+async fn registered(service: &Service, name: &str) -> (Home, String) {
+    let (folder, setup) = (folder(), Setup::at(service));
+    let engine = setup.open(&folder).unwrap();
+    let words = engine.register(&service.link(), None, name).await.unwrap().words.to_string();
+    drop(engine);
+    (Home::open(folder, setup), words)
+}
+
+async fn recovered(service: &Service, words: &str) -> Home {
+    let (folder, setup) = (folder(), Setup::at(service));
+    let engine = setup.open(&folder).unwrap();
+    engine.recover(&service.link(), words, "unnamed").await.unwrap();
+    drop(engine);
+    Home::open(folder, setup)
+}
+
+/// Ana invites Bo, and all that she has kept by then is that she did.
+async fn invited(ana: &Home, bo: &Home) {
+    ana.send(&bo.link(), "hello").await;
+    ana.sync().await.unwrap();
+    ana.sync().await.unwrap();
+}
+
+async fn accepted(bo: &Home, ana: &Home) {
+    bo.until("asked", |engine| engine.requests().unwrap().len() == 1).await;
+    bo.engine.accept(&ana.account()).unwrap();
+    bo.send(&ana.account(), "hello yourself").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_to_who_lost_everything_is_said_again() {
+    let service = Service::start();
+    let (ana, words) = registered(&service, "Ana").await;
+    let bo = Home::new(&service, "Bo").await;
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    invited(&ana, &bo).await;
+    let mut ana = ana;
+    ana.offline().await;
+    accepted(&bo, &ana).await;
+    bo.send(&to_ana, "nobody is there to hear it").await;
+    drop(ana);
+
+    let ana = recovered(&service, &words).await;
+    ana.send(&to_bo, "it is me").await;
+    ana.until("what Bo has said", |_| ana.texts(&to_bo).len() == 3).await;
+    bo.until("the same", |_| bo.texts(&to_ana).len() == 4).await;
+    assert_eq!(ana.texts(&to_bo), ["hello yourself", "nobody is there to hear it", "it is me"]);
+    assert_eq!(bo.texts(&to_ana)[1..], ana.texts(&to_bo));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_have_both_lost_everything_go_on() {
+    let service = Service::start();
+    let ((ana, anas_words), (bo, bos_words)) = (registered(&service, "Ana").await, registered(&service, "Bo").await);
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    invited(&ana, &bo).await;
+    let mut ana = ana;
+    ana.offline().await;
+    accepted(&bo, &ana).await;
+    bo.sync().await.unwrap();
+    bo.sync().await.unwrap();
+    drop((ana, bo.close().await));
+
+    let (ana, bo) = (recovered(&service, &anas_words).await, recovered(&service, &bos_words).await);
+    // Ana has never known that he accepted; Bo asks her for the way back, and she has none.
+    let open = |home: &Home, who: &str| home.chat(who).is_some_and(|chat| chat.trouble.is_none() && chat.state == "open");
+    bo.until("open", |_| open(&bo, &to_ana)).await;
+    bo.send(&to_ana, "still there?").await;
+    ana.expect_from(&to_bo, "still there?").await;
+    ana.send(&to_bo, "again").await;
+    bo.expect_from(&to_ana, "again").await;
+}

@@ -453,7 +453,7 @@ async fn what_he_claims_to_have_seen_has_to_be_signed() {
         Seen { seq: honest.seq + 1_000, ..honest.clone() },
         Seen { seq: i64::MAX as u64, ..honest.clone() },
         Seen { seq: u64::MAX, ..honest.clone() },
-        Seen { seq: u64::MAX, chain: Bytes::new(), signature: Bytes::new(), revision: u64::MAX },
+        Seen { seq: u64::MAX, chain: Bytes::new(), signature: Bytes::new(), revision: u64::MAX, ..Seen::default() },
     ];
     for seen in &claims {
         let content = talk.encrypted(&encoded(&eve.text("never to be read")), seen);

@@ -309,7 +309,7 @@ pub fn pair_of(suite: Suite) -> (Person, Person) {
 }
 
 pub fn seen(seq: u64) -> Seen {
-    Seen { seq, chain: Bytes::from_static(&[4; 32]), signature: Bytes::from_static(&[5; 64]), revision: 0 }
+    Seen { seq, chain: Bytes::from_static(&[4; 32]), signature: Bytes::from_static(&[5; 64]), ..Seen::default() }
 }
 
 /// A file of `tests/vectors`: lines `name = hex`, and comments.

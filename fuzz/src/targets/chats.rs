@@ -88,7 +88,7 @@ impl World {
 const AT: RestartAt = RestartAt { channel: CHANNEL, group: 1, position: Position { incarnation: 0, epoch: 1 } };
 
 fn seen() -> Seen {
-    Seen { seq: 3, chain: vec![1; 32].into(), signature: vec![2; 64].into(), revision: 0 }
+    Seen { seq: 3, chain: vec![1; 32].into(), signature: vec![2; 64].into(), ..Seen::default() }
 }
 
 /// A body of the log; and a content, wrapped.

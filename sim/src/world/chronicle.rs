@@ -20,6 +20,9 @@ pub struct Line {
     pub pair: Pair,
     /// What the writer knows of it.
     pub fate: Fate,
+    /// Its writer was removed before his other devices had it. Where it went by letter, only who got that can tell them; and
+    /// nobody hears any more what a removed device says.
+    pub untold: bool,
 }
 
 /// Everything that was written in a world.
@@ -61,7 +64,7 @@ impl Chronicle {
         let number = self.lines.len();
         let text = format!("{number} {}", "x".repeat(filler));
         self.by_text.insert(text.clone(), number);
-        self.lines.push(Line { by, pair, fate: Fate::Kept });
+        self.lines.push(Line { by, pair, fate: Fate::Kept, untold: false });
         (number as u64, text)
     }
 
@@ -110,6 +113,19 @@ impl Chronicle {
         let expected =
             lines.filter(|(_, line)| line.pair == pair && matches!(line.fate, Fate::Kept | Fate::Acknowledged));
         expected.map(|(number, _)| number).collect()
+    }
+
+    /// Whether a message may be missing on one of its writer's own devices.
+    pub fn is_untold(&self, number: usize) -> bool {
+        self.lines.get(number).is_some_and(|line| line.untold)
+    }
+
+    /// A device is removed: what its person's other devices do not have, it may never have told them.
+    pub fn part(&mut self, by: Author, known: &BTreeSet<usize>) {
+        let lines = self.lines.iter_mut().enumerate();
+        let unknown =
+            lines.filter(|(number, line)| line.by == by && line.pair.0 != line.pair.1 && !known.contains(number));
+        unknown.for_each(|(_, line)| line.untold = true);
     }
 
     /// Holds a message that was shown against what was written: it was, by whom it says, where it says; it was not shown

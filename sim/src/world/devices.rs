@@ -1,6 +1,6 @@
 //! Devices that come and go: linked late, removed, and brought back by the words when none is left.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use rand::RngExt as _;
@@ -79,9 +79,26 @@ impl World {
         self.trace.note(format_args!("{by} removes {name}: {removed}"));
         if removed {
             self.device(gone)?.removed = true;
+            let known = self.known_to_all(person)?;
+            self.chronicle.part(gone, &known);
             self.chronicle.leave(gone);
         }
         Ok(())
+    }
+
+    /// The messages that all present devices of a person have.
+    fn known_to_all(&mut self, person: usize) -> anyhow::Result<BTreeSet<usize>> {
+        let mut known: Option<BTreeSet<usize>> = None;
+        let accounts: Vec<_> = self.people.iter().map(|person| person.account.clone()).collect();
+        for device in self.person(person)?.present().collect::<Vec<_>>() {
+            let mut has = BTreeSet::new();
+            for account in &accounts {
+                let texts = self.device((person, device))?.history(account).unwrap_or_default();
+                has.extend(texts.iter().filter_map(|(text, _)| self.chronicle.line(text)).map(|(number, _)| number));
+            }
+            known = Some(known.map_or(has.clone(), |known| known.intersection(&has).copied().collect()));
+        }
+        Ok(known.unwrap_or_default())
     }
 
     /// Somebody loses all his devices, at a quiet moment, and begins anew with his words.

@@ -41,6 +41,8 @@ pub(crate) enum Trouble {
     Locked = 6,
     /// The service showed its members different keys of its own, and there is proof.
     OtherKeys = 7,
+    /// Its channel is over, and the way into the one where it goes on is still to come.
+    Moved = 8,
 }
 
 impl Trouble {
@@ -97,9 +99,16 @@ pub(crate) struct Chat {
     pub(crate) asked: u32,
     /// Another home has written as this device in this epoch.
     pub(crate) doubled: bool,
+    /// Whether the other has come to the channel: it is his, or he has said something there.
+    pub(crate) met: bool,
 }
 
 impl Chat {
+    /// Whether its channel is read, or will be once it may be opened.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self.state, State::Open | State::Invited) && self.channel.is_some() && self.trouble == Trouble::None
+    }
+
     /// Its channel.
     ///
     /// # Errors
@@ -127,7 +136,7 @@ pub(crate) fn precedence(part: u32, inviter: AccountId, channel: ChannelId) -> P
 const COLUMNS: &str = "id, peer, state, open_from_ms, letters, peer_spoke, updated_ms, trouble, channel, incarnation, \
                        epoch, generation, generation_secret, seq, chain, seen_seq, seen_chain, seen_signature, part, \
                        inviter, mls_group, generation_day, owes, fresh, missed, asked_ms, asked, doubled, \
-                       restart";
+                       restart, met";
 
 fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
     let channel = match row.get::<_, Option<[u8; 16]>>(8)?.map(ChannelId::new) {
@@ -177,6 +186,7 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
             5 => Trouble::Inconsistent,
             6 => Trouble::Locked,
             7 => Trouble::OtherKeys,
+            8 => Trouble::Moved,
             _ => Trouble::None,
         },
         channel,
@@ -187,6 +197,7 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
         asked: row.get(26)?,
         doubled: row.get(27)?,
         restart: row.get(28)?,
+        met: row.get(29)?,
     })
 }
 
@@ -252,16 +263,20 @@ pub(crate) fn set_evidence(db: &Connection, id: i64, evidence: &[u8]) -> Result<
 /// over.
 pub(crate) fn set_channel(db: &Connection, chat: i64, channel: &Channel) -> Result<()> {
     db.execute("DELETE FROM chain WHERE chat = ?1", [chat])?;
+    db.execute("DELETE FROM added WHERE chat = ?1", [chat])?;
     super::members::clear(db, chat)?;
     db.execute(
         "UPDATE chats SET channel = ?2, part = ?3, inviter = ?4, seen_seq = 0, seen_chain = NULL, seen_signature = NULL,
-                          trouble = 0, owes = 1, fresh = 0, restart = 0, asked = 0, asked_ms = 0, asked_by = NULL, doubled = 0
+                          trouble = 0, owes = 1, fresh = 0, restart = 0, asked = 0, asked_ms = 0, asked_by = NULL, doubled = 0,
+                          met = (?4 = peer), tried_channel = NULL, tried_seq = 0
          WHERE id = ?1",
         params![chat, channel.id.as_bytes(), channel.part, channel.inviter.as_bytes()],
     )?;
     advance(db, chat, channel)?;
     if channel.seq > 0 {
         put_chain(db, chat, channel.seq, &channel.chain)?;
+        // All who were there before us.
+        set_added(db, chat, AccountId::new([0; 16]), 0, channel.seq)?;
     }
     Ok(())
 }
@@ -318,6 +333,12 @@ pub(crate) fn add_missed(db: &Connection, chat: i64, entries: u64) -> Result<()>
     Ok(())
 }
 
+/// One of these was said again.
+pub(crate) fn found(db: &Connection, chat: i64) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET missed = missed - 1 WHERE id = ?1 AND missed > 0")?.execute([chat])?;
+    Ok(())
+}
+
 /// What was missed was told by another device.
 pub(crate) fn clear_missed(db: &Connection, chat: i64) -> Result<()> {
     db.execute("UPDATE chats SET missed = 0 WHERE id = ?1", [chat])?;
@@ -344,6 +365,47 @@ pub(crate) fn set_asked_by(db: &Connection, chat: i64, key_package: &[u8]) -> Re
 pub(crate) fn set_doubled(db: &Connection, chat: i64, doubled: bool) -> Result<()> {
     db.prepare_cached("UPDATE chats SET doubled = ?2 WHERE id = ?1 AND doubled <> ?2")?
         .execute(params![chat, doubled])?;
+    Ok(())
+}
+
+/// A way in has led to a place where it was of no use to us, or we were added again there.
+pub(crate) fn set_tried(db: &Connection, chat: i64, channel: ChannelId, seq: u64) -> Result<()> {
+    let place = params![chat, channel.as_bytes(), seq];
+    db.execute("UPDATE chats SET tried_channel = ?2, tried_seq = ?3 WHERE id = ?1", place)?;
+    Ok(())
+}
+
+/// The last place of a chat that this device knows of.
+pub(crate) fn last_known(db: &Connection, chat: &Chat) -> Result<Option<(ChannelId, u64)>> {
+    let tried = db.query_row("SELECT tried_channel, tried_seq FROM chats WHERE id = ?1", [chat.id], |row| {
+        Ok(row.get::<_, Option<[u8; 16]>>(0)?.zip(Some(row.get(1)?)))
+    })?;
+    let tried = tried.map(|(channel, seq)| (ChannelId::new(channel), seq));
+    Ok(tried.or_else(|| chat.channel.as_ref().map(|channel| (channel.id, channel.seq))))
+}
+
+/// Where in its log a device came to a chat's channel that we stand in. From before we came ourselves we don't know more
+/// than that.
+pub(crate) fn added_at(db: &Connection, chat: i64, account: AccountId, device: u32) -> Result<u64> {
+    let seq = db
+        .prepare_cached(
+            "SELECT coalesce((SELECT seq FROM added WHERE chat = ?1 AND account = ?2 AND device = ?3),
+                             (SELECT seq FROM added WHERE chat = ?1 AND device = 0), 0)",
+        )?
+        .query_row(params![chat, account.as_bytes(), device], |row| row.get(0))?;
+    Ok(seq)
+}
+
+/// A device was added to a chat's channel.
+pub(crate) fn set_added(db: &Connection, chat: i64, account: AccountId, device: u32, seq: u64) -> Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO added(chat, account, device, seq) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![chat, account.as_bytes(), device, seq])?;
+    Ok(())
+}
+
+/// The other has come to the channel.
+pub(crate) fn set_met(db: &Connection, chat: i64) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET met = 1 WHERE id = ?1")?.execute([chat])?;
     Ok(())
 }
 

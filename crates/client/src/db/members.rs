@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use undertone_wire::{AccountId, Week};
+use undertone_wire::{AccountId, ChannelId, Week};
 
 use super::Result;
 
@@ -54,12 +54,22 @@ pub(crate) struct Asking {
     /// X-Wing key for an answer by letter, and its week.
     pub(crate) seal_key: Bytes,
     pub(crate) week: Week,
+    /// The last place that it knows of.
+    pub(crate) channel: Bytes,
+    pub(crate) seq: u64,
+}
+
+impl Asking {
+    /// The place behind which it knows nothing of a channel.
+    pub(crate) fn knows_of(&self, channel: ChannelId) -> u64 {
+        if self.channel[..] == channel.as_bytes()[..] { self.seq } else { 0 }
+    }
 }
 
 /// Who asks in a chat.
 pub(crate) fn asks(db: &Connection, chat: i64) -> Result<Vec<Asking>> {
     let mut statement = db.prepare_cached(
-        "SELECT account, device, key_package, seal_key, week FROM asks WHERE chat = ?1 AND answered = 0
+        "SELECT account, device, key_package, seal_key, week, channel, seq FROM asks WHERE chat = ?1 AND answered = 0
          ORDER BY account, device",
     )?;
     let asks = statement.query_map([chat], asking)?.collect::<Result<_, _>>()?;
@@ -73,6 +83,8 @@ fn asking(row: &Row<'_>) -> rusqlite::Result<Asking> {
         key_package: row.get::<_, Vec<u8>>(2)?.into(),
         seal_key: row.get::<_, Vec<u8>>(3)?.into(),
         week: Week(row.get(4)?),
+        channel: row.get::<_, Vec<u8>>(5)?.into(),
+        seq: row.get(6)?,
     })
 }
 
@@ -80,7 +92,7 @@ fn asking(row: &Row<'_>) -> rusqlite::Result<Asking> {
 pub(crate) fn asked(db: &Connection, chat: i64, account: AccountId, device: u32) -> Result<Option<Asking>> {
     Ok(db
         .prepare_cached(
-            "SELECT account, device, key_package, seal_key, week FROM asks
+            "SELECT account, device, key_package, seal_key, week, channel, seq FROM asks
              WHERE chat = ?1 AND account = ?2 AND device = ?3",
         )?
         .query_row(params![chat, account.as_bytes(), device], asking)
@@ -90,9 +102,11 @@ pub(crate) fn asked(db: &Connection, chat: i64, account: AccountId, device: u32)
 /// Keeps what a device asks, in place of what it asked before. The same again is no new wish.
 pub(crate) fn put_ask(db: &Connection, chat: i64, asking: &Asking) -> Result<()> {
     db.execute(
-        "INSERT INTO asks(chat, account, device, key_package, seal_key, week) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO asks(chat, account, device, key_package, seal_key, week, channel, seq)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT(chat, account, device) DO UPDATE SET key_package = excluded.key_package,
-             seal_key = excluded.seal_key, week = excluded.week, answered = 0
+             seal_key = excluded.seal_key, week = excluded.week, channel = excluded.channel, seq = excluded.seq,
+             answered = 0
            WHERE key_package <> excluded.key_package",
         params![
             chat,
@@ -100,7 +114,9 @@ pub(crate) fn put_ask(db: &Connection, chat: i64, asking: &Asking) -> Result<()>
             asking.device,
             &asking.key_package[..],
             &asking.seal_key[..],
-            asking.week.0
+            asking.week.0,
+            &asking.channel[..],
+            asking.seq,
         ],
     )?;
     Ok(())
@@ -132,6 +148,16 @@ pub(crate) fn next_history(db: &Connection) -> Result<Option<Telling>> {
 pub(crate) fn put_history(db: &Connection, chat: i64, device: u32, after_n: i64) -> Result<()> {
     db.execute(
         "INSERT OR REPLACE INTO histories(chat, device, after_n) VALUES (?1, ?2, ?3)",
+        params![chat, device, after_n],
+    )?;
+    Ok(())
+}
+
+/// The same, where less is not to be told than it is to be told already.
+pub(crate) fn add_history(db: &Connection, chat: i64, device: u32, after_n: i64) -> Result<()> {
+    db.execute(
+        "INSERT INTO histories(chat, device, after_n) VALUES (?1, ?2, ?3)
+         ON CONFLICT(chat, device) DO UPDATE SET after_n = min(after_n, excluded.after_n)",
         params![chat, device, after_n],
     )?;
     Ok(())

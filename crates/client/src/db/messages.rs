@@ -170,6 +170,15 @@ pub(crate) fn placed_after(db: &Connection, chat: i64, after_n: i64, limit: u32)
     Ok(messages)
 }
 
+/// The messages of one part of a chat that stand in a log, in their order.
+pub(crate) fn in_log(db: &Connection, chat: i64, part: u32) -> Result<Vec<StoredMessage>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND part = ?2 AND seq IS NOT NULL ORDER BY seq, n"
+    ))?;
+    let messages = statement.query_map(params![chat, part], message)?.collect::<Result<_, _>>()?;
+    Ok(messages)
+}
+
 /// What was not shown yet and may be now, in the order to show it, at most `limit`.
 ///
 /// A message of the log waits for the letters that its sender wrote before it, as long as they can still come; and comes

@@ -68,6 +68,15 @@ pub(crate) fn push(db: &Connection, chat: i64, kind: EntryKind, content: &[u8]) 
     Ok(db.last_insert_rowid())
 }
 
+/// As [`push`], before all that waits already.
+pub(crate) fn push_front(db: &Connection, chat: i64, content: &[u8]) -> Result<()> {
+    db.execute(
+        "INSERT INTO outbox(n, chat, kind, content) SELECT min(coalesce(min(n), 0), 0) - 1, ?1, ?2, ?3 FROM outbox",
+        params![chat, EntryKind::Message as i32, content],
+    )?;
+    Ok(())
+}
+
 /// The first rows of a chat. Rows under way come first: they were the first to be made.
 pub(crate) fn first(db: &Connection, chat: i64, limit: usize) -> Result<Vec<Item>> {
     let mut statement = db.prepare_cached(&format!(

@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use super::{DbError, Result};
 
 /// Version of the schema that this release writes. Each release opens those before it.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// Steps from one version to the next, each with the tables of its time.
-const STEPS: [&[&str]; VERSION as usize] = [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE]];
+const STEPS: [&[&str]; VERSION as usize] = [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS]];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
 pub(super) fn bring_up(db: &Connection) -> Result<()> {
@@ -337,6 +337,24 @@ CREATE TABLE evidence(
   day INTEGER NOT NULL,
   letter BLOB NOT NULL                 -- content.SealedContent
 ) STRICT;
+";
+
+/// Channels that are closed before they are left.
+const V4_CHANNELS: &str = "
+ALTER TABLE chats ADD COLUMN met INTEGER NOT NULL DEFAULT 1;   -- whether the other has come to the channel
+ALTER TABLE chats ADD COLUMN tried_channel BLOB;               -- the last place to which a way in of no use has led,
+ALTER TABLE chats ADD COLUMN tried_seq INTEGER NOT NULL DEFAULT 0; -- or at which we were added again
+ALTER TABLE asks ADD COLUMN channel BLOB NOT NULL DEFAULT x''; -- the last place that it knows of
+ALTER TABLE asks ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+
+-- Where devices were added to the channel of a chat.
+CREATE TABLE added(
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  account BLOB NOT NULL,
+  device INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (chat, account, device)
+) STRICT, WITHOUT ROWID;
 ";
 
 #[cfg(test)]

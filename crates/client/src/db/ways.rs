@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::Result;
 
-/// Keeps a way: the newest to come takes the place of one before.
+/// Keeps a way, in place of one before.
 pub(crate) fn put(db: &Connection, chat: i64, channel: ChannelId, inviter: AccountId, invitation: &[u8]) -> Result<()> {
     db.execute(
         "INSERT OR REPLACE INTO ways(chat, channel, inviter, invitation) VALUES (?1, ?2, ?3, ?4)",
@@ -20,6 +20,13 @@ pub(crate) fn waits(db: &Connection, chat: i64) -> Result<bool> {
     Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM ways WHERE chat = ?1)")?.query_row([chat], |row| row.get(0))?)
 }
 
+/// Chats that have one.
+pub(crate) fn chats(db: &Connection) -> Result<Vec<i64>> {
+    let mut statement = db.prepare_cached("SELECT chat FROM ways ORDER BY chat")?;
+    let chats = statement.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(chats)
+}
+
 /// A way that waits.
 pub(crate) struct Waiting {
     pub(crate) channel: ChannelId,
@@ -28,10 +35,10 @@ pub(crate) struct Waiting {
     pub(crate) invitation: Zeroizing<Vec<u8>>,
 }
 
-/// Takes the way of a chat.
-pub(crate) fn take(db: &Connection, chat: i64) -> Result<Option<Waiting>> {
+/// The way of a chat that waits, if one does.
+pub(crate) fn waiting(db: &Connection, chat: i64) -> Result<Option<Waiting>> {
     Ok(db
-        .prepare_cached("DELETE FROM ways WHERE chat = ?1 RETURNING channel, inviter, invitation")?
+        .prepare_cached("SELECT channel, inviter, invitation FROM ways WHERE chat = ?1")?
         .query_row([chat], |row| {
             Ok(Waiting {
                 channel: ChannelId::new(row.get(0)?),
@@ -40,4 +47,10 @@ pub(crate) fn take(db: &Connection, chat: i64) -> Result<Option<Waiting>> {
             })
         })
         .optional()?)
+}
+
+/// Forgets the way of a chat.
+pub(crate) fn forget(db: &Connection, chat: i64) -> Result<()> {
+    db.execute("DELETE FROM ways WHERE chat = ?1", [chat])?;
+    Ok(())
 }

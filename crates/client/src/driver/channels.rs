@@ -24,8 +24,9 @@ use super::{Driver, lines::LineEvent};
 use crate::{
     ClientError, Result,
     db::{
-        chats::{self, Chat, State, Trouble},
+        chats::{self, Chat, Trouble},
         stock::{self, Stocked},
+        ways,
     },
     own::Own,
     rules::{
@@ -45,6 +46,9 @@ const EMPTY_PAGES_MAX: u32 = 3;
 impl Driver {
     /// Opens what is to be open, reads what was missed, sends what waits.
     pub(super) async fn sync_channels(&mut self, own: &Arc<Own>) -> Result<()> {
+        for chat in self.shared.read(|db| Ok(ways::chats(db)?))? {
+            self.shared.write_quietly(|tx| entrance::enter_waiting(tx, own, chat))?;
+        }
         let mut chats = self.shared.read(|db| Ok(chats::all(db)?))?;
         chats.retain(|chat| self.is_active(chat));
         let spares = self.spares()?;
@@ -109,10 +113,10 @@ impl Driver {
     fn turn_page(&mut self, own: &Own, index: usize, chat: &Chat) -> Result<()> {
         let Some(before) = &chat.channel else { return Ok(()) };
         let now = self.shared.read(|db| Ok(chats::load(db, chat.id)?))?;
-        let behind = now.trouble == Trouble::None && self.lines.is_behind(index, before.id);
-        let left = !behind && self.shared.write(|tx| entrance::enter_waiting(tx, own, chat.id))?;
+        let left = !now.is_read() && self.shared.write(|tx| entrance::enter_waiting(tx, own, chat.id))?;
+        let ended = now.trouble != chat.trouble;
         let generation = now.channel.as_ref().map(|channel| (channel.id, channel.generation));
-        if left || generation != Some((before.id, before.generation)) {
+        if left || ended || generation != Some((before.id, before.generation)) {
             self.lines.close(index, before.id);
             self.again = true;
         }
@@ -379,10 +383,7 @@ impl Driver {
 
     /// Whether a chat's channel is to be open now.
     pub(super) fn is_active(&self, chat: &Chat) -> bool {
-        matches!(chat.state, State::Open | State::Invited)
-            && chat.channel.is_some()
-            && chat.trouble == Trouble::None
-            && self.opens_in_ms(chat) == 0
+        chat.is_read() && self.opens_in_ms(chat) == 0
     }
 }
 

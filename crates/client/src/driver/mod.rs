@@ -176,7 +176,7 @@ impl Driver {
     fn ask_ways_back(&mut self, own: &Own) -> Result<()> {
         let now_ms = self.shared.now().0;
         for chat in self.shared.read(|db| Ok(chats::all(db)?))? {
-            let asks = asks::due_ms(&chat, &self.shared.pace.ask).is_some_and(|due| due <= now_ms);
+            let asks = asks::due_ms(&chat, &self.shared.pace.ask, now_ms).is_some_and(|due| due <= now_ms);
             let first = asks && chat.asked == 0;
             if !chat.doubled {
                 self.doubled.remove(&chat.id);
@@ -198,9 +198,12 @@ impl Driver {
     /// database, is everybody's.
     fn contain(&mut self, chat: i64, outcome: Result<()>) -> Result<()> {
         match outcome {
-            Err(ClientError::BadHead) => {
-                self.shared.write(|tx| Ok(chats::set_trouble(tx.db, chat, Trouble::Inconsistent)?))
-            }
+            Err(ClientError::BadHead) => self.shared.write(|tx| {
+                // Where only somebody's word led us, it is not said that the service has changed anything.
+                let at_its_word = chats::load(tx.db, chat)?.channel.is_some_and(|channel| channel.seen.is_none());
+                let trouble = if at_its_word { Trouble::Lost } else { Trouble::Inconsistent };
+                Ok(chats::set_trouble(tx.db, chat, trouble)?)
+            }),
             Err(ClientError::NoTokens) => {
                 // The next visit to our account brings more, unless there are none for a while.
                 if self.shared.read(|db| tokens::are_put_off(db, self.shared.now()))? {
@@ -304,8 +307,9 @@ impl Driver {
     /// When the next of the chats that are lost is to ask.
     fn asking_due(&self) -> Option<Instant> {
         let chats = self.shared.read(|db| Ok(chats::all(db)?)).unwrap_or_default();
-        let due_ms = chats.iter().filter_map(|chat| asks::due_ms(chat, &self.shared.pace.ask)).min()?;
-        Some(Instant::now() + Duration::from_millis(due_ms.saturating_sub(self.shared.now().0)))
+        let now_ms = self.shared.now().0;
+        let due_ms = chats.iter().filter_map(|chat| asks::due_ms(chat, &self.shared.pace.ask, now_ms)).min()?;
+        Some(Instant::now() + Duration::from_millis(due_ms.saturating_sub(now_ms)))
     }
 
     /// How long a chat is not to be touched yet. More than the pace ever asks for comes from a clock that was wrong.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use undertone_credentials::{DeviceList, INBOX_KEY_LEN, KeyPackage};
 use undertone_e2ee::{InboxSecret, Member, create_key_package};
 use undertone_wire::{
-    Message as _, Week,
+    AccountId, Message as _, Week,
     content::{Ask, Asked, Letter},
 };
 
@@ -21,12 +21,16 @@ use crate::{
     },
     own::Own,
     pace::{Delay, Pace},
-    rules::{lists, registration, sync},
+    rules::{compose, entrance, lists, registration, sync},
     state::{MlsStore, Tx},
 };
 
 /// So often our other devices are asked for the chat with ourselves, at least; then it goes on without their help.
 const OWN_ASKS: u32 = 3;
+/// So often we ask for the channel in which a chat goes on that another has closed; then it goes on in a fresh one.
+const MOVED_ASKS: u32 = 4;
+/// Who has asked so often is added once more: it may be that he cannot use the way in that he was given.
+const SURE_ASKS: u32 = 4;
 /// So often we ask by one key package before we take a new one, lest an answer was lost.
 const SAME_ASKS: u32 = 4;
 
@@ -50,10 +54,15 @@ pub(crate) fn answer(tx: &Tx<'_>, chat: &Chat, added: &[Member], letter: &Letter
 }
 
 /// When a chat is to ask next, in milliseconds since 1970; none if it need not.
-pub(crate) fn due_ms(chat: &Chat, pace: &Delay) -> Option<u64> {
+pub(crate) fn due_ms(chat: &Chat, pace: &Delay, now_ms: u64) -> Option<u64> {
     let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked);
-    let asks = lost && chat.state == State::Open && chat.fresh == 0;
-    asks.then(|| if chat.asked == 0 { 0 } else { chat.asked_ms.saturating_add(pace.backoff_ms(chat.asked - 1)) })
+    let moved = chat.trouble == Trouble::Moved && matches!(chat.state, State::Open | State::Invited);
+    // Another device of ours has begun it, and did not let us in.
+    let outside = chat.state == State::Invited && chat.channel.is_none();
+    let asks = (lost && chat.state == State::Open || moved || outside) && chat.fresh == 0;
+    // A clock that was ahead must not put it off for long.
+    let never = chat.asked == 0 || chat.asked_ms > now_ms;
+    asks.then(|| if never { 0 } else { chat.asked_ms.saturating_add(pace.backoff_ms(chat.asked - 1)) })
 }
 
 /// Whether our other devices have had their time to answer what was asked of them by letters: one of them reads its inbox,
@@ -74,9 +83,20 @@ pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat, pace: &Pace) -> Resul
     let ask = wish(tx, own, chat)?;
     let turn = chat.asked;
     chats::set_asked(tx.db, chat.id, tx.now.0)?;
-    if has_devices && !is_own && turn.is_multiple_of(2) {
+    let moved = chat.trouble == Trouble::Moved;
+    if chat.state == State::Invited && moved {
+        // We have closed our own channel because the other has invited us to his, and could not come there: nobody is to be
+        // asked any more whether he wants to talk.
+        compose::open(tx, own, chat, 0)?;
+    }
+    let unanswered = chat.state == State::Invited && !moved;
+    if has_devices && !is_own && (unanswered || turn.is_multiple_of(2)) {
         let asked = Asked { peer: chat.peer.into(), ask: Some(ask), device: own.device, ..Asked::default() };
         return sync::tell(tx, own, sync::Kind::Asked(asked));
+    }
+    if unanswered {
+        // Who has begun it is gone: we begin it ourselves, if we have something to say.
+        return Ok(chats::set_state(tx.db, chat.id, State::New)?);
     }
     let channel = chat.channel.as_ref().map_or_else(|| Bytes::from_static(&[0; 16]), |channel| channel.id.into());
     let letter = Letter { channel, ask: Some(ask), ..Letter::default() };
@@ -90,11 +110,16 @@ pub(crate) fn wish(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<Ask> {
     let week = tx.now.day().week();
     let secret = InboxSecret::generate(week, &mut tx.rng);
     inbox::put_own_key(tx.db, week, &secret.to_bytes())?;
+    let (channel, seq) =
+        chats::last_known(tx.db, chat)?.map_or_else(Default::default, |(channel, seq)| (Bytes::from(channel), seq));
     Ok(Ask {
         key_package,
         seal_key: Bytes::copy_from_slice(&secret.public()),
         week: week.0,
         part: chat.channel.as_ref().map_or(0, |channel| channel.part),
+        channel,
+        seq,
+        asked: chat.asked,
     })
 }
 
@@ -116,18 +141,28 @@ fn key_package(tx: &mut Tx<'_>, own: &Own, chat: &Chat, last_resort: bool) -> Re
 
 /// A device of the other has lost its way.
 pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
-    if !matches!(chat.state, State::Open | State::Invited) || chat.trouble.is_proven() {
+    // Our words have brought the chat back to where we had not written yet, and the other knows better.
+    let again = chat.state == State::New && chat.channel.is_some();
+    let begun = (matches!(chat.state, State::Open | State::Invited) || again) && !chat.trouble.is_proven();
+    // Where a channel has just been closed, the next is on its way to both.
+    let moves = chat.trouble == Trouble::Moved && chat.asked < MOVED_ASKS;
+    if !begun || moves || ask.part >= entrance::COUNT_MAX {
         return Ok(());
     }
+    if again {
+        compose::open(tx, own, chat, 0)?;
+        chats::set_trouble(tx.db, chat.id, Trouble::Lost)?;
+    }
     let ours = chat.channel.as_ref().map(|channel| channel.part);
+    let newest = lists::of_contact(tx, chat.peer)?;
+    let list = newest.as_ref().unwrap_or(list);
+    keep(tx, own, chat, list, device, ask)?;
     let can_add = chat.state == State::Open && chat.trouble == Trouble::None && ours >= Some(ask.part);
     if !can_add {
         // We could not let anybody in, or only to where he does not belong any more.
-        return Ok(chats::set_fresh(tx.db, chat, ask.part)?);
+        chats::set_fresh(tx.db, chat, ask.part)?;
     }
-    let newest = lists::of_contact(tx, chat.peer)?;
-    let list = newest.as_ref().unwrap_or(list);
-    keep(tx, own, chat, list, device, ask)
+    Ok(())
 }
 
 /// One of our other devices has lost its way into the chat with ourselves, or is new: then it lacks all the others too.
@@ -138,14 +173,13 @@ pub(crate) fn heard_from_ours(tx: &mut Tx<'_>, own: &Own, list: &DeviceList, dev
         chats::all_owe(tx.db)?;
     }
     let chat = sync::own_chat(tx, own)?;
-    if chat.trouble != Trouble::None {
-        // We ask ourselves.
-        return Ok(());
+    keep(tx, own, &chat, list, device, ask)?;
+    let ahead = chat.channel.as_ref().is_some_and(|ours| ours.part < ask.part) && ask.part < entrance::COUNT_MAX;
+    if ahead && chat.trouble == Trouble::None {
+        chats::set_fresh(tx.db, &chat, ask.part)?;
     }
-    if chat.channel.as_ref().is_some_and(|ours| ours.part < ask.part) {
-        return Ok(chats::set_fresh(tx.db, &chat, ask.part)?);
-    }
-    keep(tx, own, &chat, list, device, ask)
+    // Where we are lost there too, we ask ourselves.
+    Ok(())
 }
 
 /// One of our other devices asks in the chat with ourselves.
@@ -156,22 +190,40 @@ pub(crate) fn heard_in_sync(tx: &mut Tx<'_>, own: &Own, chat: &Chat, device: u32
     keep(tx, own, chat, &own.list, device, ask)
 }
 
+/// Keeps what a device asks, for the next commit or the next channel of the chat.
 fn keep(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
-    let is_other = list.account() != own.account || device != own.device;
-    let sound = KeyPackage::verify(list, &ask.key_package).is_ok_and(|package| package.device() == device);
-    if is_other && sound {
+    let account = list.account();
+    let is_other = account != own.account || device != own.device;
+    let sound = KeyPackage::verify(list, &ask.key_package).is_ok_and(|package| package.device() == device)
+        && i64::try_from(ask.seq).is_ok();
+    if is_other && sound && !is_answered(tx, own, chat, account, device, ask)? {
         members::put_ask(
             tx.db,
             chat.id,
             &Asking {
-                account: list.account(),
+                account,
                 device,
                 key_package: ask.key_package.clone(),
                 seal_key: ask.seal_key.clone(),
                 week: Week(ask.week),
+                channel: ask.channel.clone(),
+                seq: ask.seq,
             },
         )?;
         chats::set_owes(tx.db, chat.id, true)?;
     }
     Ok(())
+}
+
+/// Whether a device was added since it asked, by another that was faster: its way in is on its way. Adding it once more
+/// would throw it out again.
+fn is_answered(tx: &mut Tx<'_>, own: &Own, chat: &Chat, account: AccountId, device: u32, ask: &Ask) -> Result<bool> {
+    let Some(channel) = chat.channel.as_ref().filter(|_| chat.is_read() && ask.asked < SURE_ASKS) else {
+        return Ok(false);
+    };
+    let knows = if ask.channel[..] == channel.id.as_bytes()[..] { ask.seq } else { 0 };
+    if chats::added_at(tx.db, chat.id, account, device)? <= knows {
+        return Ok(false);
+    }
+    Ok(entrance::members_of(tx, own, channel)?.contains(&Member { account, device }))
 }

@@ -63,7 +63,8 @@ pub(crate) fn is_wanted(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
                 chat.peer == own.account && members::cards(tx.db)?.iter().any(|(device, _)| *device != own.device);
             has_devices_to_talk_to || !outbox::first(tx.db, chat.id, 1)?.is_empty()
         }
-        State::Invited | State::Open => chat.fresh > 0,
+        // A channel that can be read is closed first.
+        State::Invited | State::Open => (1..entrance::COUNT_MAX).contains(&chat.fresh) && !chat.is_read(),
         State::Request | State::Blocked => false,
     })
 }
@@ -85,7 +86,9 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
     if chat.peer != own.account && peers.iter().all(|(list, _)| list.account() == own.account) {
         return Err(ClientError::Refused("this person's devices have published no keys for a long time"));
     }
-    entrance::forget_group(tx, own, &chat)?;
+    let added: Vec<_> =
+        packages.iter().map(|(list, package)| Member { account: list.account(), device: package.device() }).collect();
+    entrance::leave(tx, own, &chat, &added)?;
     let invitation = {
         let store = MlsStore(tx.db);
         Mls::create(&own.me(&store, tx.rng), stocked.channel, own.suite_for(&packages), &peers)?.1
@@ -125,10 +128,6 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
     chats::set_state(tx.db, chat.id, state)?;
     let chat = chats::load(tx.db, chat.id)?;
     if let Some(invitation) = invitation {
-        let added: Vec<_> = packages
-            .iter()
-            .map(|(list, package)| Member { account: list.account(), device: package.device() })
-            .collect();
         invite(tx, own, &chat, &added, invitation.welcome, invitation.tree)?;
         for member in added {
             members::set_answered(tx.db, chat.id, member.account, member.device)?;

@@ -4,7 +4,7 @@ use undertone_wire::Message as _;
 use undertone_wire::{
     AccountId, MessageId,
     channel::EntryKind,
-    content::{Accepted, Content, Text, content},
+    content::{Accepted, Content, Said, Text, content},
     limits,
     link::Link,
 };
@@ -14,7 +14,7 @@ use crate::{
     db::{
         chats::{self, Chat, State},
         contacts, evidence, inbox, me, messages,
-        messages::{NewMessage, Place, Shown},
+        messages::{NewMessage, Place, Shown, StoredMessage},
         outbox,
     },
     own::Own,
@@ -179,6 +179,22 @@ pub(crate) fn block(tx: &mut Tx<'_>, own: &Own, who: &str) -> Result<AccountId> 
     inbox::forget_letters(tx.db, chat.id)?;
     sync::tell_standing(tx, own, chat.peer)?;
     Ok(chat.peer)
+}
+
+/// Says something again, before all that waits, of which the other may never have come to where it stands.
+pub(crate) fn say_again(tx: &Tx<'_>, message: &StoredMessage) -> Result<()> {
+    let Place::Log(seq) = message.place else { return Ok(()) };
+    let said = message.content.said.or(Some(Said { part: message.part, seq }));
+    let content = Content { said, ..message.content.clone() };
+    Ok(outbox::push_front(tx.db, message.chat, &content.encode_to_vec())?)
+}
+
+/// Where a message stands: where it came, or where it was said before.
+pub(crate) fn stands(content: &Content, part: u32, place: Place) -> (u32, Place) {
+    match &content.said {
+        Some(said) if said.part <= part && i64::try_from(said.seq).is_ok() => (said.part, Place::Log(said.seq)),
+        _ => (part, place),
+    }
 }
 
 pub(crate) fn content(tx: &Tx<'_>, id: MessageId, kind: content::Kind) -> Content {

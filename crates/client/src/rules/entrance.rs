@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use undertone_credentials::{DeviceList, verify_seen};
-use undertone_e2ee::{Chat as Mls, E2eeError, Lists};
+use undertone_e2ee::{Chat as Mls, E2eeError, Lists, Member};
 use undertone_wire::Message as _;
 use undertone_wire::{
     AccountId, ChannelId, Position,
@@ -18,8 +18,10 @@ use zeroize::Zeroizing;
 use crate::{
     ClientError, Result,
     db::{
-        chats::{self, Channel, Chat, State, Trouble},
-        members, outbox, ways,
+        chats::{self, Channel, Chat, Precedence, State, Trouble},
+        members,
+        messages::{self, Place, StoredMessage},
+        outbox, ways,
     },
     own::Own,
     rules::{
@@ -30,8 +32,13 @@ use crate::{
     state::{MlsStore, Tx},
 };
 
-/// Incarnations, generations and groups of one channel: far more than a commit a second makes of them in a century.
-const COUNT_MAX: u32 = u32::MAX / 2;
+/// Incarnations, generations and groups of one channel, and parts of a chat: far more than a commit a second makes of them
+/// in a century.
+pub(crate) const COUNT_MAX: u32 = u32::MAX / 2;
+
+/// Messages that are said again to who has not heard them: more are history, which he has from his own devices or not at
+/// all.
+const SAID_AGAIN_MAX: usize = 256;
 
 /// A way into a chat.
 pub(crate) struct Way {
@@ -39,6 +46,12 @@ pub(crate) struct Way {
     /// Whose invitation the channel was in the beginning.
     pub(crate) inviter: AccountId,
     pub(crate) invitation: Invitation,
+}
+
+impl Way {
+    pub(crate) fn precedence(&self) -> Precedence {
+        chats::precedence(self.invitation.part, self.inviter, self.channel)
+    }
 }
 
 /// What an invitation says of a channel, for those who are let in where we stand.
@@ -62,48 +75,83 @@ pub(crate) fn invitation(tx: &Tx<'_>, own: &Own, chat: &Chat, welcome: Bytes, tr
         head,
         device_lists: members::lists(tx.db, chat.id)?,
         group: channel.group,
+        inviter: channel.inviter.into(),
     })
 }
 
-/// Takes a way in, now or once the channel that we have is read to its end: what was said there comes first.
+/// Takes a way in, now or once the channel that we have is closed: what was said there comes first. False: it is the way of
+/// others of our devices, or one that we have used up.
 ///
 /// # Errors
 /// [`ClientError::Letter`] when it leads nowhere.
-pub(crate) fn consider(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: Way, open_from_ms: u64) -> Result<()> {
-    let is_read = chat.state == State::Open && chat.channel.is_some() && chat.trouble == Trouble::None;
+pub(crate) fn consider(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: Way, open_from_ms: u64) -> Result<bool> {
+    if !chat.is_read() {
+        return if is_better(chat, &way) { try_to_enter(tx, own, chat, &way, open_from_ms) } else { Ok(true) };
+    }
+    let waiting = waiting(tx, chat.id)?;
     // A way back may come before what makes it needed was read.
-    let ahead = is_read && leads_ahead(chat, &way) && !ways::waits(tx.db, chat.id)?;
-    if !is_better(chat, &way) && !ahead {
-        return Ok(());
-    }
-    if is_read {
+    let ahead = leads_ahead(chat, &way) && waiting.is_none() && !way.invitation.welcome.is_empty();
+    let best = is_better(chat, &way) && waiting.is_none_or(|before| is_rather(&way, &before));
+    if best || ahead {
+        if !way.invitation.welcome.is_empty() {
+            // No channel is closed for what leads nowhere.
+            channel(tx, own, &way)?;
+        }
         ways::put(tx.db, chat.id, way.channel, way.inviter, &way.invitation.encode_to_vec())?;
-        return Ok(());
+        if best && chat.state == State::Invited {
+            // What is said to those who may have come to our own channel does not follow at once either.
+            chats::set_open_from(tx.db, chat.id, open_from_ms)?;
+        }
     }
-    enter(tx, own, chat, &way, open_from_ms)
+    Ok(true)
 }
 
-/// The channel of a chat is read to its end, or can't be: takes the way that waits, if there is one.
+/// Whether a chat is to leave its channel, which can be read, for a better one. That is closed before: by a commit behind
+/// which nobody says anything, so that who leaves has read all that was said.
+pub(crate) fn leaves(tx: &Tx<'_>, chat: &Chat) -> Result<bool> {
+    let better = |way: Way| leads_elsewhere(chat, &way) && is_better(chat, &way);
+    Ok(chat.is_read() && (chat.fresh > 0 || waiting(tx, chat.id)?.is_some_and(better)))
+}
+
+/// Takes the way that waits for a chat, if there is one and its channel is closed, or cannot be read.
 pub(crate) fn enter_waiting(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<bool> {
-    let Some(waiting) = ways::take(tx.db, chat)? else { return Ok(false) };
-    let chat = chats::load(tx.db, chat)?;
-    let invitation = Invitation::decode(&waiting.invitation[..]).map_err(|_| crate::db::DbError::Damaged)?;
-    let way = Way { channel: waiting.channel, inviter: waiting.inviter, invitation };
-    if !is_better(&chat, &way) {
+    let Some(chat) = chats::find(tx.db, chat)?.filter(|chat| !chat.is_read()) else { return Ok(false) };
+    let Some(way) = waiting(tx, chat.id)? else { return Ok(false) };
+    ways::forget(tx.db, chat.id)?;
+    if !is_better(&chat, &way) || way.invitation.welcome.is_empty() {
         return Ok(false);
     }
+    match try_to_enter(tx, own, &chat, &way, 0) {
+        // Then we ask.
+        Err(ClientError::Letter) => Ok(false),
+        entered => entered,
+    }
+}
+
+/// False: it is the way of others.
+fn try_to_enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) -> Result<bool> {
     let db = tx.db;
-    match crate::db::attempt(db, || enter(tx, own, &chat, &way, 0))? {
+    match crate::db::attempt(db, || enter(tx, own, chat, way, open_from_ms))? {
         Ok(()) => Ok(true),
-        Err(ClientError::Letter) => {
-            if way.inviter == own.account {
-                // Another device of ours is there, and we were not let in: we ask.
-                chats::set_trouble(tx.db, chat.id, Trouble::Lost)?;
-            }
+        Err(ClientError::E2ee(E2eeError::KeyGone)) => {
+            let seq = way.invitation.head.as_ref().map_or(0, |head| head.seq);
+            chats::set_tried(tx.db, chat.id, way.channel, seq)?;
             Ok(false)
         }
         Err(error) => Err(error),
     }
+}
+
+fn waiting(tx: &Tx<'_>, chat: i64) -> Result<Option<Way>> {
+    let Some(waiting) = ways::waiting(tx.db, chat)? else { return Ok(None) };
+    let invitation = Invitation::decode(&waiting.invitation[..]).map_err(|_| crate::db::DbError::Damaged)?;
+    Ok(Some(Way { channel: waiting.channel, inviter: waiting.inviter, invitation }))
+}
+
+/// Whether a way is to wait in the place of another.
+fn is_rather(way: &Way, than: &Way) -> bool {
+    let lets_in = |way: &Way| !way.invitation.welcome.is_empty();
+    (way.precedence(), lets_in(way)) > (than.precedence(), lets_in(than))
 }
 
 /// Whether a way leads to a better channel than the one that a chat has, or back into the same where we have lost it.
@@ -117,7 +165,7 @@ fn is_better(chat: &Chat, way: &Way) -> bool {
         Some(channel) if channel.id == way.channel => {
             matches!(chat.trouble, Trouble::Lost | Trouble::Expired) && leads_ahead(chat, way)
         }
-        Some(channel) => chats::precedence(way.invitation.part, way.inviter, way.channel) > channel.precedence(),
+        Some(channel) => way.precedence() > channel.precedence(),
     }
 }
 
@@ -125,6 +173,10 @@ fn is_better(chat: &Chat, way: &Way) -> bool {
 fn leads_ahead(chat: &Chat, way: &Way) -> bool {
     let begins = way.invitation.head.as_ref().map_or(0, |head| head.seq);
     chat.channel.as_ref().is_some_and(|ours| ours.id == way.channel && begins >= ours.seq)
+}
+
+fn leads_elsewhere(chat: &Chat, way: &Way) -> bool {
+    chat.channel.as_ref().is_none_or(|ours| ours.id != way.channel)
 }
 
 fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) -> Result<()> {
@@ -140,24 +192,30 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         said.unwrap_or(known).clone()
     };
     let newest: Vec<_> = known.iter().map(newest).collect();
-    forget_group(tx, own, chat)?;
-    {
+    if !leads_elsewhere(chat, way) {
+        forget_group(tx, own, chat)?;
+    }
+    let next = {
         let store = MlsStore(tx.db);
         let invitation = &way.invitation;
         let me = own.me(&store, tx.rng);
         let judging = Lists::from_iter(&newest);
         match Mls::join(&me, way.channel, invitation.group, &invitation.welcome, &invitation.tree, &judging) {
-            Ok(_) => {}
-            Err(E2eeError::Storage) => return Err(E2eeError::Storage.into()),
+            Ok(mls) => mls.members(),
+            Err(error @ (E2eeError::Storage | E2eeError::KeyGone)) => return Err(error.into()),
             Err(_) => return Err(ClientError::Letter),
         }
+    };
+    if leads_elsewhere(chat, way) {
+        leave(tx, own, chat, &next)?;
     }
     outbox::drop_attempts(tx.db, chat.id)?;
-    let gap = chat.channel.as_ref().filter(|ours| ours.id == channel.id).map_or(0, |ours| channel.seq - ours.seq);
+    let gap = chat.channel.as_ref().filter(|ours| ours.id == channel.id).map_or(0, |ours| said_between(ours, &channel));
     chats::set_channel(tx.db, chat.id, &channel)?;
-    if gap > 0 {
-        // What was said between is not for us any more; another device of ours may have it.
-        chats::add_missed(tx.db, chat.id, gap)?;
+    // What was said between is not for us any more; another device of ours may have it, and in the chat with ourselves all
+    // that our devices told each other before we came.
+    chats::add_missed(tx.db, chat.id, gap)?;
+    if gap > 0 || (chat.peer == own.account && channel.seq > 0) {
         sync::ask_history(tx, own, chat)?;
     }
     for list in &of_log {
@@ -176,6 +234,20 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         compose::open(tx, own, &chats::load(tx.db, chat.id)?, open_from_ms)?;
     }
     Ok(())
+}
+
+/// How many messages stand between two places of a log: all but the commits.
+fn said_between(from: &Channel, to: &Channel) -> u64 {
+    let same = from.position.incarnation == to.position.incarnation;
+    let commits = if same { to.position.epoch.saturating_sub(from.position.epoch) } else { 0 };
+    to.seq.saturating_sub(from.seq).saturating_sub(commits)
+}
+
+/// Whether an invitation may be for other devices of ours: its sender knew of such.
+pub(crate) fn is_for_others(own: &Own, invitation: &Invitation) -> bool {
+    let lists = invitation.device_lists.iter().filter_map(|bytes| DeviceList::verify(bytes).ok());
+    let devices = lists.filter(|list| list.account() == own.account).flat_map(|list| list.devices().to_vec());
+    devices.into_iter().any(|device| device.number != own.device)
 }
 
 /// The place where a way leads to, as far as it can be checked before anything is read there.
@@ -198,7 +270,9 @@ fn channel(tx: &Tx<'_>, own: &Own, way: &Way) -> Result<Channel> {
     let begins = (position, invitation.generation, invitation.group) == (Position::default(), 0, 0);
     // No chat comes to so many in its life; what counts further is there to make us overflow.
     let countable = i64::try_from(position.epoch).is_ok()
-        && [position.incarnation, invitation.generation, invitation.group].into_iter().all(|count| count < COUNT_MAX);
+        && [position.incarnation, invitation.generation, invitation.group, invitation.part]
+            .into_iter()
+            .all(|count| count < COUNT_MAX);
     if !countable || (seq == 0 && !begins) {
         return Err(ClientError::Letter);
     }
@@ -238,8 +312,59 @@ fn known(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Vec<DeviceList>> {
     Ok(known)
 }
 
-/// Forgets the MLS group of the channel that a chat leaves.
-pub(crate) fn forget_group(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
+/// Leaves the channel of a chat for another, which these come to. What was said there some may not have heard: our other
+/// devices are told; and to the other it is said again, where none of his devices goes along that could tell his others.
+pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat, next: &[Member]) -> Result<()> {
+    let Some(channel) = &chat.channel else { return Ok(()) };
+    let before = members_of(tx, own, channel)?;
+    forget(tx, own, channel)?;
+    let devices: Vec<_> = own.list.devices().iter().map(|device| device.number).collect();
+    let others = devices.into_iter().filter(|device| *device != own.device);
+    if chat.peer == own.account {
+        for device in others {
+            sync::tell_all(tx, own, device)?;
+        }
+        return Ok(());
+    }
+    let said = messages::in_log(tx.db, chat.id, channel.part)?;
+    if let Some(first) = said.iter().map(|message| message.n).min() {
+        for device in others {
+            members::add_history(tx.db, chat.id, device, first - 1)?;
+        }
+    }
+    let goes_along = next.iter().any(|member| member.account == chat.peer && before.contains(member));
+    let asks = members::asks(tx.db, chat.id)?;
+    let unheard =
+        asks.iter().filter(|asking| asking.account == chat.peer).map(|asking| asking.knows_of(channel.id)).min();
+    let unheard = if chat.met && goes_along { unheard } else { Some(0) };
+    unheard.map_or(Ok(()), |after| say_again(tx, own, chat, after, u64::MAX))
+}
+
+/// Whose leaves are in the MLS group of a channel; nobody's, where we do not have it.
+pub(crate) fn members_of(tx: &mut Tx<'_>, own: &Own, channel: &Channel) -> Result<Vec<Member>> {
+    let store = MlsStore(tx.db);
+    let mls = Mls::load(&own.me(&store, tx.rng), channel.id, channel.group)?;
+    Ok(mls.map_or_else(Vec::new, |mls| mls.members()))
+}
+
+/// Says again to the other of a chat, before all that waits, what of ours stands in its log between two places.
+pub(crate) fn say_again(tx: &mut Tx<'_>, own: &Own, chat: &Chat, after: u64, before: u64) -> Result<()> {
+    let said = messages::in_log(tx.db, chat.id, chat.channel()?.part)?;
+    let between = |message: &&StoredMessage| {
+        let place = match message.place {
+            Place::Log(seq) => seq,
+            Place::Letter(_) | Place::Pending => 0,
+        };
+        message.sender == own.account && (after + 1..before).contains(&place)
+    };
+    for message in said.iter().filter(between).rev().take(SAID_AGAIN_MAX) {
+        compose::say_again(tx, message)?;
+    }
+    Ok(())
+}
+
+/// Forgets the MLS group of the channel that a chat has.
+fn forget_group(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     chat.channel.as_ref().map_or(Ok(()), |channel| forget(tx, own, channel))
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn note(tx: &Tx<'_>, chat: &Chat, head: &Head) -> Result<bool> {
     if !signed_before {
         return Err(ClientError::BadHead);
     }
-    let other = Seen { seq: head.seq, chain: head.chain.clone(), signature: head.signature.clone(), revision: 0 };
+    let other = Seen { seq: head.seq, chain: head.chain.clone(), signature: head.signature.clone(), ..Seen::default() };
     forked(tx, chat, &other)?;
     Ok(false)
 }
@@ -86,7 +86,7 @@ pub(crate) fn hold_against(tx: &Tx<'_>, own: &Own, chat: &Chat, seen: &Seen) -> 
 pub(crate) fn seen(chat: &Chat) -> Result<Seen> {
     let head = chat.channel.as_ref().and_then(|channel| channel.seen.as_ref());
     let head = head.ok_or(ClientError::Bug("a message before any head"))?;
-    Ok(Seen { seq: head.seq, chain: head.chain.clone(), signature: head.signature.clone(), revision: 0 })
+    Ok(Seen { seq: head.seq, chain: head.chain.clone(), signature: head.signature.clone(), ..Seen::default() })
 }
 
 /// Notes a signed view that an invitation brought as the newest that agrees.

@@ -24,7 +24,7 @@ use crate::{
     },
     own::Own,
     rules::{
-        asks,
+        asks, compose,
         entrance::{self, Way},
         lists, sync,
     },
@@ -122,11 +122,13 @@ fn inbox_key(tx: &Tx<'_>, own: &Own, account: AccountId, age: KeyAge) -> Result<
 }
 
 /// The day up to which the service is to keep a letter under way: the one that it was given at first, unless the letter
-/// has waited too long, or got its day from a clock that was wrong. The service would never take such a one.
+/// has waited too long, or got its day from a clock that was wrong, or from release 0.1, which used any day. The service
+/// would never take such a one.
 pub(crate) fn expiry_day(tx: &Tx<'_>, letter: &PendingLetter) -> Result<Day> {
     let today = tx.now.day();
     let latest = today + limits::MESSAGE_DAYS_MAX;
-    if (today..=latest + limits::CLOCK_SKEW_DAYS).contains(&letter.expiry_day) {
+    let is_of_a_fortnight = letter.expiry_day.0.is_multiple_of(limits::LETTER_DAYS_STEP);
+    if is_of_a_fortnight && (today..=latest + limits::CLOCK_SKEW_DAYS).contains(&letter.expiry_day) {
         return Ok(letter.expiry_day);
     }
     let expiry_day = last_day(today);
@@ -196,8 +198,16 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
     let invites = letter.invitation.is_some();
     if let Some(invitation) = letter.invitation {
         contacts::put(tx.db, account, &name(&invitation.name))?;
-        let way = Way { channel, inviter: inviter(&chat, channel, account), invitation };
-        entrance::consider(tx, own, &chat, way, open_from_ms)?;
+        let way = Way { channel, inviter: inviter(own, &chat, channel, account, &invitation), invitation };
+        let for_others = entrance::is_for_others(own, &way.invitation);
+        if way.invitation.welcome.is_empty() {
+            return Err(ClientError::Letter);
+        }
+        let taken = entrance::consider(tx, own, &chat, way, open_from_ms)?;
+        // Who began when he did not know of this device has written to us all the same.
+        if !taken && !for_others && chat.state == State::Request {
+            return Err(ClientError::Letter);
+        }
     }
     if let Some(ask) = letter.ask {
         let chat = chats::load(tx.db, chat.id)?;
@@ -214,9 +224,10 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
 }
 
 /// Whose invitation a channel was in the beginning: a letter that leads into the one we have says nothing new of that.
-fn inviter(chat: &Chat, channel: ChannelId, sender: AccountId) -> AccountId {
+fn inviter(own: &Own, chat: &Chat, channel: ChannelId, sender: AccountId, invitation: &Invitation) -> AccountId {
     match &chat.channel {
         Some(ours) if ours.id == channel => ours.inviter,
+        _ if invitation.inviter[..] == own.account.as_bytes()[..] => own.account,
         _ => sender,
     }
 }
@@ -264,7 +275,7 @@ pub(crate) fn contents(
         if MessageId::try_from(&content.id[..]).is_err() || !is_message {
             continue;
         }
-        let place = Place::Letter(place);
+        let (part, place) = compose::stands(&content, part, Place::Letter(place));
         let new = NewMessage {
             chat,
             sender,

@@ -29,7 +29,7 @@ use crate::{
         outbox::{self, Item},
     },
     own::Own,
-    rules::{asks, entrance, heads, letters, lists, receipts, riders, sync},
+    rules::{asks, compose, entrance, heads, letters, lists, receipts, riders, sync},
     state::{MlsStore, Tx},
 };
 
@@ -94,6 +94,8 @@ enum Outcome {
     Done,
     /// Everybody skips it.
     Skipped,
+    /// The last that counts in this channel.
+    Closed,
     /// We cannot go on.
     Stop(Trouble),
 }
@@ -144,6 +146,12 @@ impl Reader {
             self.position_moved(tx, own)?;
         }
         self.step(tx, entry, chain)?;
+        if matches!(outcome, Outcome::Closed) {
+            chats::set_trouble(tx.db, self.chat.id, Trouble::Moved)?;
+            // The way on is with us already, or about to come.
+            chats::set_asked(tx.db, self.chat.id, tx.now.0)?;
+            return Ok(false);
+        }
         Ok(true)
     }
 
@@ -236,6 +244,7 @@ impl Reader {
         }
         for member in &change.added {
             members::set_answered(tx.db, self.chat.id, member.account, member.device)?;
+            chats::set_added(tx.db, self.chat.id, member.account, member.device, entry.seq)?;
         }
         if let (Some(generation), Some(channel)) = (change.generation, &mut self.chat.channel) {
             channel.generation += 1;
@@ -275,6 +284,12 @@ impl Reader {
         if self.chat.peer != own.account && added.iter().any(|member| ours(&member)) {
             sync::tell_joined(tx, own, &there, Some(&invitation))?;
         }
+        // What was said while nobody may have listened.
+        for member in added.iter().filter(|member| !ours(member)) {
+            if let Some(asking) = members::asked(tx.db, self.chat.id, member.account, member.device)? {
+                entrance::say_again(tx, own, &self.chat, asking.knows_of(channel.id), entry.seq)?;
+            }
+        }
         for member in added.iter().filter(ours) {
             members::put_history(tx.db, self.chat.id, member.device, 0)?;
         }
@@ -313,15 +328,18 @@ impl Reader {
         match received {
             Received::Message { sender, content, seen } => {
                 self.hold_against(tx, own, entry, &seen)?;
+                self.meet(tx, own, sender)?;
                 self.message(tx, entry, sender, &content, own)?;
                 Ok(Outcome::Done)
             }
-            Received::Commit { seen, change, .. } => {
+            Received::Commit { sender, seen, change } => {
                 self.hold_against(tx, own, entry, &seen)?;
+                self.meet(tx, own, sender)?;
                 let (gone, added) = (change.gone, change.added.clone());
                 if gone && added.contains(&Member { account: own.account, device: own.device }) {
                     // We were added again in the same step, because we had asked: the way in is on its way.
                     chats::set_asked(tx.db, self.chat.id, tx.now.0)?;
+                    chats::set_tried(tx.db, self.chat.id, self.chat.channel()?.id, entry.seq)?;
                 }
                 self.changed(tx, own, entry, change)?;
                 if let Some(item) = ours {
@@ -330,7 +348,11 @@ impl Reader {
                     chats::set_peer_spoke(tx.db, self.chat.id, false)?;
                     self.let_in(tx, own, entry, &added, item)?;
                 }
-                Ok(if gone { Outcome::Stop(Trouble::Lost) } else { Outcome::Done })
+                Ok(match (gone, seen.closes) {
+                    (true, _) => Outcome::Stop(Trouble::Lost),
+                    (false, true) => Outcome::Closed,
+                    (false, false) => Outcome::Done,
+                })
             }
             // Bytes of ours that our outbox does not know: another home writes as this device. Nothing authenticates them
             // beyond the chat, so all that follows is that we say again what we say in this epoch, and begin a new one.
@@ -350,9 +372,18 @@ impl Reader {
         Ok(())
     }
 
+    /// Somebody has said something.
+    fn meet(&mut self, tx: &Tx<'_>, own: &Own, sender: Member) -> Result<()> {
+        if !self.chat.met && sender.account != own.account {
+            chats::set_met(tx.db, self.chat.id)?;
+            self.chat.met = true;
+        }
+        Ok(())
+    }
+
     fn message(&mut self, tx: &mut Tx<'_>, entry: &Entry, sender: Member, encoded: &[u8], own: &Own) -> Result<()> {
         let content = Content::decode(encoded).map_err(|_| flaw())?;
-        MessageId::try_from(&content.id[..]).map_err(|_| flaw())?;
+        let id = MessageId::try_from(&content.id[..]).map_err(|_| flaw())?;
         let mine = sender.account == own.account;
         if self.chat.state == State::Invited && !mine {
             chats::set_state(tx.db, self.chat.id, State::Open)?;
@@ -375,13 +406,17 @@ impl Reader {
             Some(content::Kind::Sync(_)) => return Err(flaw()),
             Some(content::Kind::Text(_)) | None => {}
         }
+        let (part, place) = compose::stands(&content, self.chat.channel()?.part, Place::Log(entry.seq));
+        if content.said.is_some() && !messages::has(tx.db, self.chat.id, id)? {
+            chats::found(tx.db, self.chat.id)?;
+        }
         messages::insert(
             tx.db,
             &NewMessage {
                 chat: self.chat.id,
                 sender: sender.account,
-                part: self.chat.channel()?.part,
-                place: Place::Log(entry.seq),
+                part,
+                place,
                 content: &content,
                 encoded,
                 shown: if mine { Shown::Yes } else { Shown::No },

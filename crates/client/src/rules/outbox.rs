@@ -9,21 +9,21 @@ use undertone_wire::Message as _;
 use undertone_wire::{
     ChannelId, IdempotencyId,
     channel::{AppendRequest, Appended, Entry, EntryKind, NewEntry},
-    content::Content,
+    content::{Content, Seen},
     limits, padding,
 };
 
 use crate::{
     ClientError, Result,
     db::{
-        chats::{self, Channel, Chat, State, Trouble},
+        chats::{self, Channel, Chat, State},
         inbox,
         outbox::{self, Attempt, Begins, Item},
     },
     own::Own,
     rules::{
         begin::{self, Fetched},
-        heads, lists, log,
+        entrance, heads, lists, log,
         owed::Owed,
         riders, sync,
     },
@@ -109,7 +109,9 @@ impl Batch {
 pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -> Result<Option<Batch>> {
     let chat = chats::load(tx.db, chat)?;
     let Some(channel) = &chat.channel else { return Ok(None) };
-    if chat.state != State::Open || chat.trouble != Trouble::None || inbox::has_letters(tx.db, chat.id)? {
+    let leaves = entrance::leaves(tx, &chat)?;
+    let may_speak = chat.is_read() && chat.state == State::Open && !inbox::has_letters(tx.db, chat.id)?;
+    if !may_speak && !leaves {
         return Ok(None);
     }
     let batch = |items| Some(Batch { chat: chat.id, items, channel: channel.id });
@@ -117,6 +119,10 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
     let under_way: Vec<_> = items.iter().filter_map(under_way).collect();
     if !under_way.is_empty() {
         return Ok(batch(under_way));
+    }
+    if leaves {
+        let closing = commit(tx, own, &chat, channel, &Plan::default(), true)?;
+        return Ok(batch(vec![closing]));
     }
     if let Some(commit) = owed(tx, own, &chat, channel, !items.is_empty())? {
         return Ok(batch(vec![commit]));
@@ -130,7 +136,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
     // Notes go as they are: what answers a message by itself must not bring a commit about.
     let speaks = items.iter().any(|item| !is_note(item));
     if chat.doubled || (speaks && update_is_due(tx, own, &chat, self_update_ms)) {
-        let update = commit(tx, own, &chat, channel, &Plan::default())?;
+        let update = commit(tx, own, &chat, channel, &Plan::default(), false)?;
         return Ok(batch(vec![update]));
     }
     let messages = messages(tx, own, &chat, channel, &items)?;
@@ -164,7 +170,7 @@ fn owed(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, speaks: bool
         chats::set_owes(tx.db, chat.id, false)?;
         return Ok(None);
     }
-    commit(tx, own, chat, channel, &owed.plan()).map(Some)
+    commit(tx, own, chat, channel, &owed.plan(), false).map(Some)
 }
 
 /// The service has a batch: takes it in if nothing stands between it and our cursor.
@@ -193,8 +199,16 @@ fn update_is_due(tx: &Tx<'_>, own: &Own, chat: &Chat, self_update_ms: u64) -> bo
     chat.peer != own.account && chat.peer_spoke && elapsed_ms >= self_update_ms
 }
 
-fn commit(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, plan: &Plan<'_>) -> Result<UnderWay> {
-    let seen = heads::seen(chat)?;
+/// `closes`: it is the last thing that is said in this channel.
+fn commit(
+    tx: &mut Tx<'_>,
+    own: &Own,
+    chat: &Chat,
+    channel: &Channel,
+    plan: &Plan<'_>,
+    closes: bool,
+) -> Result<UnderWay> {
+    let seen = Seen { closes, ..heads::seen(chat)? };
     let in_log = lists::of_log(tx, chat.id)?;
     let committed = {
         let store = MlsStore(tx.db);

@@ -85,7 +85,8 @@ pub(crate) fn tell_joined(tx: &mut Tx<'_>, own: &Own, chat: &Chat, invitation: O
 /// How we stand with somebody, as it is told and kept.
 pub(crate) fn standing(tx: &Tx<'_>, peer: AccountId) -> Result<Standing> {
     let state = match chats::with(tx.db, peer)?.map(|chat| chat.state) {
-        Some(State::Invited | State::New) => standing::State::Invited,
+        Some(State::New) => standing::State::New,
+        Some(State::Invited) => standing::State::Invited,
         Some(State::Request) => standing::State::Request,
         Some(State::Open) => standing::State::Open,
         Some(State::Blocked) => standing::State::Blocked,
@@ -174,20 +175,18 @@ fn take_joined(tx: &mut Tx<'_>, own: &Own, joined: Joined) -> Result<()> {
     let standing = joined.standing.ok_or(ClientError::Letter)?;
     let chat = take_standing(tx, own, &standing)?;
     let way = Way { channel, inviter: account(&joined.inviter)?, invitation: joined.invitation.unwrap_or_default() };
-    if way.invitation.welcome.is_empty() {
-        let lacks = chat
-            .channel
-            .as_ref()
-            .is_none_or(|ours| chats::precedence(way.invitation.part, way.inviter, way.channel) > ours.precedence());
+    if way.invitation.welcome.is_empty() && !chat.is_read() {
+        let lacks = chat.channel.as_ref().is_none_or(|ours| way.precedence() > ours.precedence());
         if lacks && chat.state == State::Open && chat.trouble == Trouble::None {
             chats::set_trouble(tx.db, chat.id, Trouble::Lost)?;
         }
         return Ok(());
     }
+    let asks = chat.state == State::Open && !chat.trouble.is_proven();
     match entrance::consider(tx, own, &chat, way, 0) {
         // Another device of ours is there, and we were not let in.
-        Err(ClientError::Letter) if chat.state == State::Open => Ok(chats::set_trouble(tx.db, chat.id, Trouble::Lost)?),
-        considered => considered,
+        Ok(false) | Err(ClientError::Letter) if asks => Ok(chats::set_trouble(tx.db, chat.id, Trouble::Lost)?),
+        considered => considered.map(drop),
     }
 }
 
@@ -211,13 +210,18 @@ pub(crate) fn take_standing(tx: &mut Tx<'_>, own: &Own, standing: &Standing) -> 
         standing::State::Request => State::Request,
         standing::State::Open => State::Open,
         standing::State::Blocked => State::Blocked,
+        standing::State::New => State::New,
         standing::State::Unspecified => return Err(ClientError::Letter),
     };
     let chat = match chats::with(tx.db, peer)? {
         None => chats::load(tx.db, chats::insert(tx.db, peer, state)?)?,
         Some(chat) => {
-            // From what was accepted nobody goes back to waiting.
-            let back = chat.state == State::Open && matches!(state, State::Invited | State::Request);
+            // From what was accepted nobody goes back to waiting, nor from what was begun to the time before.
+            let back = match state {
+                State::New => chat.state != State::Blocked,
+                State::Invited | State::Request => chat.state == State::Open,
+                State::Open | State::Blocked => false,
+            };
             if !back {
                 chats::set_state(tx.db, chat.id, state)?;
             }
@@ -323,7 +327,7 @@ fn take_asked(tx: &mut Tx<'_>, own: &Own, asked: &Asked) -> Result<()> {
 }
 
 /// Tells a device that has missed some of it all that it may have missed.
-fn tell_all(tx: &mut Tx<'_>, own: &Own, device: u32) -> Result<()> {
+pub(crate) fn tell_all(tx: &mut Tx<'_>, own: &Own, device: u32) -> Result<()> {
     let shared = shared(tx)?;
     tell(tx, own, Kind::Shared(shared))?;
     for chat in chats::all(tx.db)? {

@@ -110,7 +110,12 @@ impl<'a> Talk<'a> {
 
     /// What he says that he saw.
     pub fn seen(&self) -> Seen {
-        Seen { seq: self.head.seq, chain: self.head.chain.clone(), signature: self.head.signature.clone(), revision: 0 }
+        Seen {
+            seq: self.head.seq,
+            chain: self.head.chain.clone(),
+            signature: self.head.signature.clone(),
+            ..Seen::default()
+        }
     }
 
     /// Reads up to the head, and returns what the other wrote.

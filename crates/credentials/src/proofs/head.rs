@@ -93,7 +93,7 @@ mod tests {
         assert!(verified.channel() == CHANNEL && verified.seq() == 9 && verified.signature() == &head.signature);
         assert!(verified.chain() == &Chain::start(CHANNEL));
         let Head { seq, chain, signature, .. } = head;
-        let mut seen = Seen { seq, chain, signature, revision: 0 };
+        let mut seen = Seen { seq, chain, signature, ..Seen::default() };
         assert!(verify_seen(&key.public(), CHANNEL, &seen).ok() == Some(verified));
         seen.seq += 1;
         assert!(verify_seen(&key.public(), CHANNEL, &seen).is_err());
