@@ -13,7 +13,7 @@ use crate::{
     db::{
         Db, DbError, DbKey,
         chats::{self, State as ChatState},
-        inbox, me, messages, outbox, tokens,
+        inbox, me, messages, outbox,
     },
     driver::{Driver, Report},
     pace::{Clock, Pace},
@@ -133,8 +133,7 @@ impl Engine {
     /// Before registration.
     pub fn whoami(&self) -> Result<Whoami> {
         let own = self.shared.own()?;
-        let me = self.shared.read(|db| Ok(me::load(db)?))?.ok_or(ClientError::NotRegistered)?;
-        Ok(view::whoami(&me, &own.link))
+        self.shared.read(|db| view::whoami(db, &me::load(db)?.ok_or(ClientError::NotRegistered)?, &own.link))
     }
 
     /// Sends a text. It is kept before anything else happens; then this waits until the service has it, or it is known what
@@ -260,8 +259,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub fn service_trouble(&self) -> Result<Option<&'static str>> {
-        let marked = self.shared.read(|db| Ok(tokens::is_marked(db)?))?;
-        Ok(marked.then_some("it gave tokens by which it could tell you apart; none of them is used"))
+        self.shared.read(view::service_trouble)
     }
 
     /// Counts changes that a face may want to show.

@@ -14,7 +14,7 @@ use crate::{
         chats::{self, State, Trouble},
         contacts, me,
         messages::{self, Place, StoredMessage},
-        profiles, receipts,
+        parameters, profiles, receipts, tokens,
     },
 };
 
@@ -31,6 +31,8 @@ pub struct Whoami {
     pub device: u32,
     /// Link of the service.
     pub service: String,
+    /// What the service does that it should not, in words for people, if it does.
+    pub trouble: Option<&'static str>,
 }
 
 /// A fresh account.
@@ -211,14 +213,25 @@ pub(crate) fn trouble(trouble: Trouble) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn whoami(me: &me::Me, link: &undertone_wire::link::Link) -> Whoami {
-    Whoami {
+/// What the service does that it should not, apart from what it does in single chats.
+pub(crate) fn service_trouble(db: &Connection) -> Result<Option<&'static str>> {
+    if tokens::is_marked(db)? {
+        return Ok(Some("it gave tokens by which it could tell you apart; none of them is used"));
+    }
+    let Some(me) = me::load(db)? else { return Ok(None) };
+    let differ = parameters::has_other_keys(db, me.account)?;
+    Ok(differ.then_some("it gave different keys to different devices of yours; there is proof"))
+}
+
+pub(crate) fn whoami(db: &Connection, me: &me::Me, link: &undertone_wire::link::Link) -> Result<Whoami> {
+    Ok(Whoami {
         account: me.account.to_hex(),
         link: undertone_wire::link::Link { account: Some(me.account), ..link.clone() }.to_text(),
         name: me.name.clone(),
         device: me.device,
         service: me.link.clone(),
-    }
+        trouble: service_trouble(db)?,
+    })
 }
 
 pub(crate) fn message(db: &Connection, own: &me::Me, stored: &StoredMessage) -> Result<Message> {

@@ -11,7 +11,7 @@
 mod support;
 
 use bytes::Bytes;
-use support::{Home, Service, acquainted, befriend, database, they_talk};
+use support::{Home, Service, Setup, acquainted, befriend, database, has, linked, they_talk};
 use undertone_client::Kind;
 use undertone_credentials::{HeadKey, IssuingKey, sign_parameters, verify_parameters_seen};
 use undertone_wire::{
@@ -109,6 +109,42 @@ async fn who_is_given_other_keys_hears_it_from_his_contacts() {
         assert!(verify_parameters_seen(&key.public(), seen.revision, hash, &seen.signature).is_ok());
     }
     assert!(lists[0].revision == lists[1].revision && lists[0].hash != lists[1].hash);
+}
+
+/// A person's devices compare as well, and go on with each other.
+#[tokio::test(start_paused = true)]
+async fn whose_devices_are_given_different_keys_hears_it_from_them() {
+    let mut service = Service::start();
+    let mut door = service.door();
+    let (ana, bo) = acquainted(&service).await;
+    let phone = linked(Setup::at(&door), &ana).await;
+    has(&phone, &bo.account(), 2).await;
+    ana.send("Ana", "on both").await;
+    phone.until("in step", |_| phone.texts("Ana") == ["on both"]).await;
+
+    let (key, list) = (service.head_key(), service.parameters(u64::from(u32::MAX)));
+    let mut other = list.clone();
+    other.token_keys.reverse();
+    let (list, other) = (sign_parameters(&key, &list), sign_parameters(&key, &other));
+    service.go_away().await;
+    door.go_away().await;
+    service.listen_showing(move |_| list.clone());
+    door.listen_showing(move |_| other.clone());
+    for home in [&ana, &phone] {
+        home.sync().await.unwrap();
+        assert!(home.engine.whoami().unwrap().trouble.is_none());
+    }
+    ana.send("Ana", "what do you see?").await;
+    phone.until("told", |engine| engine.service_trouble().unwrap().is_some()).await;
+    phone.send("Ana", "something else").await;
+    ana.until("told back", |engine| engine.service_trouble().unwrap().is_some()).await;
+    ana.send("Ana", "still in step").await;
+    phone.until("still in step", |_| phone.texts("Ana").len() == 4).await;
+    for home in [&ana, &phone] {
+        assert!(home.chat(&ana.account()).unwrap().trouble.is_none());
+        let trouble = home.engine.whoami().unwrap().trouble.unwrap();
+        assert!(trouble.contains("different devices"), "{trouble}");
+    }
 }
 
 /// What was signed once cannot be unsaid.

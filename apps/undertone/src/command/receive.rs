@@ -15,15 +15,31 @@ use crate::{
 pub async fn receive(context: &Context, until: Until, sink: &mut impl Sink) -> Result<(), Failure> {
     context.engine().whoami()?;
     context.drive();
+    let mut warned = None;
+    warn(context, &mut warned, sink).await?;
     match until {
         Until::Synced => {
             let synced = context.engine().sync().await;
             print_new(context, sink).await?;
+            warn(context, &mut warned, sink).await?;
             Ok(synced?)
         }
-        Until::First { seconds } => first(context, seconds, sink).await,
-        Until::Ended => follow(context, sink).await,
+        Until::First { seconds } => {
+            first(context, seconds, sink).await?;
+            warn(context, &mut warned, sink).await
+        }
+        Until::Ended => follow(context, warned, sink).await,
     }
+}
+
+/// Tells the person what the service does that it should not, where that is not what was told last.
+async fn warn(context: &Context, warned: &mut Option<&'static str>, sink: &mut impl Sink) -> Result<(), Failure> {
+    let trouble = context.engine().service_trouble()?;
+    if let Some(text) = trouble.filter(|_| trouble != *warned) {
+        sink.note(&format!("the service may be cheating: {text}")).await?;
+    }
+    *warned = trouble;
+    Ok(())
 }
 
 /// Prints what is new now. True: there was something.
@@ -59,7 +75,11 @@ async fn first(context: &Context, seconds: u32, sink: &mut impl Sink) -> Result<
     }
 }
 
-async fn follow(context: &Context, sink: &mut impl Sink) -> Result<(), Failure> {
+async fn follow(
+    context: &Context,
+    mut warned: Option<&'static str>,
+    sink: &mut impl Sink,
+) -> Result<(), Failure> {
     let mut news = News::of(context);
     let mut synced = pin!(context.engine().sync());
     let mut done = false;
@@ -67,6 +87,7 @@ async fn follow(context: &Context, sink: &mut impl Sink) -> Result<(), Failure> 
     let mut typings = context.engine().typings();
     loop {
         print_new(context, sink).await?;
+        warn(context, &mut warned, sink).await?;
         tokio::select! {
             // Of the moment: for programs, which can take it back, and not for a page of text.
             // Where some were too many, the next ones come.

@@ -78,6 +78,7 @@ pub struct Whoami {
     name: String,
     device: u32,
     service: String,
+    trouble: Option<&'static str>,
 }
 
 /// What became of a message.
@@ -308,7 +309,8 @@ impl From<client::Whoami> for Line {
 
 impl From<client::Whoami> for Whoami {
     fn from(me: client::Whoami) -> Self {
-        Self { account: me.account, link: me.link, name: me.name, device: me.device, service: me.service }
+        let client::Whoami { account, link, name, device, service, trouble } = me;
+        Self { account, link, name, device, service, trouble }
     }
 }
 
@@ -352,8 +354,9 @@ fn registered(me: &Whoami, words: &str) -> String {
 }
 
 fn whoami(me: &Whoami) -> String {
+    let trouble = me.trouble.map(|trouble| format!("\n    the service may be cheating: {trouble}")).unwrap_or_default();
     format!(
-        "{}\n    account  {}\n    device   {}\n    service  {}\n    link for friends  {}",
+        "{}\n    account  {}\n    device   {}\n    service  {}\n    link for friends  {}{trouble}",
         one_line(&me.name),
         me.account,
         me.device,

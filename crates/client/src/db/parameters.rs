@@ -1,7 +1,7 @@
 //! What the service showed to all alike, as it signed it.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use undertone_wire::{Message as _, content::ParametersSeen};
+use undertone_wire::{AccountId, Message as _, content::ParametersSeen};
 
 use super::Result;
 
@@ -64,6 +64,12 @@ pub(crate) fn set_told(db: &Connection, chat: i64, revision: u64) -> Result<()> 
     Ok(())
 }
 
+/// It is to be told in a chat once more.
+pub(crate) fn set_untold(db: &Connection, chat: i64) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET parameters_told = 0 WHERE id = ?1")?.execute([chat])?;
+    Ok(())
+}
+
 /// Keeps what somebody in a chat was shown.
 pub(crate) fn set_heard(db: &Connection, chat: i64, seen: &ParametersSeen) -> Result<()> {
     db.prepare_cached("UPDATE chats SET parameters_heard = ?2 WHERE id = ?1")?
@@ -81,8 +87,15 @@ pub(crate) fn heard(db: &Connection) -> Result<Vec<(i64, ParametersSeen)>> {
     Ok(heard.into_iter().filter_map(decode).collect())
 }
 
-/// Keeps the proof that somebody in a chat was shown other keys than we.
-pub(crate) fn set_other_keys(db: &Connection, chat: i64, proof: &[u8]) -> Result<()> {
-    db.execute("UPDATE chats SET other_keys = ?2 WHERE id = ?1 AND other_keys IS NULL", params![chat, proof])?;
-    Ok(())
+/// Keeps the proof that somebody in a chat was shown other keys than we. False: there was one before.
+pub(crate) fn set_other_keys(db: &Connection, chat: i64, proof: &[u8]) -> Result<bool> {
+    let changed =
+        db.execute("UPDATE chats SET other_keys = ?2 WHERE id = ?1 AND other_keys IS NULL", params![chat, proof])?;
+    Ok(changed > 0)
+}
+
+/// Whether there is such a proof in the chat with somebody.
+pub(crate) fn has_other_keys(db: &Connection, peer: AccountId) -> Result<bool> {
+    let query = "SELECT EXISTS(SELECT 1 FROM chats WHERE peer = ?1 AND other_keys IS NOT NULL)";
+    Ok(db.query_row(query, [peer.as_bytes()], |row| row.get(0))?)
 }

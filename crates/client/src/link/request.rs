@@ -79,8 +79,7 @@ impl LinkRequest {
         self.shared.write(|tx| devices::take_over(tx, service, &self.device_key, &handover))?;
         let own = self.shared.reload_own()?;
         self.shared.set_linking();
-        let me = self.shared.read(|db| Ok(me::load(db)?))?.ok_or(ClientError::NotRegistered)?;
-        Ok(view::whoami(&me, &own.link))
+        self.shared.read(|db| view::whoami(db, &me::load(db)?.ok_or(ClientError::NotRegistered)?, &own.link))
     }
 
     /// Ends it, and tells the old device.

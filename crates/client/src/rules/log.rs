@@ -391,7 +391,7 @@ impl Reader {
             sync::tell_standing(tx, own, self.chat.peer)?;
         }
         if mine {
-            riders::told(tx, own, self.chat.id, &content)?;
+            riders::heard_of_ours(tx, own, &self.chat, &content)?;
         } else {
             riders::heard(tx, own, &self.chat, &content)?;
         }

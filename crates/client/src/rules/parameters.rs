@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use undertone_credentials::{CredentialError, VerifiedParameters, verify_parameters_seen};
-use undertone_wire::{Message as _, Week, circuit::SignedParameters, content::ParametersSeen};
+use undertone_wire::{AccountId, Message as _, Week, circuit::SignedParameters, content::ParametersSeen};
 
 use crate::{
     ClientError, Result,
@@ -50,7 +50,7 @@ pub(crate) fn shown(tx: &Tx<'_>, signed: &SignedParameters) -> Result<bool> {
         None => {
             parameters::put(tx.db, &new)?;
             for (chat, seen) in parameters::heard(tx.db)? {
-                compare(tx, chat, &seen)?;
+                compare(tx, me.account, chat, &seen)?;
             }
         }
     }
@@ -76,7 +76,7 @@ pub(crate) fn told(tx: &Tx<'_>, chat: i64, seen: &ParametersSeen) -> Result<()> 
     Ok(parameters::set_told(tx.db, chat, seen.revision)?)
 }
 
-/// The other of a chat tells what he was shown: if the service has signed that, it is held against what we were shown, now or
+/// The other of a chat, or another device of ours in the chat with ourselves, tells what he was shown: if the service has signed that, it is held against what we were shown, now or
 /// once we are.
 pub(crate) fn heard(tx: &Tx<'_>, own: &Own, chat: &Chat, seen: &ParametersSeen) -> Result<()> {
     let Ok(hash) = <&[u8; 32]>::try_from(&seen.hash[..]) else { return Ok(()) };
@@ -85,22 +85,29 @@ pub(crate) fn heard(tx: &Tx<'_>, own: &Own, chat: &Chat, seen: &ParametersSeen) 
         return Ok(());
     }
     parameters::set_heard(tx.db, chat.id, seen)?;
-    compare(tx, chat.id, seen)
+    compare(tx, own.account, chat.id, seen)
 }
 
 /// Both are signed. If they differ, that is the service's work alone.
-fn compare(tx: &Tx<'_>, chat: i64, theirs: &ParametersSeen) -> Result<()> {
+fn compare(tx: &Tx<'_>, account: AccountId, chat: i64, theirs: &ParametersSeen) -> Result<()> {
     let Some(ours) = parameters::of_revision(tx.db, theirs.revision)? else { return Ok(()) };
     if ours.hash[..] == theirs.hash[..] {
         return Ok(());
     }
     let mut proof = seen(&ours).encode_length_delimited_to_vec();
     proof.extend(theirs.encode_length_delimited_to_vec());
-    parameters::set_other_keys(tx.db, chat, &proof)?;
-    if chats::load(tx.db, chat)?.trouble.is_proven() {
+    let first = parameters::set_other_keys(tx.db, chat, &proof)?;
+    let chat = chats::load(tx.db, chat)?;
+    if chat.peer == account {
+        // Our devices still need each other. The one from which we have it is to know as well.
+        return Ok(if first {
+            parameters::set_untold(tx.db, chat.id)?
+        });
+    }
+    if chat.trouble.is_proven() {
         return Ok(());
     }
-    Ok(chats::set_trouble(tx.db, chat, Trouble::OtherKeys)?)
+    Ok(chats::set_trouble(tx.db, chat.id, Trouble::OtherKeys)?)
 }
 
 fn seen(shown: &Shown) -> ParametersSeen {

@@ -1,7 +1,8 @@
 //! What rides along with messages: receipts, the key of our profile, and what the service showed us. Where there is nothing
 //! to say for a while, it goes alone, as a note.
 //!
-//! Only in chats that are open to both, and all of whose devices understand it.
+//! Only in chats that are open to both, and all of whose devices understand it. A person's devices tell each other what the
+//! service showed them, in the chat with oneself.
 
 use undertone_wire::{
     Message as _, MessageId,
@@ -27,7 +28,8 @@ pub(crate) fn attach(tx: &Tx<'_>, own: &Own, chat: &Chat, content: &mut Content)
     let may = may_ride(tx, own, chat)?;
     content.receipt = if may { receipts::rider(tx, own, chat)? } else { None };
     content.profile_key = if may { profiles::rider(tx, chat)? } else { None };
-    content.parameters = if may { parameters::rider(tx, chat)? } else { None };
+    let compares = may || (chat.peer == own.account && own.list.devices().len() > 1);
+    content.parameters = if compares { parameters::rider(tx, chat)? } else { None };
     Ok(!is_note(content) || content.receipt.is_some() || content.profile_key.is_some())
 }
 
@@ -47,6 +49,14 @@ pub(crate) fn may_ride(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
         ours || device.features.contains(&ladder::READS_NOTES)
     });
     Ok(understood && own.features.contains(&ladder::READS_NOTES))
+}
+
+/// What rode on a content of another device of ours.
+pub(crate) fn heard_of_ours(tx: &Tx<'_>, own: &Own, chat: &Chat, content: &Content) -> Result<()> {
+    match &content.parameters {
+        Some(seen) if chat.peer == own.account => parameters::heard(tx, own, chat, seen),
+        _ => told(tx, own, chat.id, content),
+    }
 }
 
 /// What rode on a content of ours, by this device or another, stands in the log of a chat.
