@@ -313,7 +313,8 @@ fn known(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Vec<DeviceList>> {
 }
 
 /// Leaves the channel of a chat for another, which these come to. What was said there some may not have heard: our other
-/// devices are told; and to the other it is said again, where none of his devices goes along that could tell his others.
+/// devices are told; and to the other it is said again, if he has never come there, or if devices of his come along that
+/// were not there.
 pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat, next: &[Member]) -> Result<()> {
     let Some(channel) = &chat.channel else { return Ok(()) };
     let before = members_of(tx, own, channel)?;
@@ -332,11 +333,12 @@ pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat, next: &[Member]) ->
             members::add_history(tx.db, chat.id, device, first - 1)?;
         }
     }
-    let goes_along = next.iter().any(|member| member.account == chat.peer && before.contains(member));
+    // Those of his devices that were there may all be lost, which nobody knows.
+    let newcomers = next.iter().any(|member| member.account == chat.peer && !before.contains(member));
     let asks = members::asks(tx.db, chat.id)?;
     let unheard =
         asks.iter().filter(|asking| asking.account == chat.peer).map(|asking| asking.knows_of(channel.id)).min();
-    let unheard = if chat.met && goes_along { unheard } else { Some(0) };
+    let unheard = if chat.met && !newcomers { unheard } else { Some(0) };
     unheard.map_or(Ok(()), |after| say_again(tx, own, chat, after, u64::MAX))
 }
 
