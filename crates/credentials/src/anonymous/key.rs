@@ -15,7 +15,7 @@ use crate::{CredentialError, IssuingKey, SEED_LEN, voprf::Element};
 pub const CREDENTIAL_PUBLIC_LEN: usize = PAIR_LEN;
 
 /// The key under which credentials are issued, and presentations verified: both planes hold it. Who steals it makes
-/// credentials for any account, and so acts in any group whose entries he knows; it tells nobody who presents.
+/// credentials for any account, and so passes for anybody in groups whose master key he knows; it tells nobody who presents.
 #[derive(ZeroizeOnDrop)]
 pub struct CredentialKey {
     pub(super) w: Scalar,

@@ -14,8 +14,11 @@
 //! for the account in the entry, and that it was presented for this request on this circuit.
 //!
 //! Who plays which role: the service holds the [`CredentialKey`] and is trusted with nothing but to issue to the right
-//! accounts. With the key it can let in whom it likes; it cannot read entries, nor tell who presents. A member holds the
-//! master key: whoever learns it reads the entries of the group. Proofs of statements go through [`statement`].
+//! accounts. It cannot read entries, nor tell who presents. A member holds the master key: whoever learns it reads the
+//! entries of the group; with the service's key too, he passes for anybody there. Proofs of statements go through [`statement`].
+//!
+//! Whatever multiplies by a secret takes constant time, on both sides; what varies in time is multiplied by challenges and
+//! responses, which are sent, and by the day. Secrets are wiped.
 
 #![allow(non_snake_case, reason = "points have the paper's names")]
 
