@@ -15,8 +15,9 @@
 //!
 //! Who plays which role: the service holds the [`CredentialKey`] and is trusted with nothing but to issue to the right
 //! accounts. It cannot read entries, nor tell who presents. A member holds the master key: whoever learns it reads the
-//! entries of the group; with the service's key too, he passes for anybody there. Proofs of statements go through [`statement`].
+//! entries of the group; with the service's key too, he passes for anybody there.
 //!
+//! Proofs of statements go through [`statement`].
 //! Whatever multiplies by a secret takes constant time, on both sides; what varies in time is multiplied by challenges and
 //! responses, which are sent, and by the day. Secrets are wiped.
 
