@@ -58,6 +58,16 @@ impl Service {
         Ok(tokens.first().context("no token")?.into())
     }
 
+    /// Makes a channel, on a circuit of its own.
+    pub async fn visit(
+        &self,
+        request: CreateChannelRequest,
+        rng: &mut (impl CryptoRng + Send),
+    ) -> anyhow::Result<()> {
+        self.connect::<Visitor>(rng).await?.visit(request).await.context("no channel")?;
+        Ok(())
+    }
+
     async fn connect<S: Kind>(&self, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Circuit<S>> {
         Circuit::connect(&*self.dialer, &self.pin, Some(&self.keys), rng).await.context("no circuit")
     }
@@ -71,19 +81,31 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Makes a new channel, as a visitor.
-    pub async fn create(service: &Service, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
+    /// Of a channel that is not there yet.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut channel = [0; ChannelId::LEN];
         rng.fill_bytes(&mut channel);
-        let keys =
-            Self { channel: ChannelId::new(channel), read: ReadKey::generate(rng), write: WriteKey::generate(rng) };
-        let request = CreateChannelRequest {
-            channel: keys.channel.into(),
-            read_key: Bytes::copy_from_slice(keys.read.public().as_bytes()),
-            write_key: Bytes::copy_from_slice(keys.write.public().as_bytes()),
+        Self { channel: ChannelId::new(channel), read: ReadKey::generate(rng), write: WriteKey::generate(rng) }
+    }
+
+    /// What makes the channel, paid for.
+    pub fn creation(
+        &self,
+        service: &Service,
+        rng: &mut (impl CryptoRng + Send),
+    ) -> anyhow::Result<CreateChannelRequest> {
+        Ok(CreateChannelRequest {
+            channel: self.channel.into(),
+            read_key: Bytes::copy_from_slice(self.read.public().as_bytes()),
+            write_key: Bytes::copy_from_slice(self.write.public().as_bytes()),
             tokens: vec![service.token(Purpose::Channel, rng)?],
-        };
-        service.connect::<Visitor>(rng).await?.visit(request).await.context("no channel")?;
+        })
+    }
+
+    /// Makes a new channel, as a visitor.
+    pub async fn create(service: &Service, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
+        let keys = Self::generate(rng);
+        service.visit(keys.creation(service, rng)?, rng).await?;
         Ok(keys)
     }
 
@@ -158,7 +180,7 @@ impl Opened {
             idempotency_id: id.into(),
             ..NewEntry::default()
         };
-        let reply = self.circuit.call(AppendRequest { channel: self.channel.into(), entries: vec![entry] }).await?;
+        let reply = self.circuit.call(AppendRequest { channel: self.channel.into(), entries: vec![entry], ..AppendRequest::default() }).await?;
         match reply.result {
             Some(append_reply::Result::Appended(appended)) => Ok(appended.first_seq),
             _ => bail!("the service refuses a message at its own position"),

@@ -56,6 +56,7 @@ impl From<FrameError> for LinkError {
 }
 
 /// What happened on a link.
+#[allow(clippy::large_enum_variant, reason = "it is returned and taken apart at once; a box would cost each frame")]
 pub(crate) enum Step {
     /// A frame came.
     Frame(Frame),

@@ -20,6 +20,7 @@ mod account;
 mod anonymous;
 mod device_list;
 mod error;
+pub mod group;
 mod inbox_key;
 mod key_package;
 mod keys;
@@ -49,8 +50,8 @@ pub use profile::Profile;
 pub use proofs::{
     AuthenticatedDevice, ProvenRecovery, ReadOpening, RegisterSignatures, Restart, VerifiedHead, WriteOpening,
     authenticate, open_read, open_write, recover, register, sign_letter, sign_restart, verify_authenticate,
-    verify_head, verify_letter, verify_open_read, verify_open_write, verify_recover, verify_register, verify_restart,
-    verify_seen,
+    verify_change, verify_head, verify_letter, verify_open_read, verify_open_write, verify_recover, verify_register,
+    verify_restart, verify_seen,
 };
 pub use tokens::{Issued, IssuingKey, Nullifier, Token, TokenKey, TokenPublicKey, Wish};
 pub use words::RecoveryWords;

@@ -7,14 +7,15 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use rand_core::CryptoRng;
-use undertone_credentials::{CredentialError, Issued, IssuingKey};
+use undertone_credentials::{CredentialError, CredentialKey, GroupPublic, Issued, IssuingKey, group::Pseudonym};
 use undertone_store::{Spending, SpentToken, Tokens};
 use undertone_wire::{
-    Day, Now, Week,
-    circuit::{Fault, TokenKey},
+    AccountId, Day, HandshakeHash, Now, Week,
+    circuit::{Code, Fault, TokenKey},
     limits::{CLOCK_SKEW_DAYS, RESERVE_TOKENS, TOKEN_BATCH, TOKEN_BATCHES_A_WEEK, TOKEN_WEEKS, TOKENS_MAX},
     objects::Purpose,
     paid::Paid,
+    presented::Presented,
 };
 
 use crate::{fault, request::ensure};
@@ -22,6 +23,8 @@ use crate::{fault, request::ensure};
 /// Whoever issues tokens, and judges them. Both planes have the same one.
 pub struct Issuer {
     key: IssuingKey,
+    /// For groups; it follows from the same seed.
+    credentials: CredentialKey,
     /// For proofs.
     rng: Mutex<Box<dyn CryptoRng + Send>>,
     batches_a_week: u32,
@@ -30,7 +33,8 @@ pub struct Issuer {
 impl Issuer {
     /// An issuer with the usual budget.
     pub fn new(key: IssuingKey, rng: impl CryptoRng + Send + 'static) -> Self {
-        Self { key, rng: Mutex::new(Box::new(rng)), batches_a_week: TOKEN_BATCHES_A_WEEK }
+        let credentials = key.credential_key();
+        Self { key, credentials, rng: Mutex::new(Box::new(rng)), batches_a_week: TOKEN_BATCHES_A_WEEK }
     }
 
     /// With another budget: batches that one account may have in a week.
@@ -57,39 +61,67 @@ impl Issuer {
         .collect()
     }
 
+    /// What everybody must know of credentials: the key that all are issued under.
+    pub(crate) fn credential_public(&self) -> Bytes {
+        Bytes::copy_from_slice(self.credentials.public().as_bytes())
+    }
+
+    /// A credential of one account and day. Nobody is told of it again: what is presented of it tells neither.
+    pub(crate) fn issue_credential(&self, account: AccountId, day: Day) -> Bytes {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        self.credentials.issue(account, day, &mut *rng).into()
+    }
+
+    /// Judges what somebody presents on a circuit, for this day and request, as the one whom an entry names in a group.
+    pub(crate) fn verify<R: Presented>(
+        &self,
+        circuit: &HandshakeHash,
+        group_public: &[u8; 32],
+        whom: &Pseudonym,
+        day: Day,
+        request: &R,
+    ) -> Result<(), Fault> {
+        let binding = request.bound_to(circuit);
+        let entry = whom.entry().map_err(|_| Code::Malformed)?;
+        let group = GroupPublic::try_from(&group_public[..]).map_err(|_| Code::Malformed)?;
+        let verified = self.credentials.verify(&group, &entry, day, &binding, request.presentation());
+        verified.map_err(|_| Code::Unauthenticated.into())
+    }
+
     /// Evaluates blinded elements.
     pub(crate) fn issue(&self, purpose: Purpose, week: Week, blinded: &[Bytes]) -> Result<Issued, CredentialError> {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         self.key.key(purpose, week).issue(blinded, &mut *rng)
     }
 
-    /// Takes the tokens that came with a request, and spends them on it. It costs one at least; what more is worth is for
-    /// the act to say, see [`Payment`]. The form of the request is to be checked before: what is malformed costs nothing.
+    /// Takes the tokens that came with a request, and spends them on it. It costs its price at least; what more is worth is
+    /// for the act to say, see [`Payment`]. The form of the request is to be checked before: what is malformed costs nothing.
     pub(crate) async fn take<R: Paid>(&self, now: Now, store: &impl Tokens, request: &R) -> Result<Payment, Fault> {
         let tokens = request.tokens();
-        ensure(tokens.len() <= TOKENS_MAX)?;
-        if tokens.is_empty() {
-            return Err(fault::price(1));
+        let price = request.price();
+        ensure(tokens.len() <= price.max(TOKENS_MAX))?;
+        if tokens.len() < price {
+            return Err(fault::price(price));
         }
         let week = now.day().week();
         let verified =
             tokens.iter().map(|token| self.key.verify(R::PURPOSE, token, week)).collect::<Result<Vec<_>, _>>();
         let mut spent: Vec<_> = verified
-            .map_err(|_| fault::price(1))?
+            .map_err(|_| fault::price(price))?
             .iter()
             .map(|token| SpentToken { week: token.week(), nullifier: *token.as_bytes() })
             .collect();
         spent.sort_unstable();
         spent.dedup();
         if spent.len() < tokens.len() {
-            return Err(fault::price(1));
+            return Err(fault::price(price));
         }
         let spending = store.spend(spent, request.spent_on()).await.map_err(fault::store)?;
         let reserve = tokens.len() >= RESERVE_TOKENS;
         match spending {
             Spending::First => Ok(Payment { reserve, again: false }),
             Spending::Again => Ok(Payment { reserve, again: true }),
-            Spending::Otherwise => Err(fault::price(1)),
+            Spending::Otherwise => Err(fault::price(price)),
         }
     }
 }

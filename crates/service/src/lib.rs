@@ -3,7 +3,8 @@
 //!
 //! There are two planes, which share no type but the [`Issuer`] of tokens, no store and no cache. [`AccountPlane`] serves devices that have proven
 //! who they are; [`ChannelPlane`] serves whoever holds a channel's keys, and has no word for an account. A
-//! [`VisitorSession`] is nobody, and may do one thing on either plane. Each circuit gets a session of its kind, made
+//! [`VisitorSession`] is nobody, and may do one thing on either plane. Beside them a [`BlobPlane`] keeps bytes for whoever
+//! knows their ids. Each circuit gets a session of its kind, made
 //! from the circuit's handshake hash, to which every proof is bound.
 //!
 //! Nobody who asks is trusted: every length is held against `wire::limits`, and nothing signed is stored before its
@@ -14,6 +15,7 @@
 //! this release does not know, `UNAUTHENTICATED` lacks a proof, `FORBIDDEN` is proven but not allowed.
 
 mod account;
+mod blob;
 mod channel;
 mod fault;
 mod issuer;
@@ -21,6 +23,7 @@ mod request;
 mod visitor;
 
 pub use account::{AccountPlane, AccountSession, InviteCode, Registration};
+pub use blob::{BlobPlane, BlobSession};
 pub use channel::{ChannelPlane, ChannelSession, TicketKey};
 pub use issuer::Issuer;
 pub use visitor::VisitorSession;

@@ -340,6 +340,9 @@ pub trait Accounts: Tokens {
     /// tokens pay for, reaching strangers and making channels, ends when those that it has are spent or expired.
     fn suspend(&self, account: AccountId, suspended: bool) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// Whether its operator has suspended it. False also for one that is not there.
+    fn is_suspended(&self, account: AccountId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// Batches of tokens that were issued for a week, to all accounts.
     fn issued(&self, week: Week) -> impl Future<Output = Result<u64, StoreError>> + Send;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use undertone_wire::{WrongLength, chain::Digest, channel::Entry};
 
 use crate::{
-    Append, AppendOutcome, EndedGeneration, GenerationKeys, NewEntry, StoreError, StoredChannel, entry::StoredEntry,
+    Append, AppendOutcome, EndedGeneration, GenerationKeys, HeadSlot, NewEntry, StoreError, StoredChannel,
+    entry::{StoredEntry, field},
 };
 
 /// An append with the digests of its entries, computed before the engine's turn comes.
@@ -76,6 +77,11 @@ impl Prepared {
         entries.map(|((seq, entry), digest)| (entry, StoredEntry::new(entry, seq, *digest)))
     }
 
+    /// The head slot that comes with it, for the position after it.
+    pub(crate) fn slot(&self, after: &StoredChannel) -> Option<HeadSlot> {
+        self.append.slot.clone().map(|sealed| HeadSlot { position: after.position, sealed })
+    }
+
     /// Bytes of all bodies.
     pub(crate) fn bytes(&self) -> u64 {
         self.append.entries.iter().map(|entry| entry.body.len() as u64).sum()
@@ -97,6 +103,12 @@ impl Prepared {
                 return stale;
             }
             after.append(entry, digest);
+        }
+        if let Some(record) = &self.append.record {
+            if channel.revision.checked_add(1) != Some(record.revision) {
+                return stale;
+            }
+            after.channel.revision = record.revision;
         }
         if bytes_held.saturating_add(self.bytes()) > self.append.bytes_max {
             return Plan::Answer(AppendOutcome::Full);
@@ -138,6 +150,8 @@ fn digest(entry: &NewEntry) -> Result<Digest, WrongLength> {
         expiry_day: entry.expiry_day.0,
         body: entry.body.clone(),
         installs: entry.installs.as_ref().map(GenerationKeys::to_bytes).unwrap_or_default(),
+        countersignature: field(entry.countersignature.as_ref()),
+        slot_hash: field(entry.slot_hash.as_ref()),
         ..Entry::default()
     })
 }

@@ -74,6 +74,8 @@ pub struct StoredChannel {
     pub read_key: [u8; 32],
     /// Ed25519, to write.
     pub write_key: [u8; 32],
+    /// Of its group's record; 0 where it is no group's.
+    pub revision: u64,
 }
 
 impl StoredChannel {
@@ -86,6 +88,7 @@ impl StoredChannel {
             generation: 0,
             read_key: new.read_key,
             write_key: new.write_key,
+            revision: 0,
         }
     }
 
@@ -108,8 +111,30 @@ pub struct NewEntry {
     pub body: Bytes,
     /// Keys of the generation that it begins.
     pub installs: Option<GenerationKeys>,
+    /// The service's signature, with a change.
+    pub countersignature: Option<[u8; 64]>,
+    /// SHA-256 of the head slot that comes with a commit.
+    pub slot_hash: Option<[u8; 32]>,
     /// Scope: (channel, expiry day).
     pub id: IdempotencyId,
+}
+
+/// A group's record as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Counts its changes, from 1.
+    pub revision: u64,
+    /// Opaque here.
+    pub encoded: Bytes,
+}
+
+/// A group's head slot.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeadSlot {
+    /// After the commit that it came with.
+    pub position: Position,
+    /// Ciphertext.
+    pub sealed: Bytes,
 }
 
 /// An atomic append.
@@ -121,8 +146,17 @@ pub struct Append {
     pub generation: u32,
     /// All or none of these, in order.
     pub entries: Vec<NewEntry>,
+    /// Replaces the channel's record; it must be of the next revision.
+    pub record: Option<StoredRecord>,
+    /// Replaces the channel's head slot.
+    pub slot: Option<Bytes>,
     /// Bytes of bodies that the channel may hold.
     pub bytes_max: u64,
+}
+
+impl Append {
+    /// As a generation: nothing is appended that does not stand already. No channel gets so far.
+    pub const NOTHING_NEW: u32 = u32::MAX;
 }
 
 /// How an append ended.
@@ -139,7 +173,8 @@ pub enum AppendOutcome {
         /// How the generation that it was appended under has ended, if it ended with this.
         ended: Option<EndedGeneration>,
     },
-    /// The generation is not the current one, or an entry is made for another position than it would come to stand at.
+    /// The generation is not the current one, or an entry is made for another position than it would come to stand at, or
+    /// the record for another revision.
     Stale(StoredChannel),
     /// An idempotency id was used before with other bytes, or twice in this append, or only some of the ids were, or
     /// the entries do not stand in this order without others between them.
@@ -163,6 +198,8 @@ pub struct ChannelCounts {
 
 /// Storage of the channel plane. Partition key: the channel id.
 ///
+/// A group's channel has a record and a head slot besides its log, which only an append replaces.
+///
 /// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is dropped whole;
 /// and its digest with kind, position, expiry day and the keys that it installs, for good. A commit's body is dropped like any other, at the day
 /// that its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
@@ -184,7 +221,7 @@ pub trait Channels: Tokens {
     /// next epoch; after a restart, epoch 0 of the next incarnation. One that installs keys begins the next generation
     /// with them. Idempotency ids are looked up before generation and positions are compared, and those before bytes are
     /// counted: with the same kinds, positions, keys and bodies in the same order the first result is returned, whatever
-    /// came after. An empty body is [`StoreError::NotApplied`], always.
+    /// came after. Record and head slot are written with the entries, or not at all. An empty body is [`StoreError::NotApplied`], always.
     fn append(&self, append: Append) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
 
     /// Entries after `after` without a gap, at most `limit` and (but for the first) `bytes_max` of bodies. An expired
@@ -198,6 +235,12 @@ pub trait Channels: Tokens {
         bytes_max: usize,
         today: Day,
     ) -> impl Future<Output = Result<Option<Vec<Entry>>, StoreError>> + Send;
+
+    /// The record of a channel's group. None: it is no group's, or there is no such channel.
+    fn record(&self, channel: ChannelId) -> impl Future<Output = Result<Option<StoredRecord>, StoreError>> + Send;
+
+    /// The head slot of a channel's group. None: it has none.
+    fn head_slot(&self, channel: ChannelId) -> impl Future<Output = Result<Option<HeadSlot>, StoreError>> + Send;
 
     /// Forgets what has expired before `today`, by dropping partitions, and channels still empty that were created
     /// more than `unused_days` ago.

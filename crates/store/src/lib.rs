@@ -11,6 +11,7 @@
 
 mod accounts;
 mod append;
+mod blobs;
 mod channels;
 mod entry;
 mod error;
@@ -27,9 +28,10 @@ pub use accounts::{
     AccountCounts, Accounts, Contact, Creation, Delivery, HANDED_OUT_KEPT, InboxPage, Invite, InviteHash, Issuing,
     ListVersion, ListedDevice, NewAccount, NewKeyPackages, NewList, Profile, StoredAccount, Vault, Visit,
 };
+pub use blobs::{Beginning, BlobCounts, Blobs, NewBlob, Putting};
 pub use channels::{
-    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, GenerationKeys, NewChannel, NewEntry,
-    StoredChannel,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, GenerationKeys, HeadSlot, NewChannel, NewEntry,
+    StoredChannel, StoredRecord,
 };
 pub use error::StoreError;
 pub use published::{COLUMNS, Columns, StoredValue, Value, ValuesPage, meaning};

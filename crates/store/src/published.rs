@@ -46,7 +46,7 @@ pub struct ValuesPage {
 
 /// Columns that have one meaning.
 pub struct Columns {
-    /// In which plane's file.
+    /// In which file: `both` planes', or `all` three.
     pub file: &'static str,
     /// Of the partition of a day: with DAY for its number.
     pub table: &'static str,
@@ -56,17 +56,17 @@ pub struct Columns {
     pub meaning: &'static str,
 }
 
-/// What a column of the account file, or of both files, means. None: there is no such.
+/// What a column of the account file means, whether others have it too or not. None: there is no such.
 pub fn meaning(table: &str, column: &str) -> Option<&'static str> {
     let table = match table.rsplit_once('_') {
         Some((name, day)) if day.bytes().all(|digit| digit.is_ascii_digit()) => format!("{name}_DAY"),
         _ => table.to_owned(),
     };
-    let mut all = COLUMNS.iter().filter(|known| known.file != "channels" && known.table == table);
+    let mut all = COLUMNS.iter().filter(|known| !["channels", "blobs"].contains(&known.file) && known.table == table);
     all.find(|known| known.columns.contains(&column)).map(|known| known.meaning)
 }
 
-/// Every column of both planes' files. `docs/threat-model.md` has the same table.
+/// Every column of all files. `docs/threat-model.md` has the same table.
 pub const COLUMNS: &[Columns] = &[
     of("accounts", "accounts", &["account"], "id: 16 bytes of a hash over the recovery key and the first identity key"),
     of("accounts", "accounts", &["created", "last_seen"], "days"),
@@ -157,11 +157,44 @@ pub const COLUMNS: &[Columns] = &[
         "channels",
         "entries",
         &["channel", "seq", "kind", "incarnation", "epoch", "expiry_day", "digest", "body_key", "installs"],
-        "what stays of an entry for good: message, commit or restart, position, day of expiry, SHA-256, the public keys \
-         that it installs; by `body_key`, which is random, its body is found until it has expired",
+        "what stays of an entry for good: message, commit, restart or change, position, day of expiry, SHA-256, the public \
+         keys that it installs; by `body_key`, which is random, its body is found until it has expired",
     ),
     of(
-        "both",
+        "channels",
+        "entries",
+        &["countersignature", "slot_hash"],
+        "in groups: the service's signature on a change, and SHA-256 of the head slot that came with a commit",
+    ),
+    of(
+        "channels",
+        "records",
+        &["channel", "revision", "record"],
+        "of a group: how many changes it has seen, and its record: member entries (encrypted account ids, the same in no other \
+         group) with their roles, invited, requesting, banned and left ones, rules, SHA-256 of its link's secret, and what it \
+         says of itself, as ciphertext in one of four sizes",
+    ),
+    of(
+        "channels",
+        "head_slots",
+        &["channel", "incarnation", "epoch", "sealed"],
+        "of a group: ciphertext by which its members come in again, and for which position it is",
+    ),
+    of(
+        "blobs",
+        "blobs",
+        &["blob", "bytes", "expiry_day"],
+        "id: 16 random bytes; padded size; the last day on which it is kept. Nothing says whose it is, or what",
+    ),
+    of("blobs", "blob_days", &["day", "blobs", "bytes"], "how many are kept up to a day, and their size"),
+    of(
+        "blobs",
+        "parts_DAY",
+        &["key", "blob", "part", "bytes"],
+        "ciphertext, under a random key. Dropped whole after its day",
+    ),
+    of(
+        "all",
         "spent",
         &["week", "nullifier", "request"],
         "of each blind token that paid here, until it has expired: its week, its random bytes, and SHA-256 of the request \

@@ -4,8 +4,8 @@
 
 use tempfile::TempDir;
 use undertone_store::{
-    memory::{MemoryAccounts, MemoryChannels},
-    sqlite::{SqliteAccounts, SqliteChannels},
+    memory::{MemoryAccounts, MemoryBlobs, MemoryChannels},
+    sqlite::{SqliteAccounts, SqliteBlobs, SqliteChannels},
 };
 
 mod memory {
@@ -21,6 +21,12 @@ mod memory {
         use super::*;
 
         undertone_store::channels_conformance!((MemoryChannels::default(), ()));
+    }
+
+    mod blobs {
+        use super::*;
+
+        undertone_store::blobs_conformance!((MemoryBlobs::default(), ()));
     }
 }
 
@@ -47,5 +53,16 @@ mod sqlite {
         }
 
         undertone_store::channels_conformance!(open());
+    }
+
+    mod blobs {
+        use super::*;
+
+        fn open() -> (SqliteBlobs, TempDir) {
+            let dir = TempDir::new().unwrap();
+            (SqliteBlobs::open(&dir.path().join("blobs.db")).unwrap(), dir)
+        }
+
+        undertone_store::blobs_conformance!(open());
     }
 }

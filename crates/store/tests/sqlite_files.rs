@@ -28,9 +28,11 @@ fn append(id: u8, expiry_day: Day, size: usize) -> Append {
         expiry_day,
         body: vec![id; size].into(),
         installs: None,
+        countersignature: None,
+        slot_hash: None,
         id: IdempotencyId::new([id; 16]),
     };
-    Append { channel: CHANNEL, generation: 0, entries: vec![entry], bytes_max: u64::MAX }
+    Append { channel: CHANNEL, generation: 0, entries: vec![entry], record: None, slot: None, bytes_max: u64::MAX }
 }
 
 /// A channel file with some messages in it.
@@ -75,8 +77,8 @@ fn a_foreign_database_is_refused_and_left_as_it_was() {
 async fn a_newer_file_is_refused() {
     let dir = TempDir::new().unwrap();
     let path = channel_file(&dir).await;
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 4).unwrap();
-    assert_eq!(refusal(&path), OpenError::Newer { found: 4, known: 3 });
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 5).unwrap();
+    assert_eq!(refusal(&path), OpenError::Newer { found: 5, known: 4 });
 }
 
 #[tokio::test]

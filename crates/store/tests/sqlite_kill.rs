@@ -33,13 +33,15 @@ fn append(number: u64) -> Append {
     id[..8].copy_from_slice(&number.to_be_bytes());
     let entry = NewEntry {
         installs: None,
+        countersignature: None,
+        slot_hash: None,
         kind: EntryKind::Message,
         position: Position::default(),
         expiry_day: TODAY,
         body: number.to_be_bytes().repeat(64).into(),
         id: IdempotencyId::new(id),
     };
-    Append { channel: CHANNEL, generation: 0, entries: vec![entry], bytes_max: u64::MAX }
+    Append { channel: CHANNEL, generation: 0, entries: vec![entry], record: None, slot: None, bytes_max: u64::MAX }
 }
 
 async fn open(path: &Path) -> Arc<SqliteChannels> {

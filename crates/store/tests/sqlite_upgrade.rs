@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use undertone_store::{
     Accounts, Append, AppendOutcome, Channels, Delivery, GenerationKeys, Issuing, NewEntry, NewKeyPackages, Profile,
-    Spending, SpentToken, Tokens as _, Visit,
+    Spending, SpentToken, StoredRecord, Tokens as _, Visit,
     sqlite::{OpenError, SqliteAccounts, SqliteChannels},
 };
 use undertone_wire::{
@@ -202,11 +202,20 @@ async fn logs_go_on_into_further_generations() {
         expiry_day: TODAY,
         body: vec![5; 256].into(),
         installs,
+        countersignature: None,
+        slot_hash: None,
         id,
     };
     let append = async |entry| {
         channels
-            .append(Append { channel: CHANNEL, generation: 0, entries: vec![entry], bytes_max: 9_999 })
+            .append(Append {
+                channel: CHANNEL,
+                generation: 0,
+                entries: vec![entry],
+                record: None,
+                slot: None,
+                bytes_max: 9_999,
+            })
             .await
             .unwrap()
     };
@@ -230,11 +239,58 @@ fn columns(path: &Path) -> BTreeSet<(String, String, String)> {
     select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
+/// Takes away what entries of version 3 did not have.
+fn without_groups(db: &Connection) {
+    for column in ["countersignature", "slot_hash"] {
+        db.execute_batch(&format!("ALTER TABLE entries DROP COLUMN {column}")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn channels_of_version_3_take_groups() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("channels.db");
+    channel_file(&path);
+    drop(SqliteChannels::open(&path).unwrap());
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch("DROP TABLE records; DROP TABLE head_slots; PRAGMA user_version = 3").unwrap();
+    without_groups(&db);
+    drop(db);
+
+    let channels = SqliteChannels::open(&path).unwrap();
+    assert!(channels.read_after(CHANNEL, 0, 9, 9_999, TODAY).await.unwrap().unwrap() == [message()]);
+    assert!(channels.channel(CHANNEL).await.unwrap().is_some_and(|channel| channel.revision == 0));
+    let entry = NewEntry {
+        kind: EntryKind::Change,
+        position: Position::default(),
+        expiry_day: Day(0),
+        body: vec![5; 256].into(),
+        installs: None,
+        countersignature: Some([6; 64]),
+        slot_hash: None,
+        id: IdempotencyId::new([8; 16]),
+    };
+    let record = StoredRecord { revision: 1, encoded: Bytes::from_static(b"record") };
+    let append = Append {
+        channel: CHANNEL,
+        generation: 0,
+        entries: vec![entry],
+        record: Some(record.clone()),
+        slot: None,
+        bytes_max: 9_999,
+    };
+    assert!(matches!(channels.append(append).await.unwrap(), AppendOutcome::Appended { fresh: true, .. }));
+    assert!(channels.record(CHANNEL).await.unwrap() == Some(record));
+}
+
 /// Makes a new file one of version 2: that had all but these tables.
 fn version_2(path: &Path, newer: &[&str]) {
     let db = Connection::open(path).unwrap();
     for table in newer {
         db.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+        if *table == "records" {
+            without_groups(&db);
+        }
     }
     db.execute_batch("PRAGMA user_version = 2").unwrap();
 }
@@ -247,7 +303,7 @@ async fn files_of_version_2_keep_all_they_had_and_take_tokens() {
     channel_file(&channels);
     drop((SqliteAccounts::open(&accounts).unwrap(), SqliteChannels::open(&channels).unwrap()));
     version_2(&accounts, &["profiles", "issued", "suspended", "spent"]);
-    version_2(&channels, &["spent"]);
+    version_2(&channels, &["spent", "records", "head_slots"]);
 
     let (accounts, channels) = (SqliteAccounts::open(&accounts).unwrap(), SqliteChannels::open(&channels).unwrap());
     assert!(accounts.recoverable([8; 32]).await.unwrap() == Some(BO));

@@ -16,7 +16,8 @@ pub struct Digest([u8; 32]);
 pub struct Chain([u8; 32]);
 
 impl Digest {
-    /// Of an entry that still has its body: H(kind, incarnation, epoch, expiry, installs, countersignature, H(body)).
+    /// Of an entry that still has its body: H(kind, incarnation, epoch, expiry, installs, countersignature, H(body)); and of
+    /// one that comes with a head slot, the slot's hash after all these.
     /// Of an expired one: what the entry says, which the chain then confirms or not.
     ///
     /// # Errors
@@ -26,18 +27,16 @@ impl Digest {
             return Self::try_from(&entry.digest[..]);
         }
         let body: [u8; 32] = Sha256::digest(&entry.body).into();
-        Ok(Self(hash(
-            Context::ENTRY,
-            &[
-                &entry.kind.to_be_bytes(),
-                &entry.incarnation.to_be_bytes(),
-                &entry.epoch.to_be_bytes(),
-                &entry.expiry_day.to_be_bytes(),
-                &entry.installs,
-                &entry.countersignature,
-                &body,
-            ],
-        )))
+        let (kind, incarnation, epoch, expiry_day) = (
+            entry.kind.to_be_bytes(),
+            entry.incarnation.to_be_bytes(),
+            entry.epoch.to_be_bytes(),
+            entry.expiry_day.to_be_bytes(),
+        );
+        let mut parts: Vec<&[u8]> =
+            vec![&kind, &incarnation, &epoch, &expiry_day, &entry.installs, &entry.countersignature, &body];
+        parts.extend(Some(&entry.slot_hash[..]).filter(|hash| !hash.is_empty()));
+        Ok(Self(hash(Context::ENTRY, &parts)))
     }
 
     /// Its 32 bytes.
@@ -143,6 +142,7 @@ mod tests {
             digest(|entry| entry.installs = Bytes::from_static(&[1])),
             digest(|entry| entry.countersignature = Bytes::from_static(&[1])),
             digest(|entry| entry.body = Bytes::from_static(&[6; 256])),
+            digest(|entry| entry.slot_hash = Bytes::from_static(&[1])),
         ];
         assert_eq!(same, digest(|_| ()));
         assert!(!others.contains(&same));

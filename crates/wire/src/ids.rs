@@ -79,6 +79,10 @@ id!(
     ChannelId, 16
 );
 id!(
+    /// Names a blob: random, and tied to nothing. Whoever knows it may read the blob.
+    BlobId, 16
+);
+id!(
     /// Names one mutation, so that a retry is known: random, fresh for each ciphertext.
     IdempotencyId, 16
 );

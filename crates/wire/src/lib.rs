@@ -17,10 +17,12 @@ pub mod limits;
 pub mod link;
 pub mod padding;
 pub mod paid;
+pub mod presented;
 pub mod rpc;
 
 pub use ids::{
-    AccountId, ChannelId, Day, HandshakeHash, IdempotencyId, MessageId, Now, ParseIdError, Position, Week, WrongLength,
+    AccountId, BlobId, ChannelId, Day, HandshakeHash, IdempotencyId, MessageId, Now, ParseIdError, Position, Week,
+    WrongLength,
 };
 pub use prost::Message;
 
@@ -50,6 +52,14 @@ schema!(
 schema!(
     /// What a channel circuit carries (`proto/channel.proto`).
     channel
+);
+schema!(
+    /// What a blob circuit carries (`proto/blob.proto`).
+    blob
+);
+schema!(
+    /// A group's record and its changes (`proto/group.proto`).
+    group
 );
 schema!(
     /// Objects that devices sign (`proto/objects.proto`).

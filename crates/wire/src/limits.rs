@@ -69,16 +69,16 @@ pub const INBOX_KEY_WEEKS: u32 = 6;
 
 /// Tokens of one batch, for each purpose by its number: what a lively person may need in a day or two. All are always
 /// asked for together.
-pub const TOKEN_BATCH: [(crate::objects::Purpose, usize); 3] = {
-    use crate::objects::Purpose::{Channel, Contact, Inbox};
-    [(Channel, 8), (Inbox, 16), (Contact, 16)]
+pub const TOKEN_BATCH: [(crate::objects::Purpose, usize); 4] = {
+    use crate::objects::Purpose::{Blob, Channel, Contact, Inbox};
+    [(Channel, 8), (Inbox, 16), (Contact, 16), (Blob, 16)]
 };
-/// Batches that one account is issued in a week, unless its service says otherwise: one each day for every device, and a
-/// few for busy days.
-pub const TOKEN_BATCHES_A_WEEK: u32 = 128;
+/// Batches that one account is issued in a week, unless its service says otherwise: one each day for several devices, and
+/// some for busy days. What two weeks bring does not pay for all places of an inbox, so nobody closes one alone.
+pub const TOKEN_BATCHES_A_WEEK: u32 = 48;
 /// A token is good in its week and so many after it.
 pub const TOKEN_WEEKS: u32 = 1;
-/// Tokens in one request, at most.
+/// Tokens in one request, at most; but a [blob](BLOB_TOKENS_MAX) may cost more.
 pub const TOKENS_MAX: usize = 4;
 /// What a place in an inbox costs once it is more than three quarters full, and a one-time key package once fewer than
 /// [`KEY_PACKAGES_RESERVE`] are left: who floods or drains pays for it, and others still get through.
@@ -93,3 +93,26 @@ pub const ABOUT_BYTES_MAX: usize = 512;
 pub const AVATAR_BYTES_MAX: usize = 60_000;
 /// Transients of one channel and circuit: one a second, in bursts of so many.
 pub const TRANSIENT_BURST: u32 = 8;
+/// A part of a blob: with its frame it stays below [`FRAME_BYTES_MAX`].
+pub const BLOB_PART_BYTES: usize = 128 << 10;
+/// A blob, with all its parts.
+pub const BLOB_BYTES_MAX: u64 = 64 << 20;
+/// So many bytes of a blob, begun, cost one token.
+pub const BLOB_BYTES_A_TOKEN: u64 = 4 << 20;
+/// What the largest blob costs: one batch pays for it.
+pub const BLOB_TOKENS_MAX: usize = (BLOB_BYTES_MAX / BLOB_BYTES_A_TOKEN) as usize;
+/// Life of a blob, in days: that of the entry which names it, a commit at the longest.
+pub const BLOB_DAYS_MAX: u32 = COMMIT_DAYS;
+/// People in one group, those among them who have left and whose leaves are still there. With the lists below, all of them
+/// full, and every attribute in its largest size, a record fits [`PAGE_BYTES_MAX`].
+pub const GROUP_MEMBERS_MAX: usize = 1_000;
+/// Invitations of one group that wait.
+pub const GROUP_INVITED_MAX: usize = 200;
+/// Requests to one group that wait: whoever floods it by its link stops there, until the link is reset.
+pub const GROUP_REQUESTING_MAX: usize = 200;
+/// People banned from one group.
+pub const GROUP_BANNED_MAX: usize = 400;
+/// Actions of one change: a batch of adds, and what may go with it.
+pub const GROUP_ACTIONS_MAX: usize = 64;
+/// An admin holds the next commit of a group for so long: enough to build a large one and to bring it over a slow line.
+pub const RESERVE_MS: u64 = 60_000;

@@ -5,6 +5,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::limits::{BLOB_BYTES_MAX, BLOB_PART_BYTES};
+
 /// Sizes of a log entry's body. A self-update of a chat of two needs 4,202 bytes, hence 8 KiB.
 pub const ENTRY: &[usize] = &[256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
 
@@ -17,8 +19,30 @@ pub const VAULT: &[usize] = &[8 << 10, 32 << 10, 96 << 10, crate::limits::VAULT_
 /// Sizes of a sealed profile: without an avatar, with a small one, with one.
 pub const PROFILE: &[usize] = &[1 << 10, 16 << 10, 64 << 10];
 
+/// Sizes of a sealed attribute of a group: a line, a text, an avatar.
+pub const ATTRIBUTE: &[usize] = &[256, 1 << 10, 4 << 10, 32 << 10];
+
 /// Size of what is told of the moment: the same as the smallest entry.
 pub const TRANSIENT: &[usize] = &[256];
+
+/// Sizes of a blob of one part.
+const BLOB: &[usize] = &[16 << 10, 32 << 10, 64 << 10, BLOB_PART_BYTES];
+
+/// The smallest size that a blob may have which holds so many bytes: one of four up to a [part](BLOB_PART_BYTES), above that
+/// as many parts as a number with four significant bits says. So at most an eighth is padding, and there are few sizes.
+/// None: it is too long.
+pub fn blob_bytes(bytes: u64) -> Option<u64> {
+    const PART: u64 = BLOB_PART_BYTES as u64;
+    if let Some(bucket) = BLOB.iter().find(|bucket| **bucket as u64 >= bytes) {
+        return Some(*bucket as u64);
+    }
+    if bytes > BLOB_BYTES_MAX {
+        return None;
+    }
+    let parts = bytes.div_ceil(PART);
+    let step = 1 << parts.ilog2().saturating_sub(3);
+    Some(parts.next_multiple_of(step) * PART)
+}
 
 /// The content does not fit into the largest bucket, or a padded one has no valid length in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +89,8 @@ pub fn unpad(padded: &[u8]) -> Result<&[u8], PaddingError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -97,7 +123,23 @@ mod tests {
         assert_eq!(INBOX, [16_384, 32_768, 131_072]);
         assert_eq!(VAULT, [8_192, 32_768, 98_304, 196_608]);
         assert_eq!(PROFILE, [1_024, 16_384, 65_536]);
+        assert_eq!(ATTRIBUTE, [256, 1_024, 4_096, 32_768]);
         assert_eq!(TRANSIENT, [256]);
+        let sizes: BTreeSet<_> = (0..).map_while(|kib: u64| blob_bytes(kib << 10)).map(|bytes| bytes >> 10).collect();
+        let parts = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+        let larger = (4..9).flat_map(|bits| (8..16).map(move |four: u64| four << (bits - 3)));
+        let parts = parts.into_iter().chain(larger).chain([512]).map(|parts| parts * 128);
+        assert!(sizes == [16, 32, 64].into_iter().chain(parts).collect());
+    }
+
+    #[test]
+    fn a_blob_has_little_padding() {
+        for bytes in (0..BLOB_BYTES_MAX).step_by(77_777) {
+            let padded = blob_bytes(bytes).unwrap();
+            assert!(padded >= bytes && blob_bytes(padded) == Some(padded));
+            assert!(bytes < BLOB_PART_BYTES as u64 || padded - bytes <= BLOB_PART_BYTES as u64 + bytes / 8);
+        }
+        assert!(blob_bytes(BLOB_BYTES_MAX + 1).is_none() && blob_bytes(u64::MAX).is_none());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    blob::BeginBlobRequest,
     context::Context,
+    limits::BLOB_BYTES_A_TOKEN,
     objects::{Purpose, Token},
     rpc::Method,
     visitor::{CreateChannelRequest, DeliverRequest, FetchContactRequest},
@@ -13,6 +15,9 @@ use crate::{
 pub trait Paid: Method + Clone {
     /// What they must have been issued for.
     const PURPOSE: Purpose;
+
+    /// How many it costs; it may be worth more where there is little left.
+    fn price(&self) -> usize;
 
     /// Those that came with it.
     fn tokens(&self) -> &[Token];
@@ -30,9 +35,13 @@ pub trait Paid: Method + Clone {
 }
 
 macro_rules! paid {
-    ($($request:ty: $purpose:ident),*) => {
+    ($($request:ty: $purpose:ident, $price:expr;)*) => {
         $(impl Paid for $request {
             const PURPOSE: Purpose = Purpose::$purpose;
+
+            fn price(&self) -> usize {
+                $price(self)
+            }
 
             fn tokens(&self) -> &[Token] {
                 &self.tokens
@@ -45,7 +54,12 @@ macro_rules! paid {
     };
 }
 
-paid!(CreateChannelRequest: Channel, DeliverRequest: Inbox, FetchContactRequest: Contact);
+paid! {
+    CreateChannelRequest: Channel, |_| 1;
+    DeliverRequest: Inbox, |_| 1;
+    FetchContactRequest: Contact, |_| 1;
+    BeginBlobRequest: Blob, |blob: &Self| usize::try_from(blob.bytes.div_ceil(BLOB_BYTES_A_TOKEN)).unwrap_or(usize::MAX);
+}
 
 #[cfg(test)]
 mod tests {

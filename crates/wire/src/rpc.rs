@@ -141,7 +141,7 @@ impl std::fmt::Debug for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{account, channel, visitor};
+    use crate::{account, blob, channel, visitor};
 
     /// Method numbers are places, so this list only ever grows at its ends.
     #[test]
@@ -163,11 +163,28 @@ mod tests {
                 "IssueTokens",
                 "ReadProfile",
                 "PutProfile",
-                "Publish"
+                "Publish",
+                "IssueCredentials"
             ]
         );
         assert_eq!(visitor::Visitor::METHODS, ["FetchContact", "Deliver", "CreateChannel", "FetchProfile"]);
-        assert_eq!(channel::Channel::METHODS, ["Open", "Append", "Read", "Follow", "Resume", "SendTransient"]);
+        assert_eq!(
+            channel::Channel::METHODS,
+            [
+                "Open",
+                "Append",
+                "Read",
+                "Follow",
+                "Resume",
+                "SendTransient",
+                "ChangeGroup",
+                "Present",
+                "ReadRecord",
+                "ReadHeadSlot",
+                "ReserveCommit"
+            ]
+        );
+        assert_eq!(blob::Blob::METHODS, ["BeginBlob", "PutPart", "FetchPart"]);
         assert_eq!(channel::FollowRequest::NUMBER, 4);
     }
 }

@@ -2,6 +2,7 @@
 
 mod chats;
 mod circuits;
+mod groups;
 mod homes;
 mod letters;
 mod objects;
@@ -30,6 +31,12 @@ pub const TARGETS: &[Target] = &[
     chats::ENTRIES,
     chats::INVITATIONS,
     chats::HEADS,
+    groups::CHANGES,
+    groups::RECORDS,
+    groups::ENTRIES,
+    groups::ISSUED,
+    groups::KEPT,
+    groups::PRESENTATIONS,
     service::REQUESTS,
     tokens::TOKENS,
     tokens::BATCHES,

@@ -218,6 +218,7 @@ fn channel_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
             body: generation.wrap(&place, b"hello", &mut ana.rng()).ok()?,
             idempotency_id: vec![id; 16].into(),
             installs: installs.to_vec().into(),
+            ..channel::NewEntry::default()
         })
     };
     let next = Generation::from_secret([6; 32]);
@@ -232,8 +233,8 @@ fn channel_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
         request(&visitor::CreateChannelRequest { tokens: token(Purpose::Channel)?, ..create }),
         request(&channel::OpenRequest { openings: vec![opening] }),
         request(&channel::FollowRequest { channels: vec![CHANNEL.into()] }),
-        request(&channel::AppendRequest { channel: CHANNEL.into(), entries }),
-        request(&channel::AppendRequest { channel: CHANNEL.into(), entries: restart }),
+        request(&channel::AppendRequest { channel: CHANNEL.into(), entries, ..Default::default() }),
+        request(&channel::AppendRequest { channel: CHANNEL.into(), entries: restart, ..Default::default() }),
         request(&channel::ReadRequest { channel: CHANNEL.into(), after: 0, limit: 10 }),
         request(&channel::SendTransientRequest { channel: CHANNEL.into(), body: vec![1; 256].into() }),
     ])

@@ -44,6 +44,7 @@ fn some_frames() -> Option<Vec<Vec<u8>>> {
         head_key: Bytes::from_static(&[7; 32]),
         revision: 1,
         token_keys: vec![token_key],
+        ..Default::default()
     };
     let kinds = [
         Kind::Hello(hello),

@@ -6,6 +6,7 @@ mod phone;
 mod reconnect;
 mod report;
 mod starts;
+mod visits;
 
 use std::{
     io::{self, Write as _},
@@ -85,6 +86,8 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     say("reconnects");
     let reconnect_cpu_us = reconnect::cpu_us(&service, process.pid(), &channels, rng).await?;
     let phone = phone::phone(&service, process.pid(), &channels, rng).await?;
+    say("visits");
+    let visits = visits::visits(&service, process.pid(), rng).await?;
     process.end().await?;
 
     Ok(Report {
@@ -97,6 +100,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         circuits,
         reconnect_cpu_us,
         phone,
+        visits,
         others: meanwhile.others()?,
     })
 }

@@ -10,6 +10,7 @@ use super::{
     messages::{Exchanged, Messages},
     phone::Phone,
     starts::Starts,
+    visits::Visits,
 };
 use crate::latencies::Quantiles;
 
@@ -34,6 +35,8 @@ pub struct Report {
     pub reconnect_cpu_us: f64,
     /// A phone with many chats that comes back.
     pub phone: Phone,
+    /// Acts of nobody.
+    pub visits: Visits,
     /// The part of all processors' time that others had meanwhile, from 0 to 1: where it is not small, times are too long.
     pub others: f64,
 }
@@ -67,14 +70,22 @@ impl Report {
                 ),
                 format!("{:.0} / {:.0} us", self.phone.signatures_cpu_us, self.phone.tickets_cpu_us),
             ),
+            row(
+                "visit (connect, spend a token, make a channel): CPU of the service / of the client",
+                format!("{:.0} / {:.0} us", self.visits.service_cpu_us, self.visits.client_cpu_us),
+            ),
+            row("the same, end to end, p50 / p99 / max", quantiles(&self.visits.took_ms)),
             row("all processors, taken by others meanwhile", format!("{:.0} %", self.others * 100.0)),
         ]);
         rows
     }
 }
 
+fn quantiles(Quantiles { p50, p99, max }: &Quantiles) -> String {
+    format!("{p50:.1} / {p99:.1} / {max:.0} ms")
+}
+
 fn exchanged(name: &str, exchanged: &Exchanged) -> [[String; 2]; 4] {
-    let quantiles = |Quantiles { p50, p99, max }: &Quantiles| format!("{p50:.1} / {p99:.1} / {max:.0} ms");
     [
         row(&format!("{name}: messages"), format!("{:.0} a second", exchanged.per_second)),
         row(

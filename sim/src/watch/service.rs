@@ -202,6 +202,8 @@ impl Serving {
                 let session = channels.session(circuit.handshake_hash());
                 self.attend(circuit, session).await;
             }
+            // Nobody has put anything there.
+            Accepted::Blob(_) => {}
         }
     }
 

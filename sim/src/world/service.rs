@@ -235,6 +235,8 @@ impl Planes {
                 let handler = Moody { handler: Cheating { honest, cheat }, mood };
                 circuit.serve(Arc::new(handler), clock, draining).await;
             }
+            // Nobody has put anything there.
+            Accepted::Blob(_) => {}
         }
     }
 }

@@ -54,8 +54,13 @@ impl Desk {
     async fn stats(&self) -> Result<Vec<Line>, StoreError> {
         let accounts = self.planes.accounts.counts().await?;
         let channels = self.planes.channels.counts().await?;
+        let blobs = self.planes.blobs.counts().await?;
         let week = clock::now().day().week();
-        let spent = [self.planes.accounts.tokens_spent(week).await?, self.planes.channels.tokens_spent(week).await?];
+        let spent = [
+            self.planes.accounts.tokens_spent(week).await?,
+            self.planes.channels.tokens_spent(week).await?,
+            self.planes.blobs.tokens_spent(week).await?,
+        ];
         Ok(vec![Line::Stats(Stats {
             accounts: accounts.accounts,
             key_packages: accounts.key_packages,
@@ -63,6 +68,8 @@ impl Desk {
             channels: channels.channels,
             entries: channels.entries,
             bodies: channels.bodies,
+            blobs: blobs.blobs,
+            blob_bytes: blobs.bytes,
             tokens_issued: self.planes.accounts.tokens_issued(week).await?,
             tokens_spent: spent.iter().sum(),
             circuits: self.circuits.as_ref().map(|circuits| circuits.open()),

@@ -51,6 +51,10 @@ pub struct Stats {
     pub entries: u64,
     /// Entries whose bodies are still kept.
     pub bodies: u64,
+    /// Attachments, and whatever else is too large for an entry.
+    pub blobs: u64,
+    /// Bytes that those may have.
+    pub blob_bytes: u64,
     /// Tokens of this week that were issued to accounts.
     pub tokens_issued: u64,
     /// Tokens of this week that were spent, by nobody in particular.
@@ -225,17 +229,18 @@ impl Invite {
 
 impl Stats {
     fn to_text(&self) -> String {
-        let Self { accounts, key_packages, inbox_entries, channels, entries, bodies, .. } = self;
+        let Self { accounts, key_packages, inbox_entries, channels, entries, bodies, blobs, blob_bytes, .. } = self;
         let Self { tokens_issued, tokens_spent, circuits, .. } = self;
         let circuits = match circuits {
-            Some(OpenCircuits { account, visitor, channel }) => {
-                format!("{account} of accounts, {visitor} of visitors, {channel} of channels")
+            Some(OpenCircuits { account, visitor, channel, blob }) => {
+                format!("{account} of accounts, {visitor} of visitors, {channel} of channels, {blob} of blobs")
             }
             None => "none, no service runs".to_owned(),
         };
         format!(
             "accounts  {accounts}  ({key_packages} key packages and {inbox_entries} letters wait)\n\
              channels  {channels}  ({entries} entries, {bodies} of them still with their bodies)\n\
+             blobs     {blobs}  ({blob_bytes} bytes)\n\
              tokens    {tokens_issued} issued, {tokens_spent} spent, of this week\n\
              circuits  {circuits}"
         )
@@ -336,9 +341,11 @@ mod tests {
                 channels: 4,
                 entries: 5,
                 bodies: 6,
+                blobs: 2,
+                blob_bytes: 49_152,
                 tokens_issued: 40,
                 tokens_spent: 1,
-                circuits: Some(OpenCircuits { account: 7, visitor: 8, channel: 9 }),
+                circuits: Some(OpenCircuits { account: 7, visitor: 8, channel: 9, blob: 1 }),
             }),
             Line::View(View::Account(Account {
                 account: "0b".into(),

@@ -186,8 +186,8 @@ async fn ask_service(
 async fn answer_ourselves(folder: &DataFolder, ask: &Ask) -> anyhow::Result<Vec<Line>> {
     let keys = Keys::load(folder, &mut rand::rng())?;
     let issuer = Issuer::new(keys.issuing, rand::make_rng::<StdRng>());
-    // Nobody registers here, and no token is issued; what stands in the files does not depend on it.
-    let planes = Planes::open(folder, Registration::Invite, keys.head, issuer).await?;
+    // Nobody registers here, no token is issued and no blob begun; what stands in the files does not depend on it.
+    let planes = Planes::open(folder, Registration::Invite, keys.head, issuer, 0).await?;
     let answer = Desk::new(planes.clone(), None).answer(ask).await;
     planes.close().await;
     answer.map_err(anyhow::Error::msg)

@@ -75,11 +75,7 @@ async fn first(context: &Context, seconds: u32, sink: &mut impl Sink) -> Result<
     }
 }
 
-async fn follow(
-    context: &Context,
-    mut warned: Option<&'static str>,
-    sink: &mut impl Sink,
-) -> Result<(), Failure> {
+async fn follow(context: &Context, mut warned: Option<&'static str>, sink: &mut impl Sink) -> Result<(), Failure> {
     let mut news = News::of(context);
     let mut synced = pin!(context.engine().sync());
     let mut done = false;

@@ -37,6 +37,7 @@ pub struct Circuits {
     account: Counter,
     visitor: Counter,
     channel: Counter,
+    blob: Counter,
 }
 
 /// How many circuits are open, by kind.
@@ -48,14 +49,16 @@ pub struct OpenCircuits {
     pub visitor: u64,
     /// Of whoever holds channels' keys.
     pub channel: u64,
+    /// Of whoever puts or fetches a blob.
+    pub blob: u64,
 }
 
 impl Circuits {
     /// None yet.
     pub fn new(keys: ServiceKeys, planes: Planes, hello: ServerHello) -> Self {
         let hello = RwLock::new(Arc::new(hello));
-        let [account, visitor, channel] = ["account", "visitor", "channel"].map(Counter::new);
-        Self { keys, hello, planes, account, visitor, channel }
+        let [account, visitor, channel, blob] = ["account", "visitor", "channel", "blob"].map(Counter::new);
+        Self { keys, hello, planes, account, visitor, channel, blob }
     }
 
     /// What circuits are told from now on, first of all.
@@ -65,8 +68,8 @@ impl Circuits {
 
     /// How many are open now.
     pub fn open(&self) -> OpenCircuits {
-        let Self { account, visitor, channel, .. } = self;
-        OpenCircuits { account: account.read(), visitor: visitor.read(), channel: channel.read() }
+        let Self { account, visitor, channel, blob, .. } = self;
+        OpenCircuits { account: account.read(), visitor: visitor.read(), channel: channel.read(), blob: blob.read() }
     }
 
     /// Makes a circuit of a tunnel and serves it to its end.
@@ -121,6 +124,10 @@ impl Circuits {
                 let session = self.planes.channels.session(incoming.handshake_hash());
                 let session = Metered { session, pass, act: |_| None };
                 (&self.channel, Box::pin(incoming.serve(Arc::new(session), now, draining)))
+            }
+            Accepted::Blob(incoming) => {
+                let session = Metered { session: self.planes.blobs.session(), pass, act: |_| None };
+                (&self.blob, Box::pin(incoming.serve(Arc::new(session), now, draining)))
             }
         }
     }
@@ -211,7 +218,7 @@ mod tests {
             let folder = DataFolder::new(data.path().to_owned());
             let Keys { circuit, head, issuing } = Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
             let issuer = Issuer::new(issuing, rand::make_rng::<StdRng>());
-            let planes = Planes::open(&folder, Registration::Open, head, issuer).await.unwrap();
+            let planes = Planes::open(&folder, Registration::Open, head, issuer, 1 << 30).await.unwrap();
             let hello = parameters::hello(&folder, &planes, now()).ok().unwrap();
             let (dialer, listener) = memory(64 << 10);
             let circuits = Arc::new(Circuits::new(circuit, planes, hello));
@@ -284,7 +291,7 @@ mod tests {
     async fn circuits_are_counted_while_they_are_open() {
         let mut service = Fixture::new().await;
         let circuit = service.circuit::<Account>([192, 0, 2, 1]).await;
-        assert_eq!(service.circuits.open(), OpenCircuits { account: 1, visitor: 0, channel: 0 });
+        assert_eq!(service.circuits.open(), OpenCircuits { account: 1, visitor: 0, channel: 0, blob: 0 });
         service.drain.send_replace(true);
         circuit.closed().await;
         drop(circuit);

@@ -36,4 +36,7 @@ async fn expire(planes: &Planes) {
     if let Err(error) = planes.channels.expire(now()).await {
         tracing::error!(plane = "channels", %error, "what has expired is still there");
     }
+    if let Err(error) = planes.blobs.expire(now()).await {
+        tracing::error!(plane = "blobs", %error, "what has expired is still there");
+    }
 }

@@ -12,6 +12,7 @@ use crate::failure::{Failure, Kind};
 const KEYS: &str = "service.keys";
 const ACCOUNTS: &str = "accounts.db";
 const CHANNELS: &str = "channels.db";
+const BLOBS: &str = "blobs.db";
 const PARAMETERS: &str = "service.parameters";
 const SOCKET: &str = "admin.sock";
 const OTHERS: u32 = 0o077;
@@ -55,6 +56,11 @@ impl DataFolder {
     /// The channel plane.
     pub fn channels(&self) -> PathBuf {
         self.0.join(CHANNELS)
+    }
+
+    /// Blobs.
+    pub fn blobs(&self) -> PathBuf {
+        self.0.join(BLOBS)
     }
 
     /// The operator's socket.

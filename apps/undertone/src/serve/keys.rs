@@ -49,7 +49,7 @@ impl Keys {
         if folder.keys().exists() {
             return Self::load(folder, rng);
         }
-        if folder.accounts().exists() || folder.channels().exists() {
+        if [folder.accounts(), folder.channels(), folder.blobs()].iter().any(|file| file.exists()) {
             let message = format!(
                 "{} is missing: restore it from a backup. Under new keys none of this service's clients would know it",
                 folder.keys().display()

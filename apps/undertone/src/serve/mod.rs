@@ -13,6 +13,7 @@
 //!   service.keys             what the link pins; without it no client comes back         keys.rs
 //!   service.parameters       which list of public parameters was shown last              parameters.rs
 //!   accounts.db, channels.db the two planes, one file each                               planes.rs
+//!   blobs.db                 what is too large for their logs                            planes.rs
 //!   admin.sock               the operator's way in while the service runs                ../admin/
 //! ```
 
@@ -52,6 +53,9 @@ use crate::{
     output, signals,
 };
 
+/// What blobs may take up unless the operator says otherwise: a fifth of the smallest disk that is rented out.
+const BLOB_BYTES: u64 = 4 << 30;
+
 /// The service's arguments.
 #[derive(clap::Args)]
 pub struct Args {
@@ -67,6 +71,9 @@ pub struct Args {
     /// How many batches of tokens an account may have in a week
     #[arg(long, value_name = "N", default_value_t = TOKEN_BATCHES_A_WEEK)]
     token_batches: u32,
+    /// How many bytes attachments may take up, all together
+    #[arg(long, value_name = "BYTES", default_value_t = BLOB_BYTES)]
+    blob_bytes: u64,
     /// Name under which clients reach this machine, for the link
     #[arg(long, value_name = "NAME", value_parser = domain)]
     domain: Option<String>,
@@ -90,7 +97,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let Keys { circuit: keys, head, issuing } = Keys::load_or_create(folder, &mut rand::rng())?;
     let pin = keys.pin();
     let issuer = Issuer::new(issuing, rand::make_rng::<StdRng>()).with_budget(args.token_batches);
-    let planes = Planes::open(folder, args.registration.into(), head, issuer).await?;
+    let planes = Planes::open(folder, args.registration.into(), head, issuer, args.blob_bytes).await?;
     let hello = parameters::hello(folder, &planes, now())?;
 
     let tcp = TcpListener::bind(args.listen).await.with_context(|| {

@@ -112,7 +112,7 @@ mod tests {
 
     async fn planes(folder: &DataFolder, issuing: u8) -> Planes {
         let issuer = Issuer::new(IssuingKey::from_seed(&[issuing; 32]), rand::make_rng::<StdRng>());
-        Planes::open(folder, Registration::Open, HeadKey::from_seed(&[1; 32]), issuer).await.unwrap()
+        Planes::open(folder, Registration::Open, HeadKey::from_seed(&[1; 32]), issuer, 1 << 30).await.unwrap()
     }
 
     fn shown(folder: &DataFolder, planes: &Planes, now: Now) -> VerifiedParameters {

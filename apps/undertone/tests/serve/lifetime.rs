@@ -17,7 +17,7 @@ async fn a_service_keeps_its_files_to_itself_and_leaves_them_whole() {
     service.must_serve().await;
     let mode = |name: &str| fs::metadata(data.path.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(""), 0o700);
-    for name in ["service.keys", "accounts.db", "channels.db", "admin.sock"] {
+    for name in ["service.keys", "accounts.db", "channels.db", "blobs.db", "admin.sock"] {
         assert_eq!(mode(name), 0o600, "{name}");
     }
     service.terminate().await;
@@ -25,7 +25,7 @@ async fn a_service_keeps_its_files_to_itself_and_leaves_them_whole() {
     left.sort();
     assert_eq!(
         left,
-        ["accounts.db", "channels.db", "service.keys", "service.parameters"],
+        ["accounts.db", "blobs.db", "channels.db", "service.keys", "service.parameters"],
         "a log was left, or the socket"
     );
 }

@@ -87,6 +87,7 @@ fn serve(tunnel: impl Tunnel, desk: Arc<Desk>) -> Served {
             Accepted::Account(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
             Accepted::Visitor(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
             Accepted::Channel(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
+            Accepted::Blob(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
         })
     })
 }
@@ -99,7 +100,8 @@ async fn session(tunnel: &mut DuplexStream) -> Session {
 }
 
 fn hello(kind: Kind) -> Hello {
-    padded_hello(Hello { kind: kind.into(), protocol_min: 1, protocol_max: 1, ..Hello::default() })
+    let features = undertone_wire::ladder::FEATURES.to_vec();
+    padded_hello(Hello { kind: kind.into(), protocol_min: 1, protocol_max: 1, features, ..Hello::default() })
 }
 
 /// A client with a session, before its Hello.

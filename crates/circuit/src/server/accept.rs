@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use undertone_wire::{
     HandshakeHash,
     account::Account,
+    blob::Blob,
     channel::Channel,
     circuit::{Code, Hello, HelloReply, Kind, Leaving, Parameters, SignedParameters, frame},
     ladder, limits,
@@ -41,6 +42,8 @@ pub enum Accepted {
     Visitor(Incoming<Visitor>),
     /// It means to open channels.
     Channel(Incoming<Channel>),
+    /// It means to put or to fetch a blob.
+    Blob(Incoming<Blob>),
 }
 
 /// The service's end of a circuit of kind `S`, before anything was asked.
@@ -114,7 +117,8 @@ async fn greet(mut link: Link, hash: HandshakeHash, ours: &ServerHello) -> Resul
         }
         hello => hello?,
     };
-    let (Some(reply), Some(kind)) = (reply(&hello, ours), known_kind(&hello)) else {
+    let kind = known_kind(&hello).filter(|kind| kind.required().iter().all(|need| hello.features.contains(need)));
+    let (Some(reply), Some(kind)) = (reply(&hello, ours), kind) else {
         link.queue(0, frame::Kind::Fault(Code::Unsupported.into()));
         link.leave(None).await;
         return Err(AcceptError::Unsupported);
@@ -126,6 +130,7 @@ async fn greet(mut link: Link, hash: HandshakeHash, ours: &ServerHello) -> Resul
         KnownKind::Account => Accepted::Account(Incoming::new(link, hash)),
         KnownKind::Visitor => Accepted::Visitor(Incoming::new(link, hash)),
         KnownKind::Channel => Accepted::Channel(Incoming::new(link, hash)),
+        KnownKind::Blob => Accepted::Blob(Incoming::new(link, hash)),
     })
 }
 
@@ -152,6 +157,18 @@ enum KnownKind {
     Account,
     Visitor,
     Channel,
+    Blob,
+}
+
+impl KnownKind {
+    /// Features without which nothing can be done on such a circuit: who lacks one is told to update, and not, upon each
+    /// request, what it costs.
+    const fn required(&self) -> &'static [u32] {
+        match self {
+            Self::Account | Self::Channel => &[],
+            Self::Visitor | Self::Blob => &[ladder::TOKENS],
+        }
+    }
 }
 
 fn known_kind(hello: &Hello) -> Option<KnownKind> {
@@ -159,6 +176,7 @@ fn known_kind(hello: &Hello) -> Option<KnownKind> {
         Ok(Kind::Account) => Some(KnownKind::Account),
         Ok(Kind::Visitor) => Some(KnownKind::Visitor),
         Ok(Kind::Channel) => Some(KnownKind::Channel),
+        Ok(Kind::Blob) => Some(KnownKind::Blob),
         Ok(Kind::Unspecified) | Err(_) => None,
     }
 }

@@ -112,6 +112,26 @@ impl ChannelHandler for Desk {
     async fn send_transient(&self, _: Now, _: SendTransientRequest) -> Result<SendTransientReply, Fault> {
         Ok(SendTransientReply {})
     }
+
+    async fn change_group(&self, _: Now, _: ChangeGroupRequest) -> Result<ChangeGroupReply, Fault> {
+        Ok(ChangeGroupReply::default())
+    }
+
+    async fn present(&self, _: Now, _: PresentRequest) -> Result<PresentReply, Fault> {
+        Ok(PresentReply::default())
+    }
+
+    async fn read_record(&self, _: Now, _: ReadRecordRequest) -> Result<ReadRecordReply, Fault> {
+        Ok(ReadRecordReply::default())
+    }
+
+    async fn read_head_slot(&self, _: Now, _: ReadHeadSlotRequest) -> Result<ReadHeadSlotReply, Fault> {
+        Ok(ReadHeadSlotReply::default())
+    }
+
+    async fn reserve_commit(&self, _: Now, _: ReserveCommitRequest) -> Result<ReserveCommitReply, Fault> {
+        Ok(ReserveCommitReply {})
+    }
 }
 
 impl VisitorHandler for Desk {
@@ -144,6 +164,10 @@ impl AccountHandler for Desk {
 
     async fn put_profile(&self, _: Now, _: PutProfileRequest) -> Result<PutProfileReply, Fault> {
         Ok(PutProfileReply {})
+    }
+
+    async fn issue_credentials(&self, _: Now, _: IssueCredentialsRequest) -> Result<IssueCredentialsReply, Fault> {
+        Ok(IssueCredentialsReply::default())
     }
 
     async fn publish(&self, _: Now, _: PublishRequest) -> Result<PublishReply, Fault> {
@@ -282,6 +306,7 @@ impl Host {
             Accepted::Account(circuit) => circuit.serve(self.desk, || NOW, self.drain).await,
             Accepted::Visitor(circuit) => circuit.serve(self.desk, || NOW, self.drain).await,
             Accepted::Channel(circuit) => circuit.serve(self.desk, || NOW, self.drain).await,
+            Accepted::Blob(_) => return,
         };
         let _ = self.ended.send(ending);
     }

@@ -51,7 +51,8 @@ impl Credential {
     /// From the bytes that were kept. That it is good was checked when it was [received](Self::receive).
     ///
     /// # Errors
-    /// [`CredentialError::Newer`] for those of a later release, [`CredentialError::Malformed`], [`CredentialError::Element`].
+    /// [`CredentialError::Newer`] for those of a later release; [`CredentialError::Malformed`] and
+    /// [`CredentialError::Element`] for what is none.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CredentialError> {
         let (version, rest) = bytes.split_first().ok_or(CredentialError::Malformed)?;
         match version.cmp(&VERSION) {

@@ -2,6 +2,7 @@
 //! letter, restarted a chat. What proves presence is signed over the circuit's handshake hash, so it is worth nothing on
 //! another.
 
+mod change;
 mod device;
 mod head;
 mod letter;
@@ -9,6 +10,7 @@ mod opening;
 mod recover;
 mod restart;
 
+pub use change::verify_change;
 pub use device::{
     AuthenticatedDevice, RegisterSignatures, authenticate, register, verify_authenticate, verify_register,
 };

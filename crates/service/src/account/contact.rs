@@ -5,7 +5,9 @@ use undertone_store::{Accounts, Delivery};
 use undertone_wire::{
     Now,
     circuit::{Code, Fault},
-    limits::{INBOX_ENTRIES_MAX, INBOX_RESERVE, KEY_PACKAGES_RESERVE, MESSAGE_DAYS_MAX, RESERVE_TOKENS},
+    limits::{
+        INBOX_ENTRIES_MAX, INBOX_RESERVE, KEY_PACKAGES_RESERVE, LETTER_DAYS_STEP, MESSAGE_DAYS_MAX, RESERVE_TOKENS,
+    },
     padding,
     visitor::{DeliverReply, DeliverRequest, FetchContactReply, FetchContactRequest},
 };
@@ -44,6 +46,8 @@ impl<A: Accounts> AccountPlane<A> {
         let account = parse(&request.account)?;
         let id = parse(&request.idempotency_id)?;
         let expiry_day = expiry_day(request.expiry_day, now.day(), MESSAGE_DAYS_MAX)?;
+        // Any other day would tell when the letter came, and from whose program.
+        ensure(expiry_day.0.is_multiple_of(LETTER_DAYS_STEP))?;
         ensure(padding::INBOX.contains(&request.sealed.len()))?;
         let Payment { reserve, .. } = self.issuer.take(now, &self.store, &request).await?;
         let entries_max = if reserve { INBOX_ENTRIES_MAX } else { INBOX_RESERVE };

@@ -8,11 +8,11 @@ use undertone_wire::{
     HandshakeHash, Now,
     account::{
         AccountHandler, AuthenticateReply, AuthenticateRequest, ClearInboxReply, ClearInboxRequest, DeleteAccountReply,
-        DeleteAccountRequest, IssueTokensReply, IssueTokensRequest, PublishReply, PublishRequest, PutDeviceListReply,
-        PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest, PutKeyPackagesReply, PutKeyPackagesRequest,
-        PutProfileReply, PutProfileRequest, PutVaultReply, PutVaultRequest, ReadInboxReply, ReadInboxRequest,
-        ReadProfileReply, ReadProfileRequest, ReadVaultReply, ReadVaultRequest, RecoverReply, RecoverRequest,
-        RegisterReply, RegisterRequest,
+        DeleteAccountRequest, IssueCredentialsReply, IssueCredentialsRequest, IssueTokensReply, IssueTokensRequest,
+        PublishReply, PublishRequest, PutDeviceListReply, PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest,
+        PutKeyPackagesReply, PutKeyPackagesRequest, PutProfileReply, PutProfileRequest, PutVaultReply, PutVaultRequest,
+        ReadInboxReply, ReadInboxRequest, ReadProfileReply, ReadProfileRequest, ReadVaultReply, ReadVaultRequest,
+        RecoverReply, RecoverRequest, RegisterReply, RegisterRequest,
     },
     circuit::{Code, Fault},
     limits::{KEY_PACKAGES_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
@@ -185,6 +185,11 @@ impl<A: Accounts> AccountHandler for AccountSession<A> {
             return Err(Code::Conflict.into());
         }
         Ok(PutProfileReply {})
+    }
+
+    async fn issue_credentials(&self, now: Now, _: IssueCredentialsRequest) -> Result<IssueCredentialsReply, Fault> {
+        let (device, _) = self.current().await?;
+        self.plane.issue_credentials(now, device.account()).await
     }
 
     async fn publish(&self, _: Now, request: PublishRequest) -> Result<PublishReply, Fault> {

@@ -1,11 +1,11 @@
-//! Issuing tokens to an account, out of its budget.
+//! Issuing tokens to an account, out of its budget, and credentials.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use undertone_store::{Accounts, Issuing, StoreError};
 use undertone_wire::{
     AccountId, Message as _, Now, Week,
-    account::{Blinded, Evaluated, IssueTokensReply, IssueTokensRequest},
+    account::{Blinded, Evaluated, IssueCredentialsReply, IssueTokensReply, IssueTokensRequest, IssuedCredential},
     circuit::{Code, Fault},
     limits::TOKEN_BATCH,
 };
@@ -18,6 +18,8 @@ use crate::{
 };
 
 const WEEK_MS: u64 = 7 * 86_400_000;
+/// The first so many of a batch are what release 0.2 asks for.
+const PURPOSES_OF_0_2: usize = 3;
 
 impl<A: Accounts> AccountPlane<A> {
     /// Evaluates one whole batch. It is counted before anything is computed; what is no element uses it up all the same.
@@ -29,7 +31,7 @@ impl<A: Accounts> AccountPlane<A> {
     ) -> Result<IssueTokensReply, Fault> {
         let week = Week(request.week);
         ensure(asked_weeks(now.day()).contains(&week))?;
-        ensure(request.blinded.len() == TOKEN_BATCH.len())?;
+        ensure([TOKEN_BATCH.len(), PURPOSES_OF_0_2].contains(&request.blinded.len()))?;
         for ((purpose, count), Blinded { purpose: of, elements }) in TOKEN_BATCH.iter().zip(&request.blinded) {
             ensure(*of == number(*purpose) && elements.len() == *count)?;
             ensure(elements.iter().all(|element| element.len() == 32))?;
@@ -49,6 +51,19 @@ impl<A: Accounts> AccountPlane<A> {
         Ok(IssueTokensReply { evaluated: evaluated.collect::<Result<_, Fault>>()? })
     }
 
+    /// Credentials for today and tomorrow. Asking counts nothing, and nothing is kept of it.
+    pub(super) async fn issue_credentials(&self, now: Now, account: AccountId) -> Result<IssueCredentialsReply, Fault> {
+        if self.store.is_suspended(account).await.map_err(fault::store)? {
+            return Err(Code::Forbidden.into());
+        }
+        let days = [now.day(), now.day() + 1];
+        let credentials = days.map(|day| {
+            let credential = self.issuer.issue_credential(account, day);
+            IssuedCredential { day: day.0, credential }
+        });
+        Ok(IssueCredentialsReply { credentials: credentials.into() })
+    }
+
     /// Tokens of a week that were issued to accounts.
     ///
     /// # Errors
@@ -66,7 +81,7 @@ impl<A: Accounts> AccountPlane<A> {
         self.store.spent(week).await
     }
 
-    /// Has an account issued no more tokens, or again. False: there is no such account.
+    /// Has an account issued no more tokens and credentials, or again. False: there is no such account.
     ///
     /// # Errors
     /// The store's.

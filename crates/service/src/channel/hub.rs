@@ -8,6 +8,9 @@
 //!
 //! A generation ends with an entry that installs the keys of the next. Who has opened it is pushed that entry and nothing
 //! after it, reads up to it, and appends no more.
+//!
+//! A group's channel has its record here too, beside the head: what is appended is held against it, and a change makes the
+//! next one of it.
 
 use std::{
     collections::BTreeMap,
@@ -16,19 +19,28 @@ use std::{
 };
 
 use bytes::Bytes;
-use undertone_credentials::HeadKey;
-use undertone_store::{Append, AppendOutcome, Channels, EndedGeneration, StoreError, StoredChannel};
+use undertone_credentials::{
+    HeadKey,
+    group::{Change, Record, table::Act},
+};
+use undertone_store::{Append, AppendOutcome, Channels, EndedGeneration, StoreError, StoredChannel, StoredRecord};
 use undertone_wire::{
     ChannelId, Day, HandshakeHash, Now, Position,
     chain::Chain,
-    channel::{Entry, Head, LogPush, ReadReply},
+    channel::{Entry, Head, LogPush, ReadReply, Refusal},
     circuit::{Code, Fault},
-    limits::{CHANNEL_BYTES_MAX, COMMIT_BURST, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
+    limits::{CHANNEL_BYTES_MAX, COMMIT_BURST, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX, RESERVE_MS},
     rpc::{Encoded, Pushes},
 };
 
-use super::{allowance::Allowance, new_entries::NewEntries, opening::Keys};
-use crate::fault;
+use super::{
+    allowance::Allowance,
+    groups::refusal,
+    new_entries::NewEntries,
+    opening::Keys,
+    speaker::{Denial, Speaker},
+};
+use crate::{fault, request::ensure};
 
 /// What all hubs stand on.
 pub struct Backing<C> {
@@ -57,6 +69,8 @@ struct Order {
 struct UnderWay {
     now: Now,
     entries: NewEntries,
+    /// That a change makes.
+    record: Option<Arc<Record>>,
     outcome: Pin<Box<dyn Future<Output = Result<AppendOutcome, StoreError>> + Send>>,
 }
 
@@ -65,16 +79,27 @@ struct Known {
     stored: StoredChannel,
     /// Of `stored`, signed once for all who ask.
     head: Head,
+    /// Of a group; of the revision that `stored` has.
+    record: Option<Arc<Record>>,
     allowance: Allowance,
+    /// Who holds the next commit, and until when.
+    reserved: Option<(HandshakeHash, Now)>,
     /// One for each circuit; all under the current generation.
     followers: BTreeMap<HandshakeHash, Arc<Pushes<LogPush>>>,
 }
 
 impl<C: Channels> Hub<C> {
-    pub fn new(backing: Arc<Backing<C>>, channel: ChannelId, stored: StoredChannel) -> Self {
+    pub fn new(
+        backing: Arc<Backing<C>>,
+        channel: ChannelId,
+        stored: StoredChannel,
+        record: Option<Arc<Record>>,
+    ) -> Self {
         let known = Known {
             stored,
             head: signed_head(&backing.head_key, channel, &Stand::of(&stored)),
+            record,
+            reserved: None,
             allowance: Allowance::whole(COMMIT_BURST),
             followers: BTreeMap::new(),
         };
@@ -109,6 +134,17 @@ impl<C: Channels> Hub<C> {
         Ok((signed_head(&self.backing.head_key, self.channel, &stand), ended.seq))
     }
 
+    /// Where the log stands for somebody: as it is for whoever is in the group, else as the keys that he opened it with let
+    /// him see it.
+    pub async fn head_for(&self, by: &Speaker) -> Result<Head, Fault> {
+        let (_, record) = self.stands();
+        let is_inside = record.is_some_and(|record| by.allows(&record, Act::ReadRecord));
+        match by.rights {
+            Some(rights) if !is_inside => Ok(self.head_under(rights.generation()).await?.0),
+            _ => self.head().await,
+        }
+    }
+
     /// Where the log stands. An append that is under way just now may or may not be in it.
     pub async fn head(&self) -> Result<Head, Fault> {
         // If somebody holds the order, he is at it already.
@@ -118,28 +154,102 @@ impl<C: Channels> Hub<C> {
         Ok(self.known().head.clone())
     }
 
-    /// Appends under a generation, and pushes what was appended. Commits are taken as far as the channel's allowance goes.
-    pub async fn append(&self, now: Now, generation: u32, entries: NewEntries) -> Result<AppendOutcome, Fault> {
+    /// The record of a group as far as we have heard, and where its channel stands. None: it is no group.
+    pub async fn record(&self) -> Result<Option<(Arc<Record>, StoredChannel)>, Fault> {
+        self.head().await?;
+        let (stored, record) = self.stands();
+        Ok(record.map(|record| (record, stored)))
+    }
+
+    /// The channel as far as we have heard.
+    pub fn stored(&self) -> StoredChannel {
+        self.known().stored
+    }
+
+    fn stands(&self) -> (StoredChannel, Option<Arc<Record>>) {
+        let known = self.known();
+        (known.stored, known.record.clone())
+    }
+
+    /// Appends as somebody, and pushes what was appended. Commits are taken as far as the channel's allowance goes. Who may
+    /// not append finds all the same what he has appended while he might.
+    pub async fn append(&self, now: Now, by: &Speaker, entries: NewEntries) -> Result<Appending, Fault> {
         let mut order = self.order.lock().await;
         self.settle(&mut order).await?;
-        let commits = entries.commits();
-        let wait_ms = if commits > 0 { self.known().allowance.wait_ms(now, commits) } else { 0 };
-        if wait_ms > 0 {
-            let wait_ms = u32::try_from(wait_ms).unwrap_or(u32::MAX);
-            return Err(Fault::from(Code::Exhausted).retry_after_ms(wait_ms));
+        let (stored, record) = self.stands();
+        ensure(record.is_some() || entries.slot().is_none())?;
+        let next = by.may_append(&stored, record.as_deref(), entries.entries()).map(|()| None);
+        if !by.might_write()
+            && let Err(denial) = next
+        {
+            return Ok(Err(denial));
         }
+        self.write(&mut order, now, by.circuit, entries, next).await
+    }
+
+    /// Makes a change as its actor, who has shown himself, and pushes it with what follows. Whoever may write to an empty
+    /// channel makes a group of it. `link_secret` is what the actor has shown if he came with the link.
+    pub async fn change(
+        &self,
+        now: Now,
+        by: &Speaker,
+        change: &Change,
+        entries: NewEntries,
+        link_secret: &[u8],
+    ) -> Result<Appending, Fault> {
+        let mut order = self.order.lock().await;
+        self.settle(&mut order).await?;
+        let (stored, record) = self.stands();
+        let next = match &record {
+            Some(record) if change.is_by_link() && !record.link().is_opened_by(link_secret) => Err(Refusal::Link),
+            Some(record) => record.apply(change).map_err(refusal),
+            None if stored.seq == 0 && by.writes(&stored) => Record::create(change).map_err(refusal),
+            None => return Err(Code::NotFound.into()),
+        };
+        let next = if change.follows_as(entries.follows()) { next } else { Err(Refusal::Follows) };
+        let next = next.map(|record| Some(Arc::new(record))).map_err(Denial::Refused);
+        self.write(&mut order, now, by.circuit, entries, next).await
+    }
+
+    /// Holds the next commit for a circuit.
+    pub fn reserve(&self, now: Now, circuit: HandshakeHash) -> Result<(), Fault> {
+        let mut known = self.known();
+        known.ensure_free_for(&circuit, now)?;
+        known.reserved = Some((circuit, now.plus_ms(RESERVE_MS)));
+        Ok(())
+    }
+
+    /// Writes entries with the record that they make, if they make one. What is denied is only looked for.
+    async fn write(
+        &self,
+        order: &mut Order,
+        now: Now,
+        circuit: HandshakeHash,
+        entries: NewEntries,
+        next: Result<Option<Arc<Record>>, Denial>,
+    ) -> Result<Appending, Fault> {
+        let generation = if next.is_ok() { self.generation() } else { Append::NOTHING_NEW };
+        if next.is_ok() {
+            self.known().ensure_paced(&circuit, now, &entries)?;
+        }
+        let record = next.as_ref().ok().and_then(Clone::clone);
         let append = Append {
             channel: self.channel,
             generation,
-            entries: entries.clone().into_inner(),
+            entries: entries.entries().to_vec(),
+            record: record.as_ref().map(|record| stored_record(record)),
+            slot: entries.slot().cloned(),
             bytes_max: CHANNEL_BYTES_MAX,
         };
         let backing = self.backing.clone();
         let outcome = Box::pin(async move { backing.store.append(append).await });
-        let under_way = order.under_way.insert(UnderWay { now, entries, outcome });
+        let under_way = order.under_way.insert(UnderWay { now, entries, record, outcome });
         let outcome = under_way.outcome.as_mut().await;
-        self.conclude(&mut order, &outcome);
-        outcome.map_err(fault::store)
+        self.conclude(order, &outcome);
+        match (outcome.map_err(fault::store)?, next) {
+            (AppendOutcome::Stale(_), Err(denial)) => Ok(Err(denial)),
+            (outcome, _) => Ok(Ok(outcome)),
+        }
     }
 
     /// A page of the log as far as a generation may read, and a head that is not behind it. None: the channel is gone.
@@ -173,21 +283,20 @@ impl<C: Channels> Hub<C> {
         current
     }
 
-    /// Ends [`Self::follow`].
-    pub fn unfollow(&self, circuit: &HandshakeHash) {
-        self.known().followers.remove(circuit);
+    /// Ends [`Self::follow`] and [`Self::reserve`].
+    pub fn leave(&self, circuit: &HandshakeHash) {
+        let mut known = self.known();
+        known.followers.remove(circuit);
+        known.reserved.take_if(|(holder, _)| holder == circuit);
     }
 
-    /// Pushes what is of the moment to all who follow but the circuit that it comes from. False if the generation is not
-    /// the current one.
-    pub fn tell(&self, from: &HandshakeHash, generation: u32, transient: Bytes) -> bool {
+    /// Pushes what is of the moment to all who follow but the circuit that it comes from.
+    pub fn tell(&self, by: &Speaker, transient: Bytes) -> Result<(), Fault> {
         let mut known = self.known();
-        if known.stored.generation != generation {
-            return false;
-        }
+        by.may_tell(&known.stored, known.record.as_deref())?;
         let push = Encoded::new(&LogPush { channel: self.channel.into(), transient, ..LogPush::default() });
-        known.followers.retain(|circuit, pushes| circuit == from || pushes.send(&push));
-        true
+        known.followers.retain(|circuit, pushes| *circuit == by.circuit || pushes.send(&push));
+        Ok(())
     }
 
     /// Whether nothing would be lost with this hub.
@@ -203,9 +312,14 @@ impl<C: Channels> Hub<C> {
         }
         if order.in_doubt {
             if let Some(stored) = self.backing.store.channel(self.channel).await.map_err(fault::store)? {
-                let generation = self.generation();
+                let StoredChannel { generation, revision, .. } = self.stored();
                 let ended = if stored.generation == generation { None } else { self.ended(generation).await? };
-                self.advance(stored, Vec::new(), ended);
+                let record = if stored.revision == revision {
+                    None
+                } else {
+                    record(&self.backing, &stored, self.channel).await?
+                };
+                self.advance(stored, Vec::new(), ended, record);
             }
             order.in_doubt = false;
         }
@@ -214,13 +328,17 @@ impl<C: Channels> Hub<C> {
 
     /// Takes note of how the append under way has ended.
     fn conclude(&self, order: &mut Order, outcome: &Result<AppendOutcome, StoreError>) {
-        let Some(UnderWay { now, entries, .. }) = order.under_way.take() else {
+        let Some(UnderWay { now, entries, record, .. }) = order.under_way.take() else {
             return;
         };
         match outcome {
             Ok(AppendOutcome::Appended { first_seq, channel, fresh: true, ended }) => {
-                self.known().allowance.spend(now, entries.commits());
-                self.advance(*channel, entries.into_log(*first_seq), *ended);
+                let mut known = self.known();
+                known.allowance.spend(now, entries.paced());
+                // Whoever held this commit has made it.
+                known.reserved.take_if(|_| entries.commits());
+                drop(known);
+                self.advance(*channel, entries.into_log(*first_seq), *ended, record);
             }
             Ok(AppendOutcome::Appended { channel, .. } | AppendOutcome::Stale(channel)) => {
                 // Nothing new, or what we have not heard of.
@@ -234,11 +352,18 @@ impl<C: Channels> Hub<C> {
 
     /// Moves on to where the log stands and tells the followers: with the entries, or, where we do not have them, with
     /// the head alone, upon which they read. With a generation its followers go; before that, those who listen no more.
-    fn advance(&self, stored: StoredChannel, mut entries: Vec<Entry>, ended: Option<EndedGeneration>) {
+    fn advance(
+        &self,
+        stored: StoredChannel,
+        mut entries: Vec<Entry>,
+        ended: Option<EndedGeneration>,
+        record: Option<Arc<Record>>,
+    ) {
         let mut known = self.known();
         if stored.seq <= known.stored.seq {
             return;
         }
+        known.record = record.or_else(|| known.record.take());
         let before = std::mem::replace(&mut known.stored, stored);
         known.head = signed_head(&self.backing.head_key, self.channel, &Stand::of(&stored));
         if known.followers.is_empty() {
@@ -263,6 +388,54 @@ impl<C: Channels> Hub<C> {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Known {
+    /// Fails while another circuit holds the next commit.
+    fn ensure_free_for(&self, circuit: &HandshakeHash, now: Now) -> Result<(), Fault> {
+        match self.reserved {
+            Some((holder, until)) if holder != *circuit && now < until => Err(exhausted(until.0 - now.0)),
+            _ => Ok(()),
+        }
+    }
+
+    fn ensure_paced(&self, circuit: &HandshakeHash, now: Now, entries: &NewEntries) -> Result<(), Fault> {
+        if entries.commits() {
+            self.ensure_free_for(circuit, now)?;
+        }
+        match entries.paced() {
+            0 => Ok(()),
+            count => match self.allowance.wait_ms(now, count) {
+                0 => Ok(()),
+                wait_ms => Err(exhausted(wait_ms)),
+            },
+        }
+    }
+}
+
+/// How an append or a change has ended: as the store says; or it may not be, and never was.
+pub type Appending = Result<AppendOutcome, Denial>;
+
+/// The record of a channel that stands so, as the store has it. None: it is no group's.
+pub async fn record<C: Channels>(
+    backing: &Backing<C>,
+    stored: &StoredChannel,
+    channel: ChannelId,
+) -> Result<Option<Arc<Record>>, Fault> {
+    if stored.revision == 0 {
+        return Ok(None);
+    }
+    let kept = backing.store.record(channel).await.map_err(fault::store)?.ok_or_else(fault::unusable)?;
+    let record = Record::decode(&kept.encoded).map_err(|_| fault::unusable())?;
+    Ok(Some(Arc::new(record)))
+}
+
+fn stored_record(record: &Record) -> StoredRecord {
+    StoredRecord { revision: record.revision(), encoded: record.encode() }
+}
+
+fn exhausted(wait_ms: u64) -> Fault {
+    Fault::from(Code::Exhausted).retry_after_ms(u32::try_from(wait_ms).unwrap_or(u32::MAX))
 }
 
 /// Where a log stands, or stood.

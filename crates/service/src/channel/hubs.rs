@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use undertone_store::{Channels, StoreError};
-use undertone_wire::ChannelId;
+use undertone_store::Channels;
+use undertone_wire::{ChannelId, circuit::Fault};
 
-use super::hub::{Backing, Hub};
+use super::hub::{self, Backing, Hub};
+use crate::fault;
 
 /// Channels that nobody has open are kept until there are so many in all (about 1 KB each), so that those who reconnect
 /// find them here.
@@ -34,7 +35,7 @@ impl<C: Channels> Hubs<C> {
     }
 
     /// A channel's hub. None: no such channel, and nothing is kept of the question.
-    pub async fn find(&self, channel: ChannelId, backing: &Arc<Backing<C>>) -> Result<Option<Arc<Hub<C>>>, StoreError> {
+    pub async fn find(&self, channel: ChannelId, backing: &Arc<Backing<C>>) -> Result<Option<Arc<Hub<C>>>, Fault> {
         loop {
             let sweeps = {
                 let inner = self.inner();
@@ -43,11 +44,12 @@ impl<C: Channels> Hubs<C> {
                 }
                 inner.sweeps
             };
-            let Some(stored) = backing.store.channel(channel).await? else {
+            let Some(stored) = backing.store.channel(channel).await.map_err(fault::store)? else {
                 return Ok(None);
             };
+            let record = hub::record(backing, &stored, channel).await?;
             let mut inner = self.inner();
-            if inner.sweeps != sweeps {
+            if inner.sweeps != sweeps || record.as_ref().is_some_and(|record| record.revision() != stored.revision) {
                 // Meanwhile another's hub may have come, moved the log on and gone: what was read may be old.
                 continue;
             }
@@ -55,7 +57,9 @@ impl<C: Channels> Hubs<C> {
                 inner.sweep();
             }
             let hub = inner.hubs.entry(channel);
-            return Ok(Some(hub.or_insert_with(|| Arc::new(Hub::new(backing.clone(), channel, stored))).clone()));
+            return Ok(Some(
+                hub.or_insert_with(|| Arc::new(Hub::new(backing.clone(), channel, stored, record))).clone(),
+            ));
         }
     }
 

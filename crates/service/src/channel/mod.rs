@@ -4,12 +4,14 @@
 //! that follow it. What is appended through a hub is pushed from there without asking the store again.
 
 mod allowance;
+mod groups;
 mod hub;
 mod hubs;
 mod new_entries;
 mod opening;
 mod rights;
 mod session;
+mod speaker;
 mod ticket;
 
 use std::sync::Arc;
@@ -60,7 +62,9 @@ impl<C: Channels> ChannelPlane<C> {
     /// something of it has changed.
     pub fn signed_parameters(&self, now: Now, revision: u64) -> SignedParameters {
         let token_keys = self.issuer.public_keys(now.day().week());
-        sign_parameters(&self.backing.head_key, &Parameters { revision, token_keys, ..Parameters::default() })
+        let credential_key = self.issuer.credential_public();
+        let list = Parameters { revision, token_keys, credential_key, ..Parameters::default() };
+        sign_parameters(&self.backing.head_key, &list)
     }
 
     /// What clients of release 0.1 know of it.
@@ -124,6 +128,6 @@ impl<C: Channels> ChannelPlane<C> {
     }
 
     async fn hub(&self, channel: ChannelId) -> Result<Option<Arc<Hub<C>>>, Fault> {
-        self.hubs.find(channel, &self.backing).await.map_err(fault::store)
+        self.hubs.find(channel, &self.backing).await
     }
 }

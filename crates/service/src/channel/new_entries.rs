@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use undertone_credentials::PublicKey;
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use undertone_credentials::{PublicKey, SIGNATURE_LEN, group::Follows};
 use undertone_store::{GenerationKeys, NewEntry};
 use undertone_wire::{
     Day, IdempotencyId, Position, channel,
@@ -14,39 +16,92 @@ use undertone_wire::{
 
 use crate::request::{ensure, expiry_day, parse};
 
-/// Entries whose form is right.
+/// Entries whose form is right, and the head slot that comes with them.
 #[derive(Clone)]
-pub struct NewEntries(Vec<NewEntry>);
+pub struct NewEntries {
+    entries: Vec<NewEntry>,
+    slot: Option<Bytes>,
+}
 
 impl NewEntries {
     /// Checks all entries of one append.
-    pub fn check(entries: Vec<channel::NewEntry>, today: Day) -> Result<Self, Fault> {
+    pub fn check(entries: Vec<channel::NewEntry>, head_slot: Bytes, today: Day) -> Result<Self, Fault> {
         ensure((1..=APPEND_ENTRIES_MAX).contains(&entries.len()))?;
+        ensure(entries.iter().all(|entry| entry.kind() != EntryKind::Change)).map_err(|_| Code::Unsupported)?;
+        Self::all(entries, head_slot, today)
+    }
+
+    /// Checks a change and what follows it; the change gets this countersignature.
+    pub fn check_change(
+        change: channel::NewEntry,
+        commit: Option<channel::NewEntry>,
+        head_slot: Bytes,
+        countersignature: [u8; SIGNATURE_LEN],
+        today: Day,
+    ) -> Result<Self, Fault> {
+        ensure(change.kind() == EntryKind::Change)?;
+        ensure(commit.as_ref().is_none_or(|commit| is_commit(commit.kind())))?;
+        let mut checked = Self::all([change].into_iter().chain(commit).collect(), head_slot, today)?;
+        if let Some(change) = checked.entries.first_mut() {
+            change.countersignature = Some(countersignature);
+        }
+        Ok(checked)
+    }
+
+    fn all(entries: Vec<channel::NewEntry>, head_slot: Bytes, today: Day) -> Result<Self, Fault> {
         ensure(entries.iter().map(|entry| entry.body.len()).sum::<usize>() <= PAGE_BYTES_MAX)?;
-        let entries = Self(entries.into_iter().map(|entry| check(entry, today)).collect::<Result<_, _>>()?);
-        // More commits than a burst would wait for ever.
-        ensure(entries.commits() <= COMMIT_BURST)?;
-        let ids: HashSet<_> = entries.0.iter().map(|entry| entry.id).collect();
-        ensure(ids.len() == entries.0.len())?;
+        let entries: Vec<_> = entries.into_iter().map(|entry| check(entry, today)).collect::<Result<_, _>>()?;
+        let ids: HashSet<_> = entries.iter().map(|entry| entry.id).collect();
+        ensure(ids.len() == entries.len())?;
+        let before_last = || entries.iter().rev().skip(1);
         // What follows belongs to the next generation, whose write key nobody has proven yet.
-        ensure(entries.0.iter().rev().skip(1).all(|entry| entry.installs.is_none()))?;
-        Ok(entries)
+        ensure(before_last().all(|entry| entry.installs.is_none() && entry.slot_hash.is_none()))?;
+        let named = entries.last().and_then(|last| last.slot_hash);
+        let slot = Some(head_slot).filter(|slot| !slot.is_empty());
+        ensure(slot.as_ref().is_none_or(|slot| padding::ENTRY.contains(&slot.len())))?;
+        ensure(named == slot.as_ref().map(|slot| Sha256::digest(slot).into()))?;
+        let checked = Self { entries, slot };
+        // More commits than a burst would wait for ever.
+        ensure(checked.paced() <= COMMIT_BURST)?;
+        Ok(checked)
     }
 
-    /// How many of them move the position.
-    pub fn commits(&self) -> u32 {
-        self.0.iter().filter(|entry| is_commit(entry.kind)).map(|_| 1).sum()
+    /// How many of them are taken at their pace: those that move the position; and a change, which stays for good.
+    pub fn paced(&self) -> u32 {
+        let count = |of: fn(EntryKind) -> bool| self.entries.iter().filter(|entry| of(entry.kind)).map(|_| 1).sum();
+        let (commits, changes): (u32, u32) = (count(is_commit), count(|kind| kind == EntryKind::Change));
+        commits.max(changes)
     }
 
-    /// As the store takes them.
-    pub fn into_inner(self) -> Vec<NewEntry> {
-        self.0
+    /// Whether one of them moves the position.
+    pub fn commits(&self) -> bool {
+        self.entries.iter().any(|entry| is_commit(entry.kind))
+    }
+
+    /// What stands behind a change.
+    pub fn follows(&self) -> Follows {
+        match self.entries.get(1) {
+            None => Follows::Nothing,
+            Some(entry) if entry.kind == EntryKind::Restart => Follows::Restart,
+            Some(entry) if entry.installs.is_some() => Follows::Generation,
+            Some(_) => Follows::Commit,
+        }
+    }
+
+    /// The entries, in order.
+    pub fn entries(&self) -> &[NewEntry] {
+        &self.entries
+    }
+
+    /// The head slot.
+    pub fn slot(&self) -> Option<&Bytes> {
+        self.slot.as_ref()
     }
 
     /// As readers see them once they stand from `first_seq` on.
     pub fn into_log(self, first_seq: u64) -> Vec<channel::Entry> {
         (first_seq..)
-            .zip(self.0)
+            .zip(self.entries)
             .map(|(seq, entry)| channel::Entry {
                 seq,
                 kind: entry.kind.into(),
@@ -55,6 +110,8 @@ impl NewEntries {
                 expiry_day: entry.expiry_day.0,
                 body: entry.body,
                 installs: entry.installs.as_ref().map(GenerationKeys::to_bytes).unwrap_or_default(),
+                countersignature: field(entry.countersignature.as_ref()),
+                slot_hash: field(entry.slot_hash.as_ref()),
                 ..channel::Entry::default()
             })
             .collect()
@@ -63,20 +120,34 @@ impl NewEntries {
 
 fn check(entry: channel::NewEntry, today: Day) -> Result<NewEntry, Fault> {
     let kind = EntryKind::try_from(entry.kind).map_err(|_| Code::Unsupported)?;
-    let days_max = match kind {
-        EntryKind::Message => MESSAGE_DAYS_MAX,
-        EntryKind::Commit | EntryKind::Restart => COMMIT_DAYS,
-        EntryKind::Change | EntryKind::Unspecified => return Err(Code::Unsupported.into()),
+    let expires = |days_max| expiry_day(entry.expiry_day, today, days_max);
+    let expiry_day = match kind {
+        EntryKind::Message => expires(MESSAGE_DAYS_MAX)?,
+        EntryKind::Commit | EntryKind::Restart => expires(COMMIT_DAYS)?,
+        // For good.
+        EntryKind::Change => ensure(entry.expiry_day == 0).map(|()| Day(0))?,
+        EntryKind::Unspecified => return Err(Code::Unsupported.into()),
     };
     ensure(padding::ENTRY.contains(&entry.body.len()))?;
+    ensure(entry.slot_hash.is_empty() || is_commit(kind))?;
     Ok(NewEntry {
         kind,
         position: Position { incarnation: entry.incarnation, epoch: entry.epoch },
-        expiry_day: expiry_day(entry.expiry_day, today, days_max)?,
+        expiry_day,
         body: entry.body,
         installs: installs(kind, &entry.installs)?,
+        countersignature: None,
+        slot_hash: Some(&entry.slot_hash[..])
+            .filter(|hash| !hash.is_empty())
+            .map(|hash| hash.try_into().map_err(|_| Code::Malformed))
+            .transpose()?,
         id: parse::<IdempotencyId>(&entry.idempotency_id)?,
     })
+}
+
+/// As an entry carries what it has or has not.
+fn field<const LENGTH: usize>(bytes: Option<&[u8; LENGTH]>) -> Bytes {
+    bytes.map_or_else(Bytes::new, |bytes| Bytes::copy_from_slice(bytes))
 }
 
 /// Restarts are commits of another group.
@@ -99,7 +170,6 @@ fn installs(kind: EntryKind, bytes: &[u8]) -> Result<Option<GenerationKeys>, Fau
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use undertone_credentials::ReadKey;
 
     use super::*;
@@ -114,14 +184,14 @@ mod tests {
             expiry_day: TODAY.0 + MESSAGE_DAYS_MAX,
             body: vec![id; 256].into(),
             idempotency_id: vec![id; 16].into(),
-            installs: Bytes::new(),
+            ..channel::NewEntry::default()
         }
     }
 
     fn refused(change: impl Fn(&mut channel::NewEntry)) -> Option<&'static str> {
         let mut changed = entry(1);
         change(&mut changed);
-        NewEntries::check(vec![changed], TODAY).err().map(|fault| fault.code().as_str_name())
+        NewEntries::check(vec![changed], Bytes::new(), TODAY).err().map(|fault| fault.code().as_str_name())
     }
 
     #[test]
@@ -178,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_batch_has_its_limits_too() {
-        let check = |entries| NewEntries::check(entries, TODAY).err().map(|fault| fault.code().as_str_name());
+        let check =
+            |entries| NewEntries::check(entries, Bytes::new(), TODAY).err().map(|fault| fault.code().as_str_name());
         let malformed = Some("MALFORMED");
         assert_eq!(check(vec![]), malformed);
         assert_eq!(check((0..64).map(entry).collect()), None);

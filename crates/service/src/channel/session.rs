@@ -8,12 +8,15 @@ use std::{
 };
 
 use bytes::Bytes;
+use undertone_credentials::group::Pseudonym;
 use undertone_store::{AppendOutcome, Channels};
 use undertone_wire::{
     ChannelId, HandshakeHash, Now,
     channel::{
-        AppendReply, AppendRequest, Appended, ChannelHandler, FollowRequest, LogPush, OpenReply, OpenRequest, Opened,
-        ReadReply, ReadRequest, ResumeRequest, SendTransientReply, SendTransientRequest, append_reply, opened,
+        AppendReply, AppendRequest, Appended, ChangeGroupReply, ChangeGroupRequest, ChannelHandler, FollowRequest,
+        LogPush, OpenReply, OpenRequest, Opened, PresentReply, PresentRequest, ReadHeadSlotReply, ReadHeadSlotRequest,
+        ReadRecordReply, ReadRecordRequest, ReadReply, ReadRequest, ReserveCommitReply, ReserveCommitRequest,
+        ResumeRequest, SendTransientReply, SendTransientRequest, append_reply, opened,
     },
     circuit::{Code, Fault},
     limits::{OPENINGS_MAX, TRANSIENT_BURST},
@@ -21,7 +24,15 @@ use undertone_wire::{
     rpc::Pushes,
 };
 
-use super::{ChannelPlane, allowance::Allowance, hub::Hub, new_entries::NewEntries, opening::Claim, rights::Rights};
+use super::{
+    ChannelPlane,
+    allowance::Allowance,
+    hub::Hub,
+    new_entries::NewEntries,
+    opening::Claim,
+    rights::Rights,
+    speaker::{Denial, Speaker},
+};
 use crate::{
     fault,
     request::{ensure, parse},
@@ -34,15 +45,18 @@ const OPENINGS_A_TURN: usize = 16;
 
 /// Answers one channel circuit.
 pub struct ChannelSession<C: Channels> {
-    plane: Arc<ChannelPlane<C>>,
-    circuit: HandshakeHash,
+    pub(super) plane: Arc<ChannelPlane<C>>,
+    pub(super) circuit: HandshakeHash,
     channels: Mutex<HashMap<ChannelId, Open<C>>>,
 }
 
 /// A channel that is open on this circuit.
 struct Open<C> {
     hub: Arc<Hub<C>>,
-    rights: Rights,
+    /// By keys.
+    rights: Option<Rights>,
+    /// Whom the circuit has shown itself to be, in groups.
+    whom: Option<Pseudonym>,
     /// Of what it may tell of the moment.
     transients: Allowance,
 }
@@ -90,32 +104,49 @@ impl<C: Channels> ChannelSession<C> {
 
     /// Lets this circuit reach a channel, and gives the rights that it has there now. None: it reaches too many already.
     fn admit(&self, channel: ChannelId, hub: Arc<Hub<C>>, rights: Rights) -> Option<Rights> {
-        let mut channels = self.channels();
-        let before = channels.get(&channel).map(|open| (open.rights, open.transients));
-        if before.is_none() && channels.len() >= CIRCUIT_CHANNELS_MAX {
-            return None;
-        }
-        let whole = Allowance::whole(TRANSIENT_BURST);
-        let (rights, transients) = before.map_or((rights, whole), |(before, left)| (rights.and(before), left));
-        channels.insert(channel, Open { hub, rights, transients });
-        Some(rights)
+        self.enter(channel, hub, |open| {
+            let rights = open.rights.map_or(rights, |before| rights.and(before));
+            open.rights = Some(rights);
+            rights
+        })
     }
 
-    /// A channel that was opened here, under whatever generation.
+    /// Lets this circuit speak as somebody in a channel, from now on.
+    pub(super) fn speak_as(&self, channel: ChannelId, hub: &Arc<Hub<C>>, whom: Pseudonym) -> Result<(), Fault> {
+        self.enter(channel, hub.clone(), |open| open.whom = Some(whom)).ok_or_else(|| Code::Exhausted.into())
+    }
+
+    /// Changes what this circuit has of a channel. None: it reaches too many already.
+    fn enter<T>(&self, channel: ChannelId, hub: Arc<Hub<C>>, change: impl FnOnce(&mut Open<C>) -> T) -> Option<T> {
+        let mut channels = self.channels();
+        if !channels.contains_key(&channel) && channels.len() >= CIRCUIT_CHANNELS_MAX {
+            return None;
+        }
+        let transients = Allowance::whole(TRANSIENT_BURST);
+        let open = channels.entry(channel).or_insert(Open { hub: hub.clone(), rights: None, whom: None, transients });
+        open.hub = hub;
+        Some(change(open))
+    }
+
+    /// As whom this circuit speaks in a channel.
+    pub(super) fn speaker(&self, channel: &ChannelId) -> Speaker {
+        let channels = self.channels();
+        let (rights, whom) = channels.get(channel).map_or((None, None), |open| (open.rights, open.whom));
+        Speaker { circuit: self.circuit, rights, whom }
+    }
+
+    /// A channel that was opened here by keys, under whatever generation.
     fn opened(&self, channel: &ChannelId) -> Result<(Arc<Hub<C>>, Rights), Fault> {
         let channels = self.channels();
         let Open { hub, rights, .. } = channels.get(channel).ok_or(Code::Unauthenticated)?;
-        Ok((hub.clone(), *rights))
+        Ok((hub.clone(), rights.ok_or(Code::Unauthenticated)?))
     }
 
-    /// A channel that was opened here to write.
-    fn writable(&self, channel: &ChannelId) -> Result<(Arc<Hub<C>>, Rights), Fault> {
-        let (hub, rights) = self.opened(channel)?;
-        if !rights.write() {
-            let current = rights.generation() == hub.generation();
-            return Err(if current { Code::Forbidden } else { Code::Unauthenticated }.into());
-        }
-        Ok((hub, rights))
+    /// A channel that was opened here, by keys or by showing whom one is.
+    fn entered(&self, channel: &ChannelId) -> Result<Arc<Hub<C>>, Fault> {
+        let channels = self.channels();
+        let Open { hub, .. } = channels.get(channel).ok_or(Code::Unauthenticated)?;
+        Ok(hub.clone())
     }
 
     fn use_transient(&self, channel: &ChannelId, now: Now) -> Result<(), Fault> {
@@ -129,8 +160,8 @@ impl<C: Channels> ChannelSession<C> {
     }
 
     /// The channel is gone from the store.
-    fn gone(&self, channel: &ChannelId, hub: &Arc<Hub<C>>) -> Fault {
-        hub.unfollow(&self.circuit);
+    pub(super) fn gone(&self, channel: &ChannelId, hub: &Arc<Hub<C>>) -> Fault {
+        hub.leave(&self.circuit);
         self.channels().remove(channel);
         self.plane.hubs.forget(channel, hub);
         Code::NotFound.into()
@@ -157,21 +188,19 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
 
     async fn append(&self, now: Now, request: AppendRequest) -> Result<AppendReply, Fault> {
         let channel = parse(&request.channel)?;
-        let entries = NewEntries::check(request.entries, now.day())?;
-        let (hub, rights) = self.writable(&channel)?;
-        let result = match hub.append(now, rights.generation(), entries).await? {
-            AppendOutcome::Appended { first_seq, .. } => {
-                let (head, _) = hub.head_under(rights.generation()).await?;
-                append_reply::Result::Appended(Appended { first_seq, head: Some(head) })
+        let entries = NewEntries::check(request.entries, request.head_slot, now.day())?;
+        let hub = self.entered(&channel)?;
+        let by = self.speaker(&channel);
+        let result = match hub.append(now, &by, entries).await? {
+            Ok(AppendOutcome::Appended { first_seq, .. }) => {
+                append_reply::Result::Appended(Appended { first_seq, head: Some(hub.head_for(&by).await?) })
             }
-            // What had been appended before its generation ended was found again. Nothing else is taken.
-            AppendOutcome::Stale(channel) if channel.generation != rights.generation() => {
-                return Err(Code::Unauthenticated.into());
-            }
-            AppendOutcome::Stale(_) => append_reply::Result::Stale(hub.head_under(rights.generation()).await?.0),
-            AppendOutcome::Conflict => append_reply::Result::Conflict(true),
-            AppendOutcome::NotFound => return Err(self.gone(&channel, &hub)),
-            AppendOutcome::Full => return Err(fault::full()),
+            Ok(AppendOutcome::Stale(_)) => append_reply::Result::Stale(hub.head_for(&by).await?),
+            Ok(AppendOutcome::Conflict) => append_reply::Result::Conflict(true),
+            Ok(AppendOutcome::NotFound) => return Err(self.gone(&channel, &hub)),
+            Ok(AppendOutcome::Full) => return Err(fault::full()),
+            Err(Denial::Refused(refusal)) => append_reply::Result::Refused(refusal.into()),
+            Err(Denial::Fault(code)) => return Err(code.into()),
         };
         Ok(AppendReply { result: Some(result) })
     }
@@ -205,13 +234,33 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
         Ok(OpenReply { opened })
     }
 
+    async fn change_group(&self, now: Now, request: ChangeGroupRequest) -> Result<ChangeGroupReply, Fault> {
+        self.make_change(now, request).await
+    }
+
+    async fn present(&self, now: Now, request: PresentRequest) -> Result<PresentReply, Fault> {
+        self.show(now, request).await
+    }
+
+    async fn read_record(&self, _: Now, request: ReadRecordRequest) -> Result<ReadRecordReply, Fault> {
+        self.record(request).await
+    }
+
+    async fn read_head_slot(&self, _: Now, request: ReadHeadSlotRequest) -> Result<ReadHeadSlotReply, Fault> {
+        self.head_slot(request).await
+    }
+
+    async fn reserve_commit(&self, now: Now, request: ReserveCommitRequest) -> Result<ReserveCommitReply, Fault> {
+        self.reserve(now, request).await
+    }
+
     async fn send_transient(&self, now: Now, request: SendTransientRequest) -> Result<SendTransientReply, Fault> {
         let SendTransientRequest { channel, body } = request;
         let channel = parse(&channel)?;
         ensure(padding::TRANSIENT.contains(&body.len()))?;
-        let (hub, rights) = self.writable(&channel)?;
+        let hub = self.entered(&channel)?;
         self.use_transient(&channel, now)?;
-        ensure_current(hub.tell(&self.circuit, rights.generation(), body))?;
+        hub.tell(&self.speaker(&channel), body)?;
         Ok(SendTransientReply {})
     }
 }
@@ -219,7 +268,7 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
 impl<C: Channels> Drop for ChannelSession<C> {
     fn drop(&mut self) {
         for open in self.channels().values() {
-            open.hub.unfollow(&self.circuit);
+            open.hub.leave(&self.circuit);
         }
     }
 }

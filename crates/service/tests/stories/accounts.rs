@@ -12,7 +12,7 @@ use undertone_wire::{
     visitor::{DeliverRequest, VisitorHandler},
 };
 
-use crate::people::{NOW, Person, TODAY, World, code};
+use crate::people::{LETTER_DAY, NOW, Person, TODAY, World, code};
 
 const ALL: ReadInboxRequest = ReadInboxRequest { after: 0, limit: PAGE_ENTRIES_MAX };
 
@@ -135,7 +135,7 @@ async fn an_inbox_is_read_and_cleared_by_its_owner() {
             account: ana.account().into(),
             idempotency_id: vec![number; 16].into(),
             sealed: vec![number; 16 << 10].into(),
-            expiry_day: TODAY.0 + 30,
+            expiry_day: LETTER_DAY,
             ..DeliverRequest::default()
         };
         world.visitor().deliver(NOW, letter).await.unwrap();

@@ -5,9 +5,9 @@ use proptest::{collection::vec, prelude::*};
 use tokio::runtime::{Builder, Runtime};
 use undertone_wire::{
     Message,
-    account::{AccountHandler, DeleteAccountRequest},
-    channel::{ChannelHandler, OpenRequest},
-    rpc::Method as _,
+    account::{Account, AccountHandler, DeleteAccountRequest},
+    channel::{Channel, ChannelHandler, OpenRequest},
+    rpc::{Method as _, Service as _},
 };
 
 use crate::{
@@ -58,10 +58,10 @@ proptest! {
             assert!(account.is_err());
             assert_eq!(world.account_store.changes() + world.channel_store.changes(), 0);
             let _ = dispatch(&world.visitor(), NOW, method, body).await;
-            if !(1..=15).contains(&method) {
+            if !(1..=Account::METHODS.len() as u32).contains(&method) {
                 assert_eq!(code(account), "UNSUPPORTED");
             }
-            if !(1..=6).contains(&method) {
+            if !(1..=Channel::METHODS.len() as u32).contains(&method) {
                 assert_eq!(code(channel), "UNSUPPORTED");
             }
         });

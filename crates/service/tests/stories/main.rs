@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests are tests")]
 
 mod accounts;
+mod blobs;
 mod channels;
+mod credentials;
 mod failures;
 mod following;
 mod generations;
+mod groups;
 mod hostile;
 mod openings;
 mod people;

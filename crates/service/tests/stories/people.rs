@@ -19,11 +19,11 @@ use undertone_wire::{
     AccountId, ChannelId, Day, HandshakeHash, Message, Now, Week,
     account::{AccountHandler, AuthenticateRequest, PutKeyPackagesRequest, RecoverRequest, RegisterRequest},
     channel::{
-        AppendReply, AppendRequest, ChannelHandler, EntryKind, Head, LogPush, NewEntry, OpenRequest, Opening,
+        AppendReply, AppendRequest, ChannelHandler, EntryKind, Head, LogPush, NewEntry, OpenRequest, Opening, Refusal,
         append_reply, opened,
     },
     circuit::Fault,
-    limits::RESERVE_TOKENS,
+    limits::{LETTER_DAYS_STEP, RESERVE_TOKENS},
     objects::{Purpose, Token},
     paid::Paid,
     rpc::{OpenPushes, PushQueue, Pushes},
@@ -37,6 +37,8 @@ use crate::stores::Scripted;
 
 pub const NOW: Now = Now(1_795_341_522_000);
 pub const TODAY: Day = NOW.day();
+/// Up to when a letter of today is kept.
+pub const LETTER_DAY: u32 = (TODAY.0 + 30) / LETTER_DAYS_STEP * LETTER_DAYS_STEP;
 /// Seed of the issuing key.
 pub const ISSUING: [u8; 32] = [98; 32];
 
@@ -309,7 +311,7 @@ impl Keys {
     }
 
     pub fn append(&self, entries: Vec<NewEntry>) -> AppendRequest {
-        AppendRequest { channel: self.channel.into(), entries }
+        AppendRequest { channel: self.channel.into(), entries, ..AppendRequest::default() }
     }
 }
 
@@ -322,7 +324,7 @@ pub fn entry(kind: EntryKind, epoch: u64, number: u8) -> NewEntry {
         expiry_day: TODAY.0 + 30,
         body: vec![number; 256].into(),
         idempotency_id: vec![number; 16].into(),
-        installs: Bytes::new(),
+        ..NewEntry::default()
     }
 }
 
@@ -343,6 +345,9 @@ pub fn outcome(reply: Result<AppendReply, Fault>) -> String {
         }
         Ok(append_reply::Result::Stale(head)) => format!("stale at {}.{}", head.incarnation, head.epoch),
         Ok(append_reply::Result::Conflict(_)) => "conflict".into(),
+        Ok(append_reply::Result::Refused(refusal)) => {
+            Refusal::try_from(refusal).map_or("?", |refusal| refusal.as_str_name()).into()
+        }
         Err(fault) => fault.code().as_str_name().into(),
     }
 }

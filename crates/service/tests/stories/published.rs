@@ -9,7 +9,7 @@ use undertone_wire::{
 };
 
 use crate::{
-    people::{Accounts, NOW, TODAY, World},
+    people::{Accounts, LETTER_DAY, NOW, World},
     profiles::profile,
     tokens::whole_batch,
 };
@@ -43,7 +43,7 @@ async fn an_owner_gets_all_that_is_kept_and_every_value_has_a_meaning() {
             account: ana.account().into(),
             idempotency_id: vec![number; 16].into(),
             sealed: vec![number; 32 << 10].into(),
-            expiry_day: TODAY.0 + 30,
+            expiry_day: LETTER_DAY,
             ..DeliverRequest::default()
         };
         world.visitor().deliver(NOW, letter).await.unwrap();
@@ -60,7 +60,7 @@ async fn an_owner_gets_all_that_is_kept_and_every_value_has_a_meaning() {
         (count("issued", "request"), count("profiles", "access_hash"), count("suspended", "account")),
         (1, 1, 0)
     );
-    let day = TODAY.0 + 30;
+    let day = LETTER_DAY;
     assert_eq!((count(&format!("ids_{day}"), "id"), count(&format!("bodies_{day}"), "body")), (9, 9));
     // Whatever names an account names this one.
     let id = row::Value::Data(ana.account().into());

@@ -10,7 +10,7 @@ use undertone_wire::{
     visitor::{DeliverRequest, FetchContactRequest, VisitorHandler},
 };
 
-use crate::people::{Accounts, NOW, Person, TODAY, World, code};
+use crate::people::{Accounts, LETTER_DAY, NOW, Person, TODAY, World, code};
 
 type Session = undertone_service::AccountSession<Accounts>;
 
@@ -21,7 +21,7 @@ fn letter(person: &Person, number: u8) -> DeliverRequest {
         account: person.account().into(),
         idempotency_id: vec![number; 16].into(),
         sealed: vec![number; 16 << 10].into(),
-        expiry_day: TODAY.0 + 30,
+        expiry_day: LETTER_DAY,
         ..DeliverRequest::default()
     }
 }

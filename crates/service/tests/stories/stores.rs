@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use undertone_store::{
     AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery,
-    EndedGeneration, InboxPage, Invite, Issuing, NewAccount, NewChannel, NewKeyPackages, NewList, Profile, Spending,
-    SpentToken, StoreError, StoredAccount, StoredChannel, Tokens, ValuesPage, Vault, Visit,
+    EndedGeneration, HeadSlot, InboxPage, Invite, Issuing, NewAccount, NewChannel, NewKeyPackages, NewList, Profile,
+    Spending, SpentToken, StoreError, StoredAccount, StoredChannel, StoredRecord, Tokens, ValuesPage, Vault, Visit,
     memory::{MemoryAccounts, MemoryChannels},
 };
 use undertone_wire::{AccountId, ChannelId, Day, IdempotencyId, Week, channel::Entry};
@@ -119,6 +119,7 @@ scripted!(Accounts for MemoryAccounts {
     change fn put_profile(account: AccountId, profile: Profile) -> bool;
     change fn issue(account: AccountId, week: Week, request: [u8; 32], batches_max: u32) -> Issuing;
     change fn suspend(account: AccountId, suspended: bool) -> bool;
+    look fn is_suspended(account: AccountId) -> bool;
     look fn issued(week: Week) -> u64;
     look fn values(account: AccountId, known: u32, limit: u32, bytes_max: usize) -> ValuesPage;
     change fn delete(account: AccountId) -> ();
@@ -134,6 +135,8 @@ scripted!(Channels for MemoryChannels {
     change fn append(append: Append) -> AppendOutcome;
     look fn read_after(channel: ChannelId, after: u64, limit: u32, bytes_max: usize, today: Day) -> Option<Vec<Entry>>;
     change fn expire(today: Day, unused_days: u32) -> ();
+    look fn record(channel: ChannelId) -> Option<StoredRecord>;
+    look fn head_slot(channel: ChannelId) -> Option<HeadSlot>;
     look fn counts() -> ChannelCounts;
 });
 

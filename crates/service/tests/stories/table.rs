@@ -7,9 +7,9 @@ use undertone_credentials::{Device, DeviceKey};
 use undertone_wire::{
     HandshakeHash, Now,
     account::{
-        Account, AccountHandler, ClearInboxRequest, DeleteAccountRequest, PublishRequest, PutDeviceListRequest,
-        PutInboxKeyRequest, PutKeyPackagesRequest, PutVaultRequest, ReadInboxRequest, ReadProfileRequest,
-        ReadVaultRequest,
+        Account, AccountHandler, ClearInboxRequest, DeleteAccountRequest, IssueCredentialsRequest, PublishRequest,
+        PutDeviceListRequest, PutInboxKeyRequest, PutKeyPackagesRequest, PutVaultRequest, ReadInboxRequest,
+        ReadProfileRequest, ReadVaultRequest,
     },
     channel::{Channel, ChannelHandler, FollowRequest, OpenRequest, ReadRequest, ResumeRequest, SendTransientRequest},
     circuit::Fault,
@@ -18,7 +18,7 @@ use undertone_wire::{
 };
 
 use crate::{
-    people::{Keys, Listener, NOW, Person, TODAY, World, code, installing, message},
+    people::{Keys, LETTER_DAY, Listener, NOW, Person, TODAY, World, code, installing, message},
     profiles::profile,
     tokens::whole_batch,
 };
@@ -41,13 +41,13 @@ async fn account_circuits() {
     const METHODS: usize = Account::METHODS.len();
     const NOBODY: &str = "UNAUTHENTICATED";
     // Register, Authenticate, PutDeviceList, PutInboxKey, PutKeyPackages, ReadInbox, ClearInbox, ReadVault, PutVault,
-    // Recover, DeleteAccount, IssueTokens, ReadProfile, PutProfile, Publish.
+    // Recover, DeleteAccount, IssueTokens, ReadProfile, PutProfile, Publish, IssueCredentials.
     let table: [(&str, [&str; METHODS]); 6] = [
         (
             "silent",
             [
                 "OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY, NOBODY,
-                NOBODY, NOBODY,
+                NOBODY, NOBODY, NOBODY,
             ],
         ),
         ("authenticated", ["OK"; METHODS]),
@@ -55,7 +55,7 @@ async fn account_circuits() {
             "recovering",
             [
                 "OK", "OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY, NOBODY, NOBODY,
-                NOBODY,
+                NOBODY, NOBODY,
             ],
         ),
         (
@@ -76,13 +76,14 @@ async fn account_circuits() {
                 "OK",
                 "OK",
                 "OK",
+                "OK",
             ],
         ),
         (
             "removed",
             [
                 "CONFLICT", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY,
-                NOBODY, NOBODY, NOBODY,
+                NOBODY, NOBODY, NOBODY, NOBODY,
             ],
         ),
         (
@@ -99,6 +100,7 @@ async fn account_circuits() {
                 NOBODY,
                 "NOT_FOUND",
                 "OK",
+                NOBODY,
                 NOBODY,
                 NOBODY,
                 NOBODY,
@@ -160,15 +162,18 @@ async fn ask_account(
         11 => ask(session, whole_batch(3).0).await,
         12 => ask(session, ReadProfileRequest {}).await,
         13 => ask(session, profile(1, 7)).await,
-        _ => ask(session, PublishRequest::default()).await,
+        14 => ask(session, PublishRequest::default()).await,
+        _ => ask(session, IssueCredentialsRequest {}).await,
     }
 }
 
 #[tokio::test]
 async fn channel_circuits() {
     const METHODS: usize = Channel::METHODS.len();
-    // Open, Append, Read, Follow, Resume, SendTransient.
-    let table: [(&str, [&str; METHODS]); 4] = [
+    // Open, Append, Read, Follow, Resume, SendTransient; those of groups have their own stories, and here there is none.
+    const OF_GROUPS: [&str; 5] = ["ChangeGroup", "Present", "ReadRecord", "ReadHeadSlot", "ReserveCommit"];
+    assert_eq!(Channel::METHODS[6..], OF_GROUPS);
+    let table: [(&str, [&str; METHODS - OF_GROUPS.len()]); 4] = [
         ("closed", ["OK", "UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "OK", "UNAUTHENTICATED"]),
         ("open to read", ["OK", "FORBIDDEN", "OK", "OK", "OK", "FORBIDDEN"]),
         ("open to write", ["OK", "OK", "OK", "OK", "OK", "OK"]),
@@ -236,7 +241,7 @@ fn letter(person: &Person) -> DeliverRequest {
         account: person.account().into(),
         idempotency_id: vec![1; 16].into(),
         sealed: vec![1; 16 << 10].into(),
-        expiry_day: TODAY.0,
+        expiry_day: LETTER_DAY,
         ..DeliverRequest::default()
     }
 }

@@ -13,18 +13,19 @@ use undertone_store::{
 };
 use undertone_wire::{
     HandshakeHash, Now, Week,
-    account::{AccountHandler, Blinded, IssueTokensReply, IssueTokensRequest},
+    account::{AccountHandler, Blinded, ClearInboxRequest, IssueTokensReply, IssueTokensRequest, ReadInboxRequest},
     channel::{ChannelHandler, FollowRequest, OpenRequest, ReadRequest, ResumeRequest, SendTransientRequest},
     circuit::{Code, Fault},
     limits::{
-        INBOX_ENTRIES_MAX, INBOX_RESERVE, KEY_PACKAGES_RESERVE, RESERVE_TOKENS, TOKEN_BATCH, TOKEN_BATCHES_A_WEEK,
+        INBOX_ENTRIES_MAX, INBOX_RESERVE, KEY_PACKAGES_MAX, KEY_PACKAGES_RESERVE, RESERVE_TOKENS, TOKEN_BATCH,
+        TOKEN_BATCHES_A_WEEK,
     },
     objects::{Purpose, Token},
     visitor::{DeliverRequest, FetchContactRequest, VisitorHandler},
 };
 
 use crate::{
-    people::{Accounts, ISSUING, Keys, Listener, NOW, Person, TODAY, World, code, issuer, message, tokens},
+    people::{Accounts, ISSUING, Keys, LETTER_DAY, Listener, NOW, Person, TODAY, World, code, issuer, message, tokens},
     stores::Trouble,
 };
 
@@ -32,6 +33,8 @@ type Session = undertone_service::AccountSession<Accounts>;
 
 const WEEK: Week = NOW.day().week();
 const WEEK_MS: u64 = 7 * 86_400_000;
+/// Tokens of one batch.
+const BATCH: u64 = 8 + 16 + 16 + 16;
 
 /// A request for one whole batch, and what reads its answer.
 pub fn whole_batch(seed: u8) -> (IssueTokensRequest, Vec<Wish>) {
@@ -74,7 +77,7 @@ fn letter(person: &Person, number: u32, tokens: Vec<Token>) -> DeliverRequest {
         account: person.account().into(),
         idempotency_id: id.into(),
         sealed: vec![7; 16 << 10].into(),
-        expiry_day: TODAY.0 + 30,
+        expiry_day: LETTER_DAY,
         tokens,
     }
 }
@@ -89,7 +92,7 @@ async fn a_batch_is_issued_and_pays() {
     let (ana, session) = world.registered(1).await;
     let (request, wishes) = whole_batch(1);
     let reply = session.issue_tokens(NOW, request).await.unwrap();
-    let [channels, inboxes, contacts] = &finish(&wishes, &reply)[..] else { panic!("three purposes") };
+    let [channels, inboxes, contacts, ..] = &finish(&wishes, &reply)[..] else { panic!("too few purposes") };
     assert_eq!((channels.len(), inboxes.len(), contacts.len()), (8, 16, 16));
 
     let creation = |tokens: &[Token]| undertone_wire::visitor::CreateChannelRequest {
@@ -102,7 +105,7 @@ async fn a_batch_is_issued_and_pays() {
     assert_eq!(code(world.bare_visitor().deliver(NOW, letter(&ana, 1, inboxes[..1].to_vec())).await), "OK");
     assert_eq!(price(world.bare_visitor().fetch_contact(NOW, contact(&ana, vec![])).await), Some(1));
     assert_eq!(code(world.bare_visitor().fetch_contact(NOW, contact(&ana, contacts[..1].to_vec())).await), "OK");
-    assert_eq!(world.accounts.tokens_issued(WEEK).await.unwrap(), 40);
+    assert_eq!(world.accounts.tokens_issued(WEEK).await.unwrap(), BATCH);
     assert_eq!(world.accounts.tokens_spent(WEEK).await.unwrap() + world.channels.tokens_spent(WEEK).await.unwrap(), 3);
 }
 
@@ -131,6 +134,7 @@ async fn a_batch_has_one_form() {
     assert_eq!(ask(|request| request.blinded[2].elements[3] = vec![255; 32].into()).await, "MALFORMED");
     assert_eq!(ask(|request| request.blinded[2].elements[3] = vec![0; 32].into()).await, "MALFORMED");
     assert_eq!(ask(|_| ()).await, "OK");
+    assert_eq!(ask(|request| request.blinded.truncate(3)).await, "OK", "release 0.2 knows no blobs");
 }
 
 #[tokio::test]
@@ -165,7 +169,7 @@ async fn a_budget_is_by_account_and_week() {
     assert_eq!(ask(&ana, next_week, 4).await, "OK");
     world.accounts.expire(next_week.plus_ms(2 * 86_400_000)).await.unwrap();
     assert_eq!(world.accounts.tokens_issued(WEEK).await.unwrap(), 0, "last week's batches are forgotten");
-    assert_eq!(world.accounts.tokens_issued(Week(WEEK.0 + 1)).await.unwrap(), 40);
+    assert_eq!(world.accounts.tokens_issued(Week(WEEK.0 + 1)).await.unwrap(), BATCH);
 }
 
 #[tokio::test]
@@ -338,23 +342,63 @@ async fn the_last_key_packages_cost_more_and_a_retry_takes_none() {
     assert_eq!(counts.key_packages, u64::from(KEY_PACKAGES_RESERVE) - 1);
 }
 
-/// One stranger, with a week's whole budget of tokens and whatever he makes up.
+/// What one account can have of one purpose at most: all that it is issued in the two weeks in which tokens are good.
+fn hoard(purpose: Purpose) -> Vec<Token> {
+    let [(_, batch)] = TOKEN_BATCH.iter().filter(|(of, _)| *of == purpose).collect::<Vec<_>>()[..] else { panic!() };
+    good(purpose, TOKEN_BATCHES_A_WEEK as usize * 2 * batch, 5)
+}
+
+/// One stranger, with all the tokens that one account can have, and as many more acts with those that are spent.
 #[tokio::test]
 async fn ten_thousand_letters_do_not_keep_others_out() {
     let world = World::open();
-    let (ana, _) = world.registered(1).await;
-    let mut delivered = 0;
-    let budget = good(Purpose::Inbox, TOKEN_BATCHES_A_WEEK as usize * 2, 5);
-    for number in 0..10_000u32 {
-        let token = budget.get(number as usize).unwrap_or(&budget[number as usize % budget.len()]).clone();
-        match world.bare_visitor().deliver(NOW, letter(&ana, number, vec![token])).await {
-            Ok(_) => delivered += 1,
-            Err(fault) => assert!(fault.code() == Code::Token),
-        }
+    let (ana, session) = world.registered(1).await;
+    let hoard = hoard(Purpose::Inbox);
+    let deliver = async |number, tokens: &[Token]| {
+        code(world.bare_visitor().deliver(NOW, letter(&ana, number, tokens.to_vec())).await) == "OK"
+    };
+    let (mut delivered, mut spent, mut acts) = (0, 0, 0);
+    while spent < hoard.len() {
+        let price = if delivered < INBOX_RESERVE { 1 } else { RESERVE_TOKENS };
+        let Some(tokens) = hoard.get(spent..spent + price) else { break };
+        acts += 1;
+        spent += price;
+        delivered += u64::from(deliver(acts, tokens).await);
     }
-    assert_eq!(delivered, budget.len());
-    assert!((delivered as u64) < INBOX_RESERVE);
-    assert_eq!(code(world.bare_visitor().deliver(NOW, letter(&ana, 20_000, good(Purpose::Inbox, 1, 6))).await), "OK");
+    assert!(delivered > INBOX_RESERVE && delivered < INBOX_ENTRIES_MAX, "{delivered}");
+    while acts < 10_000 {
+        let place = acts as usize % hoard.len();
+        acts += 1;
+        assert!(!deliver(acts, &hoard[place..=place]).await);
+    }
+    // Others still write to her, and she reads it.
+    assert!(deliver(20_000, &good(Purpose::Inbox, RESERVE_TOKENS, 6)).await);
+    let inbox = session.read_inbox(NOW, ReadInboxRequest { after: delivered, limit: 9 }).await.unwrap();
+    assert_eq!(inbox.entries.len(), 1);
+    session.clear_inbox(NOW, ClearInboxRequest { up_to: delivered + 1 }).await.unwrap();
+    assert!(deliver(20_001, &good(Purpose::Inbox, 1, 7)).await, "and once she has read it, there is room");
+}
+
+/// The same for her key packages.
+#[tokio::test]
+async fn ten_thousand_fetches_leave_keys_to_others() {
+    let world = World::open();
+    let (ana, session) = world.registered(1).await;
+    let one_time = (3..KEY_PACKAGES_MAX as u8 + 1).map(|content| ana.key_package(content, false)).collect();
+    let put = undertone_wire::account::PutKeyPackagesRequest { one_time, ..Default::default() };
+    let left = session.put_key_packages(NOW, put).await.unwrap().key_packages_left;
+    let hoard = hoard(Purpose::Contact);
+    let mut taken = 0;
+    for act in 0..10_000 {
+        let place = act % hoard.len();
+        let fetched = world.bare_visitor().fetch_contact(NOW, contact(&ana, hoard[place..=place].to_vec())).await;
+        let package = &fetched.unwrap().key_packages[0];
+        taken += u32::from(!KeyPackage::verify(&ana.list, package).unwrap().last_resort());
+    }
+    assert_eq!(taken, left - KEY_PACKAGES_RESERVE, "he has had the cheap ones, and then that of last resort");
+    let tokens = good(Purpose::Contact, RESERVE_TOKENS, 6);
+    let fetched = world.bare_visitor().fetch_contact(NOW, contact(&ana, tokens)).await.unwrap();
+    assert!(!KeyPackage::verify(&ana.list, &fetched.key_packages[0]).unwrap().last_resort());
 }
 
 #[tokio::test]
@@ -412,7 +456,7 @@ async fn what_is_spent_stays_spent_in_the_files() {
         assert_eq!(spent().await, expected);
     }
     let late = VisitorSession::new(accounts.clone(), channels.clone());
-    let request = DeliverRequest { expiry_day: TODAY.0 + 40, ..letter(&ana, 3, to_ana) };
+    let request = DeliverRequest { expiry_day: LETTER_DAY + 14, ..letter(&ana, 3, to_ana) };
     assert_eq!(price(late.deliver(NOW.plus_ms(3 * WEEK_MS), request).await), Some(1));
 }
 

@@ -8,7 +8,7 @@ use undertone_wire::{
     visitor::{CreateChannelRequest, DeliverRequest, FetchContactReply, FetchContactRequest, VisitorHandler},
 };
 
-use crate::people::{Keys, NOW, Person, TODAY, World, code, message};
+use crate::people::{Keys, LETTER_DAY, NOW, Person, TODAY, World, code, message};
 use undertone_wire::channel::ChannelHandler;
 
 fn letter(person: &Person, number: u8) -> DeliverRequest {
@@ -16,7 +16,7 @@ fn letter(person: &Person, number: u8) -> DeliverRequest {
         account: person.account().into(),
         idempotency_id: vec![number; 16].into(),
         sealed: vec![number; 16 << 10].into(),
-        expiry_day: TODAY.0 + 30,
+        expiry_day: LETTER_DAY,
         ..DeliverRequest::default()
     }
 }
@@ -71,8 +71,12 @@ async fn a_letter_is_delivered_once_and_has_its_limits() {
     assert_eq!(deliver(|letter| letter.sealed = vec![1; (16 << 10) - 1].into()).await, "MALFORMED");
     assert_eq!(deliver(|letter| letter.sealed = vec![1; 256].into()).await, "MALFORMED");
     assert_eq!(deliver(|letter| letter.idempotency_id = Bytes::new()).await, "MALFORMED");
-    assert_eq!(deliver(|letter| letter.expiry_day = TODAY.0 - 2).await, "MALFORMED");
-    assert_eq!(deliver(|letter| letter.expiry_day = TODAY.0 + 32).await, "MALFORMED");
+    for day in
+        (TODAY.0 - 40..TODAY.0 + 80).filter(|day| !day.is_multiple_of(14) || *day < TODAY.0 - 1 || *day > TODAY.0 + 31)
+    {
+        let letter = DeliverRequest { expiry_day: day, ..letter(&ana, 1) };
+        assert_eq!(code(world.visitor().deliver(NOW, letter).await), "MALFORMED", "{day}");
+    }
     assert_eq!(world.accounts.counts().await.unwrap().inbox_entries, 1);
 }
 

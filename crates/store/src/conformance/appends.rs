@@ -54,7 +54,14 @@ pub async fn a_batch_stands_whole_or_not_at_all<C: Channels>(channels: Engine<C>
     create(&channels).await;
     let before = head(&channels).await;
     assert!(append(&channels, [message(0, 1), message(0, 2), message(9, 3)]).await == AppendOutcome::Stale(before));
-    let full = Append { channel: CHANNEL, generation: 0, entries: vec![message(0, 1), message(0, 2)], bytes_max: 511 };
+    let full = Append {
+        channel: CHANNEL,
+        generation: 0,
+        entries: vec![message(0, 1), message(0, 2)],
+        record: None,
+        slot: None,
+        bytes_max: 511,
+    };
     assert!(channels.append(full).await.unwrap() == AppendOutcome::Full);
     assert!(append(&channels, [message(0, 1), message(0, 1)]).await == AppendOutcome::Conflict);
     assert!(head(&channels).await == before);
@@ -77,7 +84,7 @@ pub async fn an_entry_without_a_body_is_not_applied<C: Channels>(channels: Engin
     create(&channels).await;
     let before = head(&channels).await;
     let entries = vec![message(0, 1), NewEntry { body: Bytes::new(), ..message(0, 2) }];
-    let append = Append { channel: CHANNEL, generation: 0, entries, bytes_max: PLENTY };
+    let append = Append { channel: CHANNEL, generation: 0, entries, record: None, slot: None, bytes_max: PLENTY };
     assert!(channels.append(append).await == Err(StoreError::NotApplied));
     assert!(head(&channels).await == before);
 }
@@ -90,7 +97,8 @@ pub async fn a_retry_returns_the_first_result_whatever_came_after<C: Channels>(c
     assert!(append(&channels, first.clone()).await == again(channel));
     let channel = fresh(&channels, [message(1, 4), commit(1, 5)]).await.1;
     assert!(append(&channels, first.clone()).await == again(channel), "position comes after idempotency");
-    let full = Append { channel: CHANNEL, generation: 0, entries: first.to_vec(), bytes_max: 0 };
+    let full =
+        Append { channel: CHANNEL, generation: 0, entries: first.to_vec(), record: None, slot: None, bytes_max: 0 };
     assert!(channels.append(full).await.unwrap() == again(channel), "and so do bytes");
     assert!(head(&channels).await == channel);
 }
@@ -151,7 +159,10 @@ pub async fn ids_are_forgotten_with_their_partition<C: Channels>(channels: Engin
 pub async fn a_channel_holds_so_many_bytes<C: Channels>(channels: Engine<C>) {
     create(&channels).await;
     let append = async |entries: Vec<NewEntry>, bytes_max| {
-        channels.append(Append { channel: CHANNEL, generation: 0, entries, bytes_max }).await.unwrap()
+        channels
+            .append(Append { channel: CHANNEL, generation: 0, entries, record: None, slot: None, bytes_max })
+            .await
+            .unwrap()
     };
     let appended = |outcome| matches!(outcome, AppendOutcome::Appended { fresh: true, .. });
     assert!(append(vec![message(0, 1)], 255).await == AppendOutcome::Full);
@@ -168,7 +179,14 @@ pub async fn expiry_makes_room<C: Channels>(channels: Engine<C>) {
     fresh(&channels, [expiring(TODAY + 1, message(0, 4)), expiring(Day(0), message(0, 5))]).await;
     let append = async |id, bytes_max| {
         channels
-            .append(Append { channel: CHANNEL, generation: 0, entries: vec![message(0, id)], bytes_max })
+            .append(Append {
+                channel: CHANNEL,
+                generation: 0,
+                entries: vec![message(0, id)],
+                record: None,
+                slot: None,
+                bytes_max,
+            })
             .await
             .unwrap()
     };
@@ -212,7 +230,14 @@ pub async fn the_same_bytes_at_once_stand_once<C: Channels>(channels: Engine<C>)
     create(&channels).await;
     let outcomes = at_once(32, |_| {
         let channels = channels.clone();
-        let append = Append { channel: CHANNEL, generation: 0, entries: vec![message(0, 1)], bytes_max: PLENTY };
+        let append = Append {
+            channel: CHANNEL,
+            generation: 0,
+            entries: vec![message(0, 1)],
+            record: None,
+            slot: None,
+            bytes_max: PLENTY,
+        };
         async move { channels.append(append).await.unwrap() }
     });
     let fresh = outcomes.await.into_iter().map(|outcome| match outcome {

@@ -29,6 +29,8 @@ pub(super) fn entry(kind: EntryKind, epoch: u64, id: u8) -> NewEntry {
         expiry_day: TODAY + 30,
         body: Bytes::from(vec![id; 256]),
         installs: None,
+        countersignature: None,
+        slot_hash: None,
         id: IdempotencyId::new([id; 16]),
     }
 }
@@ -55,7 +57,10 @@ pub(super) async fn append_under<C: Channels>(
     generation: u32,
     entries: impl Into<Vec<NewEntry>>,
 ) -> AppendOutcome {
-    channels.append(Append { channel, generation, entries: entries.into(), bytes_max: PLENTY }).await.unwrap()
+    channels
+        .append(Append { channel, generation, entries: entries.into(), record: None, slot: None, bytes_max: PLENTY })
+        .await
+        .unwrap()
 }
 
 pub(super) async fn append<C: Channels>(channels: &Engine<C>, entries: impl Into<Vec<NewEntry>>) -> AppendOutcome {
@@ -92,9 +97,10 @@ pub(super) fn chain(entries: &[Entry]) -> Chain {
 
 pub async fn a_channel_starts_empty<C: Channels>(channels: Engine<C>) {
     create(&channels).await;
-    let StoredChannel { seq, chain, position, generation, read_key, write_key } = head(&channels).await;
+    let StoredChannel { seq, chain, position, generation, read_key, write_key, revision } = head(&channels).await;
     assert!(chain == Chain::start(CHANNEL));
     assert_eq!((seq, position, generation, read_key, write_key), (0, at(0), 0, [2; 32], [3; 32]));
+    assert_eq!(revision, 0);
     assert!(log(&channels, TODAY).await.is_empty());
 }
 

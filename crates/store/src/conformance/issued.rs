@@ -44,12 +44,14 @@ pub async fn who_is_suspended_is_issued_none<A: Accounts>(accounts: Engine<A>) {
     assert_eq!(issue(&accounts, ALICE, WEEK, 1).await, Issuing::Granted);
     for _ in 0..2 {
         assert!(accounts.suspend(ALICE, true).await.unwrap());
+        assert!(accounts.is_suspended(ALICE).await.unwrap());
         assert_eq!(issue(&accounts, ALICE, WEEK, 1).await, Issuing::Suspended);
         assert_eq!(issue(&accounts, ALICE, WEEK, 2).await, Issuing::Suspended);
     }
     assert!(accounts.take_contact(ALICE, 0).await.unwrap().is_some(), "nothing else is taken away");
     for _ in 0..2 {
         assert!(accounts.suspend(ALICE, false).await.unwrap());
+        assert!(!accounts.is_suspended(ALICE).await.unwrap());
         assert_eq!(issue(&accounts, ALICE, WEEK, 2).await, Issuing::Granted);
     }
     assert!(accounts.suspend(ALICE, true).await.unwrap());
@@ -73,6 +75,7 @@ pub async fn old_weeks_are_forgotten<A: Accounts>(accounts: Engine<A>) {
 }
 
 pub async fn nobody_is_issued_none<A: Accounts>(accounts: Engine<A>) {
+    assert!(!accounts.is_suspended(ALICE).await.unwrap());
     assert_eq!(issue(&accounts, ALICE, WEEK, 1).await, Issuing::Over);
     assert!(!accounts.suspend(ALICE, true).await.unwrap());
     register(&accounts, ALICE).await;

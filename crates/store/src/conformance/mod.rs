@@ -1,6 +1,6 @@
-//! The suite that every engine must pass: each documented sentence of [`Accounts`](crate::Accounts) and
-//! [`Channels`](crate::Channels), run against an empty engine. What they have in common
-//! ([`Tokens`](crate::Tokens)) is run for both.
+//! The suite that every engine must pass: each documented sentence of [`Accounts`](crate::Accounts),
+//! [`Channels`](crate::Channels) and [`Blobs`](crate::Blobs), run against an empty engine. What they have in common
+//! ([`Tokens`](crate::Tokens)) is run for each.
 //!
 //! ```text
 //! mod memory {
@@ -14,9 +14,11 @@
 
 pub mod accounts;
 pub mod appends;
+pub mod blobs;
 pub mod channels;
 pub mod devices;
 pub mod generations;
+pub mod groups;
 pub mod inboxes;
 pub mod issued;
 pub mod key_packages;
@@ -156,6 +158,33 @@ macro_rules! channels_conformance {
             generations::keys_stay_when_the_body_has_expired
             generations::a_restart_begins_the_next_incarnation
             generations::one_of_many_generations_wins
+            groups::a_record_is_replaced_by_the_next_revision
+            groups::a_change_stands_with_its_record_or_not_at_all
+            groups::a_head_slot_is_of_the_position_after_its_commit
+            groups::signatures_and_hashes_are_served_and_chained
+            groups::nobody_has_no_record
+            groups::one_of_many_changes_wins
+            tokens::a_token_is_spent_on_one_request
+            tokens::tokens_are_spent_together_or_not_at_all
+            tokens::weeks_are_apart
+            tokens::spent_weeks_are_forgotten
+            tokens::of_many_requests_one_gets_the_token
+        }
+    };
+}
+
+/// The tests of [`Blobs`](crate::Blobs), for an expression that gives `(engine, guard)`.
+#[macro_export]
+macro_rules! blobs_conformance {
+    ($open:expr) => {
+        $crate::conformance_tests! { $open;
+            blobs::parts_are_put_in_order_and_read_back
+            blobs::what_is_begun_again_says_how_far_it_has_come
+            blobs::a_part_never_changes
+            blobs::what_was_not_begun_has_no_parts
+            blobs::blobs_expire_with_their_day
+            blobs::all_together_take_up_so_many_bytes
+            blobs::one_of_many_parts_wins
             tokens::a_token_is_spent_on_one_request
             tokens::tokens_are_spent_together_or_not_at_all
             tokens::weeks_are_apart
@@ -189,9 +218,11 @@ mod tests {
         for (module, source) in [
             ("accounts", include_str!("accounts.rs")),
             ("appends", include_str!("appends.rs")),
+            ("blobs", include_str!("blobs.rs")),
             ("channels", include_str!("channels.rs")),
             ("devices", include_str!("devices.rs")),
             ("generations", include_str!("generations.rs")),
+            ("groups", include_str!("groups.rs")),
             ("inboxes", include_str!("inboxes.rs")),
             ("issued", include_str!("issued.rs")),
             ("key_packages", include_str!("key_packages.rs")),

@@ -310,6 +310,10 @@ impl Accounts for MemoryAccounts {
         Ok(Issuing::Granted)
     }
 
+    async fn is_suspended(&self, account: AccountId) -> Result<bool, StoreError> {
+        Ok(lock(&self.0).accounts.get(&account).is_some_and(|account| account.suspended))
+    }
+
     async fn suspend(&self, account: AccountId, suspended: bool) -> Result<bool, StoreError> {
         let mut state = lock(&self.0);
         Ok(state.accounts.get_mut(&account).map(|account| account.suspended = suspended).is_some())

@@ -10,7 +10,8 @@ use undertone_wire::{ChannelId, Day, IdempotencyId, channel::Entry};
 
 use super::{lock, tokens::Spent};
 use crate::{
-    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, NewEntry, StoreError, StoredChannel,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, HeadSlot, NewChannel, NewEntry, StoreError,
+    StoredChannel, StoredRecord,
     append::{Plan, Prepared, Used},
     entry::{StoredEntry, expired},
     page::Page,
@@ -32,6 +33,8 @@ struct Log {
     created: Day,
     /// Generations that are over.
     ended: BTreeMap<u32, EndedGeneration>,
+    record: Option<StoredRecord>,
+    slot: Option<HeadSlot>,
     /// The entry with number n stands at n - 1.
     entries: Vec<Kept>,
 }
@@ -64,6 +67,8 @@ impl Channels for MemoryChannels {
             channel: StoredChannel::new(&new),
             created: today,
             ended: BTreeMap::new(),
+            record: None,
+            slot: None,
             entries: Vec::new(),
         });
         Ok(log.channel.has_keys_of(&new))
@@ -97,6 +102,8 @@ impl Channels for MemoryChannels {
         let outcome = moved.outcome(first_seq);
         log.channel = moved.channel;
         log.ended.extend(moved.ended);
+        log.slot = prepared.slot(&log.channel).or_else(|| log.slot.take());
+        log.record = prepared.append.record.or_else(|| log.record.take());
         Ok(outcome)
     }
 
@@ -113,6 +120,14 @@ impl Channels for MemoryChannels {
             let entries = log.entries.iter().skip(usize::try_from(after).unwrap_or(usize::MAX));
             entries.map(|kept| kept.served(today)).take_while(|entry| page.take(entry.body.len())).collect()
         }))
+    }
+
+    async fn record(&self, channel: ChannelId) -> Result<Option<StoredRecord>, StoreError> {
+        Ok(lock(&self.0).logs.get(&channel).and_then(|log| log.record.clone()))
+    }
+
+    async fn head_slot(&self, channel: ChannelId) -> Result<Option<HeadSlot>, StoreError> {
+        Ok(lock(&self.0).logs.get(&channel).and_then(|log| log.slot.clone()))
     }
 
     async fn expire(&self, today: Day, unused_days: u32) -> Result<(), StoreError> {

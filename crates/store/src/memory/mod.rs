@@ -2,6 +2,7 @@
 //! the other engines.
 
 mod accounts;
+mod blobs;
 mod channels;
 mod packages;
 mod tokens;
@@ -10,6 +11,7 @@ mod values;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use accounts::MemoryAccounts;
+pub use blobs::MemoryBlobs;
 pub use channels::MemoryChannels;
 
 /// Nothing below panics between two changes that belong together, so a poisoned state is still a whole one.

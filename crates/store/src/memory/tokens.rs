@@ -1,10 +1,10 @@
-//! Spent tokens in memory, of either plane.
+//! Spent tokens in memory, of any store.
 
 use std::collections::BTreeMap;
 
 use undertone_wire::Week;
 
-use super::{MemoryAccounts, MemoryChannels, lock};
+use super::{MemoryAccounts, MemoryBlobs, MemoryChannels, lock};
 use crate::{Spending, SpentToken, StoreError, Tokens};
 
 /// What each token was spent on.
@@ -49,4 +49,4 @@ macro_rules! tokens {
     )*};
 }
 
-tokens!(MemoryAccounts MemoryChannels);
+tokens!(MemoryAccounts MemoryChannels MemoryBlobs);

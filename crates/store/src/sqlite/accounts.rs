@@ -32,6 +32,7 @@ static PLANE: Plane = Plane {
         profile::SCHEMA,
         issued::SCHEMA,
         tokens::SCHEMA,
+        partition::SCHEMA,
     ],
     upgrades: &[
         |db| {
@@ -239,6 +240,10 @@ impl Accounts for SqliteAccounts {
             None => Ok(Issuing::Over),
         };
         self.engine.change(issue).await
+    }
+
+    async fn is_suspended(&self, account: AccountId) -> Result<bool, StoreError> {
+        self.engine.read(move |db| issued::is_suspended(db, account)).await
     }
 
     async fn suspend(&self, account: AccountId, suspended: bool) -> Result<bool, StoreError> {

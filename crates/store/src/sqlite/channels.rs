@@ -8,13 +8,14 @@ use undertone_wire::{ChannelId, Day, Position, channel::Entry};
 use super::{
     blob, blob_or_null,
     engine::Engine,
-    generations, integer,
+    generations, groups, integer,
     open::{OpenError, Plane},
     partition::{self, BodyKey, LogId, Partition},
     tokens,
 };
 use crate::{
-    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, StoreError, StoredChannel,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, HeadSlot, NewChannel, StoreError, StoredChannel,
+    StoredRecord,
     append::{Plan, Prepared},
     entry::{StoredEntry, expired},
     page::Page,
@@ -24,18 +25,24 @@ static PLANE: Plane = Plane {
     name: "channels",
     // "UnCh"
     application_id: 0x556e_4368,
-    schema: &[CHANNELS, generations::SCHEMA, tokens::SCHEMA],
+    schema: &[CHANNELS, generations::SCHEMA, tokens::SCHEMA, groups::SCHEMA, partition::SCHEMA],
     upgrades: &[
         |db| {
             db.execute_batch("ALTER TABLE entries ADD COLUMN installs BLOB")?;
             Ok(db.execute_batch(generations::SCHEMA)?)
         },
         |db| Ok(db.execute_batch(tokens::SCHEMA)?),
+        |db| {
+            db.execute_batch("ALTER TABLE entries ADD COLUMN countersignature BLOB")?;
+            db.execute_batch("ALTER TABLE entries ADD COLUMN slot_hash BLOB")?;
+            Ok(db.execute_batch(groups::SCHEMA)?)
+        },
     ],
 };
 
 /// `unused_since` is known only until the first append; `bytes` are those of the bodies in all partitions. `installs` is
-/// of the entries that begin a generation: its read key and its write key.
+/// of the entries that begin a generation: its read key and its write key; `countersignature` of changes; `slot_hash` of
+/// commits that came with a head slot.
 const CHANNELS: &str = "
     CREATE TABLE channels (
         channel BLOB PRIMARY KEY,
@@ -60,6 +67,8 @@ const CHANNELS: &str = "
         digest BLOB NOT NULL,
         body_key INTEGER NOT NULL,
         installs BLOB,
+        countersignature BLOB,
+        slot_hash BLOB,
         PRIMARY KEY (channel, seq)
     ) WITHOUT ROWID, STRICT;";
 
@@ -112,6 +121,14 @@ impl Channels for SqliteChannels {
         self.engine.read(move |db| read_after(db, channel, after, limit, page, today)).await
     }
 
+    async fn record(&self, channel: ChannelId) -> Result<Option<StoredRecord>, StoreError> {
+        self.engine.read(move |db| groups::record(db, channel)).await
+    }
+
+    async fn head_slot(&self, channel: ChannelId) -> Result<Option<HeadSlot>, StoreError> {
+        self.engine.read(move |db| groups::slot(db, channel)).await
+    }
+
     async fn expire(&self, today: Day, unused_days: u32) -> Result<(), StoreError> {
         // A transaction for each day, so that the writer is never held for longer than one takes.
         for day in self.engine.read(move |db| partition::expired(db, today)).await? {
@@ -133,7 +150,7 @@ fn create(db: &Connection, new: &NewChannel, today: Day) -> rusqlite::Result<boo
     if let Some((channel, _)) = load(db, new.channel)? {
         return Ok(channel.has_keys_of(new));
     }
-    let StoredChannel { seq, chain, position, generation, read_key, write_key } = StoredChannel::new(new);
+    let StoredChannel { seq, chain, position, generation, read_key, write_key, .. } = StoredChannel::new(new);
     db.prepare_cached(
         "INSERT INTO channels
             (channel, seq, chain, incarnation, epoch, generation, read_key, write_key, bytes, unused_since)
@@ -156,8 +173,8 @@ fn create(db: &Connection, new: &NewChannel, today: Day) -> rusqlite::Result<boo
 /// A channel, and how many bytes its bodies have.
 fn load(db: &Connection, channel: ChannelId) -> rusqlite::Result<Option<(StoredChannel, u64)>> {
     db.prepare_cached(
-        "SELECT seq, chain, incarnation, epoch, generation, read_key, write_key, bytes
-        FROM channels WHERE channel = ?1",
+        "SELECT seq, chain, incarnation, epoch, generation, read_key, write_key, bytes, coalesce(revision, 0)
+        FROM channels LEFT JOIN records USING (channel) WHERE channel = ?1",
     )?
     .query_row([channel.as_bytes()], |row| {
         let channel = StoredChannel {
@@ -167,6 +184,7 @@ fn load(db: &Connection, channel: ChannelId) -> rusqlite::Result<Option<(StoredC
             generation: row.get(4)?,
             read_key: row.get(5)?,
             write_key: row.get(6)?,
+            revision: row.get::<_, i64>(8)?.cast_unsigned(),
         };
         Ok((channel, row.get::<_, i64>(7)?.cast_unsigned()))
     })
@@ -198,6 +216,12 @@ fn append(db: &Connection, prepared: &Prepared) -> rusqlite::Result<AppendOutcom
         generations::end(db, log, *generation, ended)?;
     }
     let after = moved.channel;
+    if let Some(record) = &prepared.append.record {
+        groups::put_record(db, log, record)?;
+    }
+    if let Some(slot) = prepared.slot(&after) {
+        groups::put_slot(db, log, &slot)?;
+    }
     db.prepare_cached(
         "UPDATE channels SET seq = ?2, chain = ?3, incarnation = ?4, epoch = ?5, generation = ?6, read_key = ?7,
             write_key = ?8, bytes = bytes + ?9, unused_since = NULL
@@ -219,8 +243,9 @@ fn append(db: &Connection, prepared: &Prepared) -> rusqlite::Result<AppendOutcom
 
 fn insert(db: &Connection, log: &LogId, entry: &StoredEntry, body_key: BodyKey) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT INTO entries (channel, seq, kind, incarnation, epoch, expiry_day, digest, body_key, installs)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO entries (channel, seq, kind, incarnation, epoch, expiry_day, digest, body_key, installs,
+            countersignature, slot_hash)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute((
         log,
@@ -232,6 +257,8 @@ fn insert(db: &Connection, log: &LogId, entry: &StoredEntry, body_key: BodyKey) 
         entry.digest.as_bytes(),
         body_key,
         entry.installs.map(|keys| keys.to_bytes().to_vec()),
+        entry.countersignature.map(|signature| signature.to_vec()),
+        entry.slot_hash,
     ))
     .map(drop)
 }
@@ -248,7 +275,8 @@ fn read_after(
         return Ok(None);
     }
     let mut select = db.prepare_cached(
-        "SELECT seq, kind, incarnation, epoch, expiry_day, digest, body_key, installs FROM entries
+        "SELECT seq, kind, incarnation, epoch, expiry_day, digest, body_key, installs, countersignature, slot_hash
+        FROM entries
         WHERE channel = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
     let mut entries = Vec::new();
@@ -275,6 +303,8 @@ fn stored_entry(row: &Row<'_>) -> rusqlite::Result<(StoredEntry, BodyKey)> {
         expiry_day: Day(row.get(4)?),
         digest: blob(row, 5)?,
         installs: blob_or_null(row, 7)?,
+        countersignature: row.get(8)?,
+        slot_hash: row.get(9)?,
     };
     Ok((entry, row.get(6)?))
 }

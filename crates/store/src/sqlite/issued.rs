@@ -21,7 +21,7 @@ pub(super) fn issue(
     request: &[u8; 32],
     batches_max: u32,
 ) -> rusqlite::Result<Issuing> {
-    if db.prepare_cached("SELECT 1 FROM suspended WHERE account = ?1")?.exists([account.as_bytes()])? {
+    if is_suspended(db, account)? {
         return Ok(Issuing::Suspended);
     }
     let batch = (account.as_bytes(), week.0, request);
@@ -37,6 +37,10 @@ pub(super) fn issue(
     }
     db.prepare_cached("INSERT INTO issued (account, week, request) VALUES (?1, ?2, ?3)")?.execute(batch)?;
     Ok(Issuing::Granted)
+}
+
+pub(super) fn is_suspended(db: &Connection, account: AccountId) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM suspended WHERE account = ?1")?.exists([account.as_bytes()])
 }
 
 pub(super) fn suspend(db: &Connection, account: AccountId, suspended: bool) -> rusqlite::Result<()> {

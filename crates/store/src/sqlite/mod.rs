@@ -1,4 +1,4 @@
-//! The embedded engines: one SQLite file and one group-committing writer for each plane.
+//! The embedded engines: one SQLite file and one group-committing writer for each plane, and one for blobs.
 //!
 //! **Durability.** A change is answered after its commit, which in WAL mode with `synchronous=FULL` comes after a
 //! successful sync of the write-ahead log. It then survives a crash of the process, and of the machine as far as its
@@ -14,15 +14,17 @@
 //! - `writer`, `checkpoint`: the group commit, and how the write-ahead log stays short.
 //! - `partition`: the part of every log that is forgotten with its day.
 //! - `accounts` with `devices`, `inbox`, `issued`, `key_packages`, `profile`, `recovery`, `values` and `vault`, `channels`
-//!   with `generations`, and `tokens` of both: the domain.
+//!   with `generations` and `groups`, `blobs`, and `tokens` of all three: the domain.
 //! - `inspect`: what stands in the files, for the operator.
 
 mod accounts;
+mod blobs;
 mod channels;
 mod checkpoint;
 mod devices;
 mod engine;
 mod generations;
+mod groups;
 mod inbox;
 mod inspect;
 mod issued;
@@ -45,6 +47,7 @@ use rusqlite::{
 use undertone_wire::WrongLength;
 
 pub use accounts::SqliteAccounts;
+pub use blobs::SqliteBlobs;
 pub use channels::SqliteChannels;
 pub use inspect::{AccountRow, ChannelRow, EntryRow, LetterRow};
 pub use open::OpenError;

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::{checkpoint::WAL_BYTES, partition};
+use super::checkpoint::WAL_BYTES;
 
 /// What differs between the planes' files.
 pub(super) struct Plane {
@@ -12,7 +12,7 @@ pub(super) struct Plane {
     pub(super) name: &'static str,
     /// `PRAGMA application_id`: tells this plane's file from the other's, and from everybody else's.
     pub(super) application_id: i32,
-    /// Its tables, besides the partitions.
+    /// Its tables.
     pub(super) schema: &'static [&'static str],
     /// How files of former releases get these tables: the first from version 1 to 2, and so on.
     pub(super) upgrades: &'static [Upgrade],
@@ -134,7 +134,7 @@ fn accept(db: &mut Connection, plane: &Plane) -> Result<(), OpenError> {
     let version = number("user_version")?;
     let empty = tx.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
     if empty && (application_id, version) == (0, 0) {
-        for tables in plane.schema.iter().chain([&partition::SCHEMA]) {
+        for tables in plane.schema {
             tx.execute_batch(tables)?;
         }
         tx.pragma_update(None, "application_id", plane.application_id)?;

@@ -1,9 +1,9 @@
-//! Spent tokens, in the file of either plane.
+//! Spent tokens, in each file.
 
 use rusqlite::{Connection, OptionalExtension as _};
 use undertone_wire::Week;
 
-use super::{SqliteAccounts, SqliteChannels};
+use super::{SqliteAccounts, SqliteBlobs, SqliteChannels};
 use crate::{Spending, SpentToken, StoreError, Tokens};
 
 /// Ordered by week, so that one week's rows stand, and go, together; within it by a random key.
@@ -64,4 +64,4 @@ macro_rules! tokens {
     )*};
 }
 
-tokens!(SqliteAccounts SqliteChannels);
+tokens!(SqliteAccounts SqliteChannels SqliteBlobs);
