@@ -27,7 +27,8 @@ async fn published(home: &Home) -> Vec<Kept> {
 
 /// Where values stand. A day in the name of a table is a day.
 fn fields(kept: &[Kept]) -> BTreeSet<(String, String)> {
-    let field = |kept: &Kept| (kept.table.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(), kept.column.clone());
+    let field =
+        |kept: &Kept| (kept.table.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(), kept.column.clone());
     kept.iter().map(field).collect()
 }
 

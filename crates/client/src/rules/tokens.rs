@@ -6,7 +6,7 @@
 //! What week it is, the service says in its parameters: tokens are good by its clock, not by ours.
 
 use rusqlite::Connection;
-use undertone_credentials::{CredentialError, Wish};
+use undertone_credentials::{CredentialError, VerifiedParameters, Wish};
 use undertone_wire::{
     Now, Week,
     account::{Blinded, IssueTokensReply, IssueTokensRequest},
@@ -56,7 +56,8 @@ pub(crate) fn is_due(tx: &Tx<'_>, longest_ms: u64) -> Result<bool> {
 
 /// Whether less is left of something than an act may cost.
 pub(crate) fn is_short(tx: &Tx<'_>) -> Result<bool> {
-    for (purpose, _) in TOKEN_BATCH {
+    let Some((list, week)) = parameters::issuing(tx)? else { return Ok(false) };
+    for (purpose, _) in offered(&list, week) {
         if tokens::free(tx.db, purpose)? < RESERVE_TOKENS {
             return Ok(true);
         }
@@ -70,13 +71,18 @@ pub(crate) fn are_put_off(db: &Connection, now: Now) -> Result<bool> {
     Ok(from_ms > now.0)
 }
 
+/// What a batch consists of. A service of before blobs issues no tokens for them.
+fn offered(list: &VerifiedParameters, week: Week) -> impl Iterator<Item = (Purpose, usize)> {
+    TOKEN_BATCH.into_iter().filter(move |(purpose, _)| list.token_key(*purpose, week).is_some())
+}
+
 /// What is asked of the service for one more batch: always of everything, and as much. The same again until the answer has
 /// come, which costs nothing then. None where the service issues no tokens.
 pub(crate) fn request(tx: &mut Tx<'_>) -> Result<Option<IssueTokensRequest>> {
-    let Some((_, week)) = parameters::issuing(tx)? else { return Ok(None) };
-    let wishes = match wishes(tx, week)? {
+    let Some((list, week)) = parameters::issuing(tx)? else { return Ok(None) };
+    let wishes = match wishes(tx, &list, week)? {
         Some(wishes) => wishes,
-        None => fresh(tx, week)?,
+        None => fresh(tx, &list, week)?,
     };
     let blinded = wishes.iter().map(|wish| Blinded {
         purpose: wish.purpose() as u32,
@@ -93,7 +99,7 @@ pub(crate) fn request(tx: &mut Tx<'_>) -> Result<Option<IssueTokensRequest>> {
 pub(crate) fn issued(tx: &Tx<'_>, request: &IssueTokensRequest, reply: &IssueTokensReply, next_ms: u64) -> Result<()> {
     let week = Week(request.week);
     let (list, _) = parameters::issuing(tx)?.ok_or(ClientError::Bug("tokens without keys for them"))?;
-    let wishes = wishes(tx, week)?.ok_or(ClientError::Bug("tokens that were not asked for"))?;
+    let wishes = wishes(tx, &list, week)?.ok_or(ClientError::Bug("tokens that were not asked for"))?;
     if reply.evaluated.len() != wishes.len() {
         return Err(ClientError::Refused("its answer makes no sense"));
     }
@@ -120,15 +126,15 @@ pub(crate) fn put_off(tx: &Tx<'_>, wait_ms: u64) -> Result<()> {
 }
 
 /// What was asked for in a week, if it did not come.
-fn wishes(tx: &Tx<'_>, week: Week) -> Result<Option<Vec<Wish>>> {
-    let wishes = TOKEN_BATCH.map(|(purpose, _)| tokens::wish(tx.db, purpose, week));
-    Ok(wishes.into_iter().collect::<Result<_, _>>()?)
+fn wishes(tx: &Tx<'_>, list: &VerifiedParameters, week: Week) -> Result<Option<Vec<Wish>>> {
+    let wishes = offered(list, week).map(|(purpose, _)| tokens::wish(tx.db, purpose, week));
+    Ok(wishes.collect::<Result<_, _>>()?)
 }
 
-fn fresh(tx: &mut Tx<'_>, week: Week) -> Result<Vec<Wish>> {
+fn fresh(tx: &mut Tx<'_>, list: &VerifiedParameters, week: Week) -> Result<Vec<Wish>> {
     tokens::forget_wishes(tx.db)?;
     let mut wishes = Vec::new();
-    for (purpose, count) in TOKEN_BATCH {
+    for (purpose, count) in offered(list, week) {
         let wish = Wish::new(purpose, week, count, &mut tx.rng).map_err(|_| ClientError::Bug("an empty batch"))?;
         tokens::put_wish(tx.db, &wish)?;
         wishes.push(wish);

@@ -218,7 +218,7 @@ impl Peer {
             account: to.into(),
             idempotency_id: self.random::<16>().to_vec().into(),
             sealed,
-            expiry_day: (today() + limits::MESSAGE_DAYS_MAX).0,
+            expiry_day: letter_day().0,
             ..DeliverRequest::default()
         };
         self.pay(request).await.map(drop)
@@ -232,6 +232,12 @@ pub fn token(purpose: Purpose, week: Week) -> Token {
     let key = issuing_key().key(purpose, week);
     let issued = key.issue(&wish.blinded(), &mut rng).unwrap();
     Token::from(&wish.finish(&key.public(), &issued.evaluated, &issued.proof).unwrap()[0])
+}
+
+/// Up to when a letter of today is kept.
+fn letter_day() -> Day {
+    let latest = today() + limits::MESSAGE_DAYS_MAX;
+    Day(latest.0 - latest.0 % limits::LETTER_DAYS_STEP)
 }
 
 pub fn today() -> Day {
