@@ -214,7 +214,8 @@ async fn two_who_have_both_lost_everything_go_on() {
 
     let (ana, bo) = (recovered(&service, &anas_words).await, recovered(&service, &bos_words).await);
     // Ana has never known that he accepted; Bo asks her for the way back, and she has none.
-    let open = |home: &Home, who: &str| home.chat(who).is_some_and(|chat| chat.trouble.is_none() && chat.state == "open");
+    let open =
+        |home: &Home, who: &str| home.chat(who).is_some_and(|chat| chat.trouble.is_none() && chat.state == "open");
     bo.until("open", |_| open(&bo, &to_ana)).await;
     bo.send(&to_ana, "still there?").await;
     ana.expect_from(&to_bo, "still there?").await;

@@ -142,7 +142,7 @@ fn key_package(tx: &mut Tx<'_>, own: &Own, chat: &Chat, last_resort: bool) -> Re
 /// A device of the other has lost its way.
 pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
     // Our words have brought the chat back to where we had not written yet, and the other knows better.
-    let again = chat.state == State::New && chat.channel.is_some();
+    let again = chat.state == State::New && chat.fresh > 0;
     let begun = (matches!(chat.state, State::Open | State::Invited) || again) && !chat.trouble.is_proven();
     // Where a channel has just been closed, the next is on its way to both.
     let moves = chat.trouble == Trouble::Moved && chat.asked < MOVED_ASKS;
@@ -151,7 +151,6 @@ pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, 
     }
     if again {
         compose::open(tx, own, chat, 0)?;
-        chats::set_trouble(tx.db, chat.id, Trouble::Lost)?;
     }
     let ours = chat.channel.as_ref().map(|channel| channel.part);
     let newest = lists::of_contact(tx, chat.peer)?;

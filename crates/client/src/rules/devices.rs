@@ -249,6 +249,10 @@ fn restore_chat(tx: &mut Tx<'_>, own: &Own, kept: &VaultChat) -> Result<()> {
     };
     let chat = chats::with(tx.db, peer)?.filter(|chat| matches!(chat.state, State::Open | State::New));
     let (Ok(secret), Some(chat)) = (kept.generation_secret[..].try_into(), chat) else { return Ok(()) };
+    if chat.state == State::New {
+        // The next message invites again, into a channel that comes after this one, which is lost.
+        return Ok(chats::set_fresh(tx.db, &chat, kept.part)?);
+    }
     let head = kept.head.clone().unwrap_or_default();
     let chain = Chain::try_from(&head.chain[..]).unwrap_or_else(|_| Chain::start(id));
     chats::set_channel(
@@ -269,10 +273,6 @@ fn restore_chat(tx: &mut Tx<'_>, own: &Own, kept: &VaultChat) -> Result<()> {
         },
     )?;
     members::put(tx.db, chat.id, own.account, own.list.encoded())?;
-    if chat.state == State::New {
-        // The next message invites again, into a channel that comes after this one, which is lost.
-        return Ok(());
-    }
     chats::set_trouble(tx.db, chat.id, Trouble::Lost)?;
     Ok(())
 }
