@@ -59,11 +59,7 @@ impl Service {
     }
 
     /// Makes a channel, on a circuit of its own.
-    pub async fn visit(
-        &self,
-        request: CreateChannelRequest,
-        rng: &mut (impl CryptoRng + Send),
-    ) -> anyhow::Result<()> {
+    pub async fn visit(&self, request: CreateChannelRequest, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<()> {
         self.connect::<Visitor>(rng).await?.visit(request).await.context("no channel")?;
         Ok(())
     }
@@ -180,7 +176,10 @@ impl Opened {
             idempotency_id: id.into(),
             ..NewEntry::default()
         };
-        let reply = self.circuit.call(AppendRequest { channel: self.channel.into(), entries: vec![entry], ..AppendRequest::default() }).await?;
+        let reply = self
+            .circuit
+            .call(AppendRequest { channel: self.channel.into(), entries: vec![entry], ..AppendRequest::default() })
+            .await?;
         match reply.result {
             Some(append_reply::Result::Appended(appended)) => Ok(appended.first_seq),
             _ => bail!("the service refuses a message at its own position"),

@@ -344,7 +344,9 @@ async fn the_last_key_packages_cost_more_and_a_retry_takes_none() {
 
 /// What one account can have of one purpose at most: all that it is issued in the two weeks in which tokens are good.
 fn hoard(purpose: Purpose) -> Vec<Token> {
-    let [(_, batch)] = TOKEN_BATCH.iter().filter(|(of, _)| *of == purpose).collect::<Vec<_>>()[..] else { unreachable!() };
+    let [(_, batch)] = TOKEN_BATCH.iter().filter(|(of, _)| *of == purpose).collect::<Vec<_>>()[..] else {
+        unreachable!()
+    };
     good(purpose, TOKEN_BATCHES_A_WEEK as usize * 2 * batch, 5)
 }
 
