@@ -191,7 +191,11 @@ impl Meeting {
 
     /// The same entry may be appended again: it stands there once.
     async fn append(&mut self, entry: &NewEntry) -> Result<()> {
-        let request = AppendRequest { channel: self.link.channel.into(), entries: vec![entry.clone()] };
+        let request = AppendRequest {
+            channel: self.link.channel.into(),
+            entries: vec![entry.clone()],
+            ..AppendRequest::default()
+        };
         match self.line().await?.circuit.call(request).await?.result {
             Some(append_reply::Result::Appended(_)) => Ok(()),
             // Only a commit moves the position, and no device has any business with one here.

@@ -78,8 +78,9 @@ impl Batch {
             body: attempt.body.clone().into(),
             idempotency_id: attempt.id.into(),
             installs: installs.clone().into(),
+            ..NewEntry::default()
         });
-        AppendRequest { channel: self.channel.into(), entries: entries.collect() }
+        AppendRequest { channel: self.channel.into(), entries: entries.collect(), ..AppendRequest::default() }
     }
 
     /// Whether any of it was neither found in the log yet, nor given up.

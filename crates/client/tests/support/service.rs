@@ -202,6 +202,8 @@ impl Planes {
                 let honest = self.channels.session(circuit.handshake_hash());
                 circuit.serve(Arc::new(Liar { honest, lies }), clock, draining).await;
             }
+            // Nobody has put anything there.
+            Accepted::Blob(_) => {}
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use undertone_store::{
-    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, NewChannel, Spending, SpentToken, StoreError,
-    StoredChannel, Tokens, memory::MemoryChannels,
+    Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, HeadSlot, NewChannel, Spending, SpentToken,
+    StoreError, StoredChannel, StoredRecord, Tokens, memory::MemoryChannels,
 };
 use undertone_wire::{ChannelId, Day, Week, channel::Entry};
 
@@ -103,6 +103,14 @@ impl Channels for Ledger {
         today: Day,
     ) -> Result<Option<Vec<Entry>>, StoreError> {
         self.0.channels.read_after(channel, after, limit, bytes_max, today).await
+    }
+
+    async fn record(&self, channel: ChannelId) -> Result<Option<StoredRecord>, StoreError> {
+        self.0.channels.record(channel).await
+    }
+
+    async fn head_slot(&self, channel: ChannelId) -> Result<Option<HeadSlot>, StoreError> {
+        self.0.channels.head_slot(channel).await
     }
 
     async fn expire(&self, today: Day, unused_days: u32) -> Result<(), StoreError> {

@@ -206,8 +206,9 @@ impl<'a> Talk<'a> {
             body,
             idempotency_id: self.peer.random::<16>().to_vec().into(),
             installs,
+            ..NewEntry::default()
         };
-        let request = AppendRequest { channel: self.channel.into(), entries: vec![entry] };
+        let request = AppendRequest { channel: self.channel.into(), entries: vec![entry], ..AppendRequest::default() };
         let reply: AppendReply = self.circuit().await.call(request).await.unwrap();
         matches!(reply.result, Some(append_reply::Result::Appended(_)))
     }
