@@ -14,6 +14,7 @@
 mod circuit;
 mod inside;
 mod planes;
+mod second;
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ struct Recorded {
 
 impl Recorded {
     fn all() -> Self {
-        let lines = [include_str!("0.1.txt")].into_iter().flat_map(str::lines).map(|line| {
+        let lines = [include_str!("0.1.txt"), include_str!("0.2.txt")].into_iter().flat_map(str::lines).map(|line| {
             let (name, bytes) = line.split_once(' ').unwrap();
             (name, HEXLOWER.decode(bytes.as_bytes()).unwrap())
         });
@@ -95,6 +96,8 @@ fn bytes_mean_what_they_meant() {
     planes::channel(&mut recorded);
     inside::objects(&mut recorded);
     inside::content(&mut recorded);
+    second::planes(&mut recorded);
+    second::content(&mut recorded);
     let pin = Pin::new([1; 32]);
     let service = Link { scheme: Scheme::Tcp, endpoint: "chat.example:4433".into(), pin, account: None };
     recorded.link("link.service", &service);
