@@ -100,9 +100,10 @@ fn compare(tx: &Tx<'_>, account: AccountId, chat: i64, theirs: &ParametersSeen) 
     let chat = chats::load(tx.db, chat)?;
     if chat.peer == account {
         // Our devices still need each other. The one from which we have it is to know as well.
-        return Ok(if first {
-            parameters::set_untold(tx.db, chat.id)?
-        });
+        if first {
+            parameters::set_untold(tx.db, chat.id)?;
+        }
+        return Ok(());
     }
     if chat.trouble.is_proven() {
         return Ok(());
