@@ -222,3 +222,27 @@ async fn two_who_have_both_lost_everything_go_on() {
     ana.send(&to_bo, "again").await;
     bo.expect_from(&to_ana, "again").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_invited_with_a_device_that_he_has_removed_comes_all_the_same() {
+    let service = Service::start();
+    let (mut ana, words) = registered(&service, "Ana").await;
+    let mut phone = linked(Setup::at(&service), &ana).await;
+    phone.until("in step", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
+    phone.offline().await;
+    ana.offline().await;
+    let bo = Home::new(&service, "Bo").await;
+    bo.send(&ana.link(), "hello, you two").await;
+    bo.sync().await.unwrap();
+
+    let engine = ana.engine.clone();
+    let (removed, ()) = tokio::join!(engine.remove_device(2, &words), async { ana.online() });
+    removed.unwrap();
+    ana.until("asked", |engine| engine.requests().unwrap().len() == 1).await;
+    ana.engine.accept(&bo.account()).unwrap();
+    ana.expect_from(&bo.account(), "hello, you two").await;
+    ana.send(&bo.account(), "I am alone").await;
+    bo.expect_from(&ana.account(), "I am alone").await;
+    bo.send(&ana.account(), "so am I").await;
+    ana.expect_from(&bo.account(), "so am I").await;
+}

@@ -186,10 +186,12 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
     let channel = channel(tx, own, way)?;
     let known = known(tx, own, chat)?;
     let of_log = of_log(&way.invitation, &known)?;
-    // What the log does not have yet, the tree must stand up to all the same.
+    // What the log does not have yet, the tree must stand up to all the same. But others may not have known that a device
+    // of ours was removed: then the commit that says so is owed.
+    let of_ours = |list: &DeviceList| list.account() == own.account && chat.peer != own.account;
     let newest = |known: &DeviceList| {
-        let said = of_log.iter().find(|said| said.account() == known.account() && newer(said, known));
-        said.unwrap_or(known).clone()
+        let counts = |said: &&DeviceList| said.account() == known.account() && (newer(said, known) || of_ours(said));
+        of_log.iter().find(counts).unwrap_or(known).clone()
     };
     let newest: Vec<_> = known.iter().map(newest).collect();
     if !leads_elsewhere(chat, way) {
