@@ -382,7 +382,8 @@ mod tests {
         let expected = [
             json!({"invite": "aaa-bbb", "uses": 1, "expires": "2026-12-22"}),
             json!({"accounts": 1, "key_packages": 2, "inbox_entries": 3, "channels": 4, "entries": 5, "bodies": 6,
-                "tokens_issued": 40, "tokens_spent": 1, "circuits": {"account": 7, "visitor": 8, "channel": 9}}),
+                "blobs": 2, "blob_bytes": 49_152, "tokens_issued": 40, "tokens_spent": 1,
+                "circuits": {"account": 7, "visitor": 8, "channel": 9, "blob": 1}}),
             json!({"plane": "account", "account": "0b", "created": "2026-12-22", "last_seen": "2026-12-22",
                 "devices": 2, "key_packages": 1, "vault_bytes": 8192, "inbox": [{"bytes": 16384, "expires": "2026-12-22"}]}),
             json!({"plane": "channel", "channel": "0c", "generation": 1, "incarnation": 0, "epoch": 2, "entries": [

@@ -143,7 +143,7 @@ impl DataFolder {
         for entry in fs::read_dir(&self.0)? {
             let name = entry?.file_name();
             let ours = name.to_str().is_some_and(|name| {
-                [KEYS, PARAMETERS, ACCOUNTS, CHANNELS, SOCKET].iter().any(|file| name.starts_with(file))
+                [KEYS, PARAMETERS, ACCOUNTS, CHANNELS, BLOBS, SOCKET].iter().any(|file| name.starts_with(file))
             });
             if !ours {
                 return Ok(true);

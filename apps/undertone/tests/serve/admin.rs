@@ -17,7 +17,7 @@ async fn an_operator_is_answered_with_and_without_a_service() {
     let service = Service::start(&data).await;
     assert!(service.create_channel(&channel([0xc0; 16])).await.is_none());
     let circuit = soon(service.connect::<Channel>()).await.unwrap();
-    answers(&data.path, json!({"account": 0, "visitor": 0, "channel": 1})).await;
+    answers(&data.path, json!({"account": 0, "visitor": 0, "channel": 1, "blob": 0})).await;
     drop(circuit);
     service.terminate().await;
     answers(&data.path, Value::Null).await;
@@ -34,7 +34,7 @@ async fn answers(data: &Path, circuits: Value) {
 
     let stats = admin(data, &["--json", "stats"]).await.json();
     let expected = json!({"accounts": 0, "key_packages": 0, "inbox_entries": 0, "channels": 1, "entries": 0,
-        "bodies": 0, "tokens_issued": 0, "tokens_spent": 1, "circuits": circuits});
+        "bodies": 0, "blobs": 0, "blob_bytes": 0, "tokens_issued": 0, "tokens_spent": 1, "circuits": circuits});
     assert_eq!(stats, expected);
     assert!(admin(data, &["stats"]).await.stdout.starts_with("accounts"));
 
