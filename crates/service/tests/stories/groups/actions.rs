@@ -77,6 +77,10 @@ async fn a_whole_life() {
     assert_eq!(group.does(&ana, vec![Action::Close], none).await, "done");
     assert_eq!(group.does(&ana, vec![Action::SetRules(OPEN)], none).await, "CLOSED");
     group.is_replayed().await;
+
+    // All of this was done by people without an account here: the account plane was never asked.
+    assert_eq!(group.world.account_store.changes(), 0);
+    assert_eq!(group.world.accounts.counts().await.unwrap().accounts, 0);
 }
 
 /// What must follow must, and nothing else.
