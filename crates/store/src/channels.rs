@@ -201,8 +201,8 @@ pub struct ChannelCounts {
 /// A group's channel has a record and a head slot besides its log, which only an append replaces.
 ///
 /// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is dropped whole;
-/// and its digest with kind, position, expiry day and the keys that it installs, for good. A commit's body is dropped like any other, at the day
-/// that its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
+/// and its digest with kind, position, expiry day and the keys that it installs, for good. A commit's body is dropped
+/// like any other, at the day that its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
 pub trait Channels: Tokens {
     /// Creates an empty channel. True also for the same keys again; false when the id is taken by others.
     fn create(&self, new: NewChannel, today: Day) -> impl Future<Output = Result<bool, StoreError>> + Send;
@@ -221,7 +221,8 @@ pub trait Channels: Tokens {
     /// next epoch; after a restart, epoch 0 of the next incarnation. One that installs keys begins the next generation
     /// with them. Idempotency ids are looked up before generation and positions are compared, and those before bytes are
     /// counted: with the same kinds, positions, keys and bodies in the same order the first result is returned, whatever
-    /// came after. Record and head slot are written with the entries, or not at all. An empty body is [`StoreError::NotApplied`], always.
+    /// came after. Record and head slot are written with the entries, or not at all. An empty body is
+    /// [`StoreError::NotApplied`], always.
     fn append(&self, append: Append) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
 
     /// Entries after `after` without a gap, at most `limit` and (but for the first) `bytes_max` of bodies. An expired

@@ -76,8 +76,8 @@ pub(crate) fn told(tx: &Tx<'_>, chat: i64, seen: &ParametersSeen) -> Result<()> 
     Ok(parameters::set_told(tx.db, chat, seen.revision)?)
 }
 
-/// The other of a chat, or another device of ours in the chat with ourselves, tells what he was shown: if the service has signed that, it is held against what we were shown, now or
-/// once we are.
+/// The other of a chat, or another device of ours in the chat with ourselves, tells what he was shown: if the service has
+/// signed that, it is held against what we were shown, now or once we are.
 pub(crate) fn heard(tx: &Tx<'_>, own: &Own, chat: &Chat, seen: &ParametersSeen) -> Result<()> {
     let Ok(hash) = <&[u8; 32]>::try_from(&seen.hash[..]) else { return Ok(()) };
     let countable = i64::try_from(seen.revision).is_ok();
