@@ -2,10 +2,10 @@
 //! go in, an answer comes out.
 //!
 //! There are two planes, which share no type but the [`Issuer`] of tokens and credentials, no store and no cache.
-//! [`AccountPlane`] serves devices that have proven who they are; [`ChannelPlane`] serves whoever holds a channel's keys, and has no word for an account. A
-//! [`VisitorSession`] is nobody, and may do one thing on either plane. Beside them a [`BlobPlane`] keeps bytes for whoever
-//! knows their ids. Each circuit gets a session of its kind, made
-//! from the circuit's handshake hash, to which every proof is bound.
+//! [`AccountPlane`] serves devices that have proven who they are; [`ChannelPlane`] serves whoever holds a channel's keys,
+//! and has no word for an account. A [`VisitorSession`] is nobody, and may do one thing on either plane. Beside them a
+//! [`BlobPlane`] keeps bytes for whoever knows their ids. Each circuit gets a session of its kind, made from the circuit's
+//! handshake hash, to which every proof is bound.
 //!
 //! Nobody who asks is trusted: every length is held against `wire::limits`, and nothing signed is stored before its
 //! signature has been checked. The service in turn is not trusted by its clients: it never sees a key that decrypts

@@ -2,8 +2,9 @@
 //!
 //! The two planes are two traits and two files: [`Accounts`] and [`Channels`] share no table, no transaction and no
 //! commit order, so that nothing stored ties a chat to an account; [`Blobs`] stand in a third file. Each keeps the
-//! [`Tokens`] that paid for its own acts. One call is one transaction on one partition key. An engine answers a mutation only once it is durable; what it cannot promise it says ([`StoreError`]). A mutation whose
-//! caller goes away is applied whole or not at all. A read sees every mutation that was answered before it.
+//! [`Tokens`] that paid for its own acts. One call is one transaction on one partition key. An engine answers a mutation
+//! only once it is durable; what it cannot promise it says ([`StoreError`]). A mutation whose caller goes away is applied
+//! whole or not at all. A read sees every mutation that was answered before it.
 //!
 //! Keys and ciphertext are opaque here: no engine checks a signature. Times are days.
 //!
