@@ -10,8 +10,12 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use support::{Home, Service, acquainted, assert_same_history, nobody};
+use tokio::sync::Notify;
 use undertone_client::Kind;
+use undertone_wire::{channel::AppendRequest, circuit::Code};
 
 #[tokio::test(start_paused = true)]
 async fn a_stranger_writes_is_accepted_and_gets_an_answer() {
@@ -45,35 +49,69 @@ async fn a_stranger_writes_is_accepted_and_gets_an_answer() {
 async fn two_who_write_to_each_other_first_meet_in_one_chat() {
     let service = Service::start();
     let (mut ana, mut bo) = (Home::new(&service, "Ana").await, Home::new(&service, "Bo").await);
-    ana.offline().await;
-    bo.offline().await;
-    // Each writes before either can have read, so the drivers go online with both letters to come.
-    let (ana_link, bo_link) = (ana.link(), bo.link());
-    let ana_engine = ana.engine.clone();
-    let bo_engine = bo.engine.clone();
-    let from_ana = tokio::spawn(async move { ana_engine.send(&bo_link, "from Ana").await.unwrap() });
-    let from_bo = tokio::spawn(async move { bo_engine.send(&ana_link, "from Bo").await.unwrap() });
-    ana.until("written", |engine| !engine.chats().unwrap().is_empty()).await;
-    bo.until("written", |engine| !engine.chats().unwrap().is_empty()).await;
-    ana.online();
-    bo.online();
-    assert!(!from_ana.await.unwrap().queued && !from_bo.await.unwrap().queued);
-
-    let at_bo = bo.expect(&ana, "from Ana").await;
-    let at_ana = ana.expect(&bo, "from Bo").await;
+    write_at_once(&mut ana, &mut bo).await;
+    let at_bo = bo.expect(&ana, "hello").await;
+    let at_ana = ana.expect(&bo, "hello").await;
     assert!(!at_ana.request || !at_bo.request, "both wanted to talk");
-    for (home, other) in [(&ana, &bo), (&bo, &ana)] {
-        let other = other.account();
-        home.until("open", |engine| {
-            engine.chats().unwrap().iter().any(|chat| chat.chat == other && chat.state == "open")
-        })
-        .await;
-    }
+    until_open(&ana, &bo).await;
     ana.send("Bo", "in one chat").await;
     bo.expect(&ana, "in one chat").await;
     bo.send("Ana", "indeed").await;
     ana.expect(&bo, "indeed").await;
     assert_same_history(&ana, &bo);
+}
+
+/// Whose channel does not go on is kept from closing it for a while, and writes meanwhile: by letter.
+#[tokio::test(start_paused = true)]
+async fn what_closes_a_channel_goes_into_no_letter() {
+    let service = Service::start();
+    let doors = [service.door(), service.door()];
+    let (one, other) = (Home::new(&doors[0], "One").await, Home::new(&doors[1], "Other").await);
+    let ones_goes_on = one.account() < other.account();
+    let (mut ana, mut bo, door) = if ones_goes_on { (one, other, &doors[1]) } else { (other, one, &doors[0]) };
+    let closing = Arc::new(Notify::new());
+    let tried = closing.clone();
+    door.lies.deny::<AppendRequest>(move |_| {
+        tried.notify_one();
+        Some(Code::Unavailable.into())
+    });
+    write_at_once(&mut ana, &mut bo).await;
+    ana.expect(&bo, "hello").await;
+    bo.expect(&ana, "hello").await;
+    closing.notified().await;
+    bo.send(&ana.account(), "still by letter").await;
+    ana.expect(&bo, "still by letter").await;
+    door.lies.stop();
+    until_open(&ana, &bo).await;
+    bo.send(&ana.account(), "by the log").await;
+    ana.expect(&bo, "by the log").await;
+    assert_same_history(&ana, &bo);
+}
+
+/// Each writes to the other before either can have read.
+async fn write_at_once(one: &mut Home, other: &mut Home) {
+    one.offline().await;
+    other.offline().await;
+    let sends = [(&*one, other.link()), (&*other, one.link())].map(|(home, link)| {
+        let engine = home.engine.clone();
+        tokio::spawn(async move { engine.send(&link, "hello").await.unwrap() })
+    });
+    one.until("written", |engine| !engine.chats().unwrap().is_empty()).await;
+    other.until("written", |engine| !engine.chats().unwrap().is_empty()).await;
+    one.online();
+    other.online();
+    for sent in sends {
+        assert!(!sent.await.unwrap().queued);
+    }
+}
+
+async fn until_open(one: &Home, other: &Home) {
+    for (home, other) in [(one, other.account()), (other, one.account())] {
+        home.until("open", |engine| {
+            engine.chats().unwrap().iter().any(|chat| chat.chat == other && chat.state == "open")
+        })
+        .await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use undertone_wire::Message as _;
 use undertone_wire::{
     AccountId, ChannelId, Day, IdempotencyId, MessageId, Week,
     account::InboxEntry,
+    channel::EntryKind,
     content::{self, Content, Invitation, Letter, content as kinds},
     limits,
 };
@@ -77,7 +78,9 @@ pub(crate) fn write(
         size += item.content.len();
         size <= CONTENTS_BYTES_MAX || size == item.content.len()
     };
-    let items: Vec<_> = items.iter().take_while(fits).collect();
+    // The commit that closes our own channel goes there.
+    let messages = items.iter().filter(|item| item.kind == EntryKind::Message);
+    let items: Vec<_> = messages.take_while(fits).collect();
     if items.is_empty() && invitation.is_none() {
         return Ok(Written::Nothing);
     }
