@@ -30,6 +30,7 @@ mod rules;
 mod rungs;
 mod shared;
 mod state;
+mod verified;
 mod view;
 
 pub use db::DbError;

@@ -40,7 +40,7 @@ impl Own {
             link: Link::parse(&row.link)?,
             identity_key: IdentityKey::from_seed(&row.identity_seed),
             device_key: DeviceKey::from_seed(&row.device_seed),
-            list: DeviceList::verify(&row.device_list).map_err(damaged)?,
+            list: tx.verified.list(&row.device_list).map_err(damaged)?,
             suite: Suite::from_number(tx.rungs.suite).ok_or(ClientError::Bug("a suite that nobody knows"))?,
             features: tx.rungs.features.clone(),
             head_key: row.head_key.map(|key| PublicKey::try_from(&key).map_err(damaged)).transpose()?,

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::{
     Result, Rungs,
     db::{Db, mls},
+    verified::Verified,
 };
 
 /// Database and randomness.
@@ -16,6 +17,7 @@ pub(crate) struct State {
     db: Db,
     rng: Box<dyn CryptoRng + Send>,
     rungs: Rungs,
+    verified: Verified,
 }
 
 /// One transaction: what the rules work with.
@@ -24,17 +26,18 @@ pub(crate) struct Tx<'a> {
     pub(crate) rng: &'a mut (dyn CryptoRng + Send),
     pub(crate) now: Now,
     pub(crate) rungs: &'a Rungs,
+    pub(crate) verified: &'a Verified,
 }
 
 impl State {
     pub(crate) fn new(db: Db, rng: Box<dyn CryptoRng + Send>, rungs: Rungs) -> Self {
-        Self { db, rng, rungs }
+        Self { db, rng, rungs, verified: Verified::default() }
     }
 
     /// Does all of `work` or nothing.
     pub(crate) fn write<T>(&mut self, now: Now, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        let Self { db, rng, rungs } = self;
-        db.write(|db| work(&mut Tx { db, rng: rng.as_mut(), now, rungs }))
+        let Self { db, rng, rungs, verified } = self;
+        db.write(|db| work(&mut Tx { db, rng: rng.as_mut(), now, rungs, verified }))
     }
 
     /// Looks.

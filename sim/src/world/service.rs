@@ -16,7 +16,10 @@ use undertone_client::Clock as _;
 use undertone_credentials::{HeadKey, IssuingKey};
 use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
 use undertone_store::memory::{MemoryAccounts, MemoryChannels};
-use undertone_wire::link::{Link, Pin, Scheme};
+use undertone_wire::{
+    Week,
+    link::{Link, Pin, Scheme},
+};
 
 use super::{
     cheat::{Cheat, Cheating},
@@ -138,6 +141,7 @@ impl Service {
             accounts: accounts.clone(),
             channels,
             keys: self.keys.clone(),
+            hello: Arc::default(),
             time: self.time.clone(),
             mood: self.mood.clone(),
             draining: draining.clone(),
@@ -205,17 +209,32 @@ struct Planes {
     accounts: Arc<AccountPlane<MemoryAccounts>>,
     channels: Arc<ChannelPlane<MemoryChannels>>,
     keys: Arc<ServiceKeys>,
+    hello: Arc<Mutex<Option<(Week, ServerHello)>>>,
     time: Arc<Time>,
     mood: Arc<Mood>,
     draining: watch::Receiver<bool>,
 }
 
 impl Planes {
-    async fn serve(self, tunnel: impl Tunnel, cheat: Arc<Cheat>, mut rng: ChaCha20Rng) {
+    /// What is said to everybody in this week, which is signed once.
+    fn hello(&self) -> ServerHello {
         let now = self.time.now();
-        let signed_parameters = self.channels.signed_parameters(now, now.day().week().0.into());
-        let parameters = self.channels.parameters();
-        let hello = ServerHello { parameters, signed_parameters, ..ServerHello::default() };
+        let week = now.day().week();
+        let mut shown = lock(&self.hello);
+        match &*shown {
+            Some((of, hello)) if *of == week => hello.clone(),
+            _ => {
+                let signed_parameters = self.channels.signed_parameters(now, week.0.into());
+                let parameters = self.channels.parameters();
+                let hello = ServerHello { parameters, signed_parameters, ..ServerHello::default() };
+                *shown = Some((week, hello.clone()));
+                hello
+            }
+        }
+    }
+
+    async fn serve(self, tunnel: impl Tunnel, cheat: Arc<Cheat>, mut rng: ChaCha20Rng) {
+        let hello = self.hello();
         let Ok(accepted) = accept(tunnel, &self.keys, &hello, &mut rng).await else { return };
         let Self { accounts, channels, time, mood, draining, .. } = self;
         let clock = || time.now();

@@ -230,48 +230,50 @@ pub(crate) fn all(db: &Connection) -> Result<Vec<Chat>> {
 }
 
 pub(crate) fn insert(db: &Connection, peer: AccountId, state: State) -> Result<i64> {
-    db.execute("INSERT INTO chats(peer, state) VALUES (?1, ?2)", params![peer.as_bytes(), state as i64])?;
+    db.prepare_cached("INSERT INTO chats(peer, state) VALUES (?1, ?2)")?
+        .execute(params![peer.as_bytes(), state as i64])?;
     Ok(db.last_insert_rowid())
 }
 
 pub(crate) fn set_state(db: &Connection, id: i64, state: State) -> Result<()> {
-    db.execute("UPDATE chats SET state = ?2 WHERE id = ?1", params![id, state as i64])?;
+    db.prepare_cached("UPDATE chats SET state = ?2 WHERE id = ?1")?.execute(params![id, state as i64])?;
     Ok(())
 }
 
 pub(crate) fn set_open_from(db: &Connection, id: i64, ms: u64) -> Result<()> {
-    db.execute("UPDATE chats SET open_from_ms = ?2 WHERE id = ?1", params![id, ms])?;
+    db.prepare_cached("UPDATE chats SET open_from_ms = ?2 WHERE id = ?1")?.execute(params![id, ms])?;
     Ok(())
 }
 
 pub(crate) fn set_letters(db: &Connection, id: i64, letters: u64) -> Result<()> {
-    db.execute("UPDATE chats SET letters = ?2 WHERE id = ?1", params![id, letters])?;
+    db.prepare_cached("UPDATE chats SET letters = ?2 WHERE id = ?1")?.execute(params![id, letters])?;
     Ok(())
 }
 
 pub(crate) fn set_trouble(db: &Connection, id: i64, trouble: Trouble) -> Result<()> {
-    db.execute("UPDATE chats SET trouble = ?2 WHERE id = ?1", params![id, trouble as i64])?;
+    db.prepare_cached("UPDATE chats SET trouble = ?2 WHERE id = ?1")?.execute(params![id, trouble as i64])?;
     Ok(())
 }
 
 pub(crate) fn set_evidence(db: &Connection, id: i64, evidence: &[u8]) -> Result<()> {
-    db.execute("UPDATE chats SET evidence = ?2 WHERE id = ?1 AND evidence IS NULL", params![id, evidence])?;
+    db.prepare_cached("UPDATE chats SET evidence = ?2 WHERE id = ?1 AND evidence IS NULL")?
+        .execute(params![id, evidence])?;
     Ok(())
 }
 
 /// Puts a chat on a channel, where an invitation leads to. Its device lists are yet to be put; whatever was wrong is
 /// over.
 pub(crate) fn set_channel(db: &Connection, chat: i64, channel: &Channel) -> Result<()> {
-    db.execute("DELETE FROM chain WHERE chat = ?1", [chat])?;
-    db.execute("DELETE FROM added WHERE chat = ?1", [chat])?;
+    db.prepare_cached("DELETE FROM chain WHERE chat = ?1")?.execute([chat])?;
+    db.prepare_cached("DELETE FROM added WHERE chat = ?1")?.execute([chat])?;
     super::members::clear(db, chat)?;
-    db.execute(
+    db.prepare_cached(
         "UPDATE chats SET channel = ?2, part = ?3, inviter = ?4, seen_seq = 0, seen_chain = NULL, seen_signature = NULL,
                           trouble = 0, owes = 1, fresh = 0, restart = 0, asked = 0, asked_ms = 0, asked_by = NULL, doubled = 0,
                           met = (?4 = peer), tried_channel = NULL, tried_seq = 0
          WHERE id = ?1",
-        params![chat, channel.id.as_bytes(), channel.part, channel.inviter.as_bytes()],
-    )?;
+    )?
+    .execute(params![chat, channel.id.as_bytes(), channel.part, channel.inviter.as_bytes()])?;
     advance(db, chat, channel)?;
     if channel.seq > 0 {
         put_chain(db, chat, channel.seq, &channel.chain)?;
@@ -309,7 +311,7 @@ pub(crate) fn set_owes(db: &Connection, chat: i64, owes: bool) -> Result<()> {
 
 /// Every chat may owe a commit: our own device list, or what our devices are added by, has changed.
 pub(crate) fn all_owe(db: &Connection) -> Result<()> {
-    db.execute("UPDATE chats SET owes = 1", ())?;
+    db.prepare_cached("UPDATE chats SET owes = 1")?.execute(())?;
     Ok(())
 }
 
@@ -317,13 +319,13 @@ pub(crate) fn all_owe(db: &Connection) -> Result<()> {
 pub(crate) fn set_fresh(db: &Connection, chat: &Chat, after: u32) -> Result<()> {
     let ours = chat.channel.as_ref().map_or(0, |channel| channel.part);
     let fresh = ours.max(after).saturating_add(1).max(chat.fresh);
-    db.execute("UPDATE chats SET fresh = ?2 WHERE id = ?1", params![chat.id, fresh])?;
+    db.prepare_cached("UPDATE chats SET fresh = ?2 WHERE id = ?1")?.execute(params![chat.id, fresh])?;
     Ok(())
 }
 
 /// Notes whether a chat is to go on in an MLS group of a better suite.
 pub(crate) fn set_restart(db: &Connection, chat: i64, restart: bool) -> Result<()> {
-    db.execute("UPDATE chats SET restart = ?2 WHERE id = ?1", params![chat, restart])?;
+    db.prepare_cached("UPDATE chats SET restart = ?2 WHERE id = ?1")?.execute(params![chat, restart])?;
     Ok(())
 }
 
@@ -341,23 +343,24 @@ pub(crate) fn found(db: &Connection, chat: i64) -> Result<()> {
 
 /// What was missed was told by another device.
 pub(crate) fn clear_missed(db: &Connection, chat: i64) -> Result<()> {
-    db.execute("UPDATE chats SET missed = 0 WHERE id = ?1", [chat])?;
+    db.prepare_cached("UPDATE chats SET missed = 0 WHERE id = ?1")?.execute([chat])?;
     Ok(())
 }
 
 /// Notes that we have asked for the way back, or that it is on its way.
 pub(crate) fn set_asked(db: &Connection, chat: i64, now_ms: u64) -> Result<()> {
-    db.execute("UPDATE chats SET asked = asked + 1, asked_ms = ?2 WHERE id = ?1", params![chat, now_ms])?;
+    db.prepare_cached("UPDATE chats SET asked = asked + 1, asked_ms = ?2 WHERE id = ?1")?
+        .execute(params![chat, now_ms])?;
     Ok(())
 }
 
 /// The key package by which we asked last.
 pub(crate) fn asked_by(db: &Connection, chat: i64) -> Result<Option<Vec<u8>>> {
-    Ok(db.query_row("SELECT asked_by FROM chats WHERE id = ?1", [chat], |row| row.get(0))?)
+    Ok(db.prepare_cached("SELECT asked_by FROM chats WHERE id = ?1")?.query_row([chat], |row| row.get(0))?)
 }
 
 pub(crate) fn set_asked_by(db: &Connection, chat: i64, key_package: &[u8]) -> Result<()> {
-    db.execute("UPDATE chats SET asked_by = ?2 WHERE id = ?1", params![chat, key_package])?;
+    db.prepare_cached("UPDATE chats SET asked_by = ?2 WHERE id = ?1")?.execute(params![chat, key_package])?;
     Ok(())
 }
 
@@ -371,15 +374,15 @@ pub(crate) fn set_doubled(db: &Connection, chat: i64, doubled: bool) -> Result<(
 /// A way in has led to a place where it was of no use to us, or we were added again there.
 pub(crate) fn set_tried(db: &Connection, chat: i64, channel: ChannelId, seq: u64) -> Result<()> {
     let place = params![chat, channel.as_bytes(), seq];
-    db.execute("UPDATE chats SET tried_channel = ?2, tried_seq = ?3 WHERE id = ?1", place)?;
+    db.prepare_cached("UPDATE chats SET tried_channel = ?2, tried_seq = ?3 WHERE id = ?1")?.execute(place)?;
     Ok(())
 }
 
 /// The last place of a chat that this device knows of.
 pub(crate) fn last_known(db: &Connection, chat: &Chat) -> Result<Option<(ChannelId, u64)>> {
-    let tried = db.query_row("SELECT tried_channel, tried_seq FROM chats WHERE id = ?1", [chat.id], |row| {
-        Ok(row.get::<_, Option<[u8; 16]>>(0)?.zip(Some(row.get(1)?)))
-    })?;
+    let tried = db
+        .prepare_cached("SELECT tried_channel, tried_seq FROM chats WHERE id = ?1")?
+        .query_row([chat.id], |row| Ok(row.get::<_, Option<[u8; 16]>>(0)?.zip(Some(row.get(1)?))))?;
     let tried = tried.map(|(channel, seq)| (ChannelId::new(channel), seq));
     Ok(tried.or_else(|| chat.channel.as_ref().map(|channel| (channel.id, channel.seq))))
 }
@@ -444,7 +447,7 @@ pub(crate) fn set_peer_spoke(db: &Connection, chat: i64, peer_spoke: bool) -> Re
 }
 
 pub(crate) fn set_updated(db: &Connection, chat: i64, now_ms: u64) -> Result<()> {
-    db.execute("UPDATE chats SET updated_ms = ?2 WHERE id = ?1", params![chat, now_ms])?;
+    db.prepare_cached("UPDATE chats SET updated_ms = ?2 WHERE id = ?1")?.execute(params![chat, now_ms])?;
     Ok(())
 }
 
@@ -452,15 +455,15 @@ pub(crate) fn set_updated(db: &Connection, chat: i64, now_ms: u64) -> Result<()>
 /// again.
 pub(crate) fn try_again(db: &Connection) -> Result<()> {
     let may_pass = [Trouble::Newer as i64, Trouble::Inconsistent as i64];
-    db.execute("UPDATE chats SET trouble = 0 WHERE trouble IN (?1, ?2)", may_pass)?;
+    db.prepare_cached("UPDATE chats SET trouble = 0 WHERE trouble IN (?1, ?2)")?.execute(may_pass)?;
     Ok(())
 }
 
 /// Forgets a chat that was begun and holds nothing.
 pub(crate) fn remove_if_empty(db: &Connection, id: i64) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "DELETE FROM chats WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1)",
-        params![id, State::New as i64],
-    )?;
+    )?
+    .execute(params![id, State::New as i64])?;
     Ok(())
 }

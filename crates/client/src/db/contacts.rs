@@ -8,11 +8,11 @@ use super::Result;
 
 /// Notes a person, and what he calls himself unless that is empty.
 pub(crate) fn put(db: &Connection, account: AccountId, name: &str) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "INSERT INTO contacts(account, name) VALUES (?1, ?2)
          ON CONFLICT(account) DO UPDATE SET name = excluded.name WHERE excluded.name <> ''",
-        params![account.as_bytes(), name],
-    )?;
+    )?
+    .execute(params![account.as_bytes(), name])?;
     Ok(())
 }
 
@@ -52,7 +52,8 @@ pub(crate) fn device_list(db: &Connection, account: AccountId) -> Result<Option<
 }
 
 pub(crate) fn set_device_list(db: &Connection, account: AccountId, list: &[u8]) -> Result<()> {
-    db.execute("UPDATE contacts SET device_list = ?2 WHERE account = ?1", params![account.as_bytes(), list])?;
+    db.prepare_cached("UPDATE contacts SET device_list = ?2 WHERE account = ?1")?
+        .execute(params![account.as_bytes(), list])?;
     Ok(())
 }
 
@@ -66,9 +67,10 @@ pub(crate) fn inbox_key(db: &Connection, account: AccountId) -> Result<Option<(W
 }
 
 pub(crate) fn set_inbox_key(db: &Connection, account: AccountId, week: Week, key: &[u8]) -> Result<()> {
-    db.execute(
-        "UPDATE contacts SET inbox_key = ?2, inbox_week = ?3 WHERE account = ?1",
-        params![account.as_bytes(), key, week.0],
-    )?;
+    db.prepare_cached("UPDATE contacts SET inbox_key = ?2, inbox_week = ?3 WHERE account = ?1")?.execute(params![
+        account.as_bytes(),
+        key,
+        week.0
+    ])?;
     Ok(())
 }

@@ -8,24 +8,23 @@ use super::Result;
 
 /// Keeps the secret of the account's inbox key of a week.
 pub(crate) fn put_key(db: &Connection, week: Week, secret: &[u8]) -> Result<()> {
-    db.execute("INSERT OR IGNORE INTO inbox_secrets(week, secret) VALUES (?1, ?2)", params![week.0, secret])?;
+    db.prepare_cached("INSERT OR IGNORE INTO inbox_secrets(week, secret) VALUES (?1, ?2)")?
+        .execute(params![week.0, secret])?;
     Ok(())
 }
 
 /// Keeps the secret of a key that only this device has, for an answer by letter. It is never told, and never published.
 pub(crate) fn put_own_key(db: &Connection, week: Week, secret: &[u8]) -> Result<()> {
-    db.execute("INSERT INTO inbox_secrets(week, secret, ours) VALUES (?1, ?2, 1)", params![week.0, secret])?;
+    db.prepare_cached("INSERT INTO inbox_secrets(week, secret, ours) VALUES (?1, ?2, 1)")?
+        .execute(params![week.0, secret])?;
     Ok(())
 }
 
 /// The newest secret of the account's for a week, if one was made.
 pub(crate) fn key(db: &Connection, week: Week) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(db
-        .query_row(
-            "SELECT secret FROM inbox_secrets WHERE week = ?1 AND ours = 0 ORDER BY n DESC LIMIT 1",
-            [week.0],
-            |row| row.get(0).map(Zeroizing::new),
-        )
+        .prepare_cached("SELECT secret FROM inbox_secrets WHERE week = ?1 AND ours = 0 ORDER BY n DESC LIMIT 1")?
+        .query_row([week.0], |row| row.get(0).map(Zeroizing::new))
         .optional()?)
 }
 
@@ -47,7 +46,7 @@ fn secrets(db: &Connection, query: &str) -> Result<Vec<Zeroizing<Vec<u8>>>> {
 
 /// Forgets keys of weeks before `week`: what was sealed to them can then be opened by nobody.
 pub(crate) fn forget_before(db: &Connection, week: Week) -> Result<()> {
-    db.execute("DELETE FROM inbox_secrets WHERE week < ?1", [week.0])?;
+    db.prepare_cached("DELETE FROM inbox_secrets WHERE week < ?1")?.execute([week.0])?;
     Ok(())
 }
 
@@ -68,10 +67,10 @@ pub(crate) fn add_letter(
     expiry_day: Day,
     upto: u64,
 ) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "INSERT INTO letters(chat, idempotency_id, sealed, expiry_day, upto) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![chat, id.as_bytes(), sealed, expiry_day.0, upto],
-    )?;
+    )?
+    .execute(params![chat, id.as_bytes(), sealed, expiry_day.0, upto])?;
     Ok(())
 }
 
@@ -96,7 +95,7 @@ pub(crate) fn next_letters(db: &Connection) -> Result<Vec<PendingLetter>> {
 
 /// Gives a letter another last day.
 pub(crate) fn set_expiry_day(db: &Connection, n: i64, expiry_day: Day) -> Result<()> {
-    db.execute("UPDATE letters SET expiry_day = ?2 WHERE n = ?1", params![n, expiry_day.0])?;
+    db.prepare_cached("UPDATE letters SET expiry_day = ?2 WHERE n = ?1")?.execute(params![n, expiry_day.0])?;
     Ok(())
 }
 
@@ -108,20 +107,20 @@ pub(crate) fn has_letters(db: &Connection, chat: i64) -> Result<bool> {
 
 /// A letter reached the inbox: its messages are acknowledged.
 pub(crate) fn letter_delivered(db: &Connection, n: i64) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "UPDATE messages SET acked = 1 FROM letters l
          WHERE l.n = ?1 AND messages.chat = l.chat AND messages.letter < l.upto
            AND messages.sender = (SELECT account FROM me)",
-        [n],
-    )?;
-    db.execute("DELETE FROM letters WHERE n = ?1", [n])?;
+    )?
+    .execute([n])?;
+    db.prepare_cached("DELETE FROM letters WHERE n = ?1")?.execute([n])?;
     Ok(())
 }
 
 /// Forgets the letters of a chat that are under way.
 pub(crate) fn forget_letters(db: &Connection, chat: i64) -> Result<()> {
-    db.execute("DELETE FROM letters WHERE chat = ?1", [chat])?;
-    db.execute("DELETE FROM posts WHERE chat = ?1", [chat])?;
+    db.prepare_cached("DELETE FROM letters WHERE chat = ?1")?.execute([chat])?;
+    db.prepare_cached("DELETE FROM posts WHERE chat = ?1")?.execute([chat])?;
     Ok(())
 }
 
@@ -138,10 +137,12 @@ pub(crate) struct Post {
 /// Has a letter sealed and sent to the other of a chat: to that key, or to the account's.
 pub(crate) fn post(db: &Connection, chat: i64, letter: &[u8], seal_key: Option<(Week, &[u8])>) -> Result<()> {
     let (week, key) = seal_key.unzip();
-    db.execute(
-        "INSERT INTO posts(chat, letter, seal_key, week) VALUES (?1, ?2, ?3, ?4)",
-        params![chat, letter, key, week.unwrap_or_default().0],
-    )?;
+    db.prepare_cached("INSERT INTO posts(chat, letter, seal_key, week) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+        chat,
+        letter,
+        key,
+        week.unwrap_or_default().0
+    ])?;
     Ok(())
 }
 
@@ -158,6 +159,6 @@ pub(crate) fn posts(db: &Connection) -> Result<Vec<Post>> {
 
 /// It is sealed.
 pub(crate) fn remove_post(db: &Connection, n: i64) -> Result<()> {
-    db.execute("DELETE FROM posts WHERE n = ?1", [n])?;
+    db.prepare_cached("DELETE FROM posts WHERE n = ?1")?.execute([n])?;
     Ok(())
 }

@@ -61,26 +61,26 @@ pub(crate) struct Me {
 }
 
 pub(crate) fn insert(db: &Connection, me: &Me) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "INSERT INTO me(one, link, name, account, identity_seed, device, device_seed, device_list, invite, registered,
                         vault_key, vault_revision, card_day, list_put)
          VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        params![
-            me.link,
-            me.name,
-            me.account.as_bytes(),
-            &me.identity_seed[..],
-            me.device,
-            &me.device_seed[..],
-            me.device_list,
-            me.invite,
-            me.registered,
-            me.vault_key.as_ref().map(|key| &key[..]),
-            me.vault_revision,
-            me.card_day.0,
-            me.list_put,
-        ],
-    )?;
+    )?
+    .execute(params![
+        me.link,
+        me.name,
+        me.account.as_bytes(),
+        &me.identity_seed[..],
+        me.device,
+        &me.device_seed[..],
+        me.device_list,
+        me.invite,
+        me.registered,
+        me.vault_key.as_ref().map(|key| &key[..]),
+        me.vault_revision,
+        me.card_day.0,
+        me.list_put,
+    ])?;
     Ok(())
 }
 
@@ -134,12 +134,12 @@ pub(crate) fn forget_unregistered(db: &Connection) -> Result<()> {
 }
 
 pub(crate) fn set_registered(db: &Connection) -> Result<()> {
-    db.execute("UPDATE me SET registered = 1, invite = ''", ())?;
+    db.prepare_cached("UPDATE me SET registered = 1, invite = ''")?.execute(())?;
     Ok(())
 }
 
 pub(crate) fn set_service_keys(db: &Connection, keys: &[u8]) -> Result<()> {
-    db.execute("UPDATE me SET service_keys = ?1", [keys])?;
+    db.prepare_cached("UPDATE me SET service_keys = ?1")?.execute([keys])?;
     Ok(())
 }
 
@@ -147,8 +147,8 @@ pub(crate) fn set_service_keys(db: &Connection, keys: &[u8]) -> Result<()> {
 ///
 /// False: it is another key than before.
 pub(crate) fn pin_head_key(db: &Connection, key: &[u8; 32]) -> Result<bool> {
-    db.execute("UPDATE me SET head_key = ?1 WHERE head_key IS NULL", [&key[..]])?;
-    let same: bool = db.query_row("SELECT head_key = ?1 FROM me", [&key[..]], |row| row.get(0))?;
+    db.prepare_cached("UPDATE me SET head_key = ?1 WHERE head_key IS NULL")?.execute([&key[..]])?;
+    let same: bool = db.prepare_cached("SELECT head_key = ?1 FROM me")?.query_row([&key[..]], |row| row.get(0))?;
     Ok(same)
 }
 
@@ -165,19 +165,19 @@ pub(crate) fn set_inbox_read(db: &Connection, now_ms: u64) -> Result<()> {
 
 /// Takes on a newer device list, which the service may not have yet.
 pub(crate) fn set_device_list(db: &Connection, list: &[u8], put: bool) -> Result<()> {
-    db.execute("UPDATE me SET device_list = ?1, list_put = ?2", params![list, put])?;
+    db.prepare_cached("UPDATE me SET device_list = ?1, list_put = ?2")?.execute(params![list, put])?;
     Ok(())
 }
 
 /// The service has our device list.
 pub(crate) fn set_list_put(db: &Connection) -> Result<()> {
-    db.execute("UPDATE me SET list_put = 1", ())?;
+    db.prepare_cached("UPDATE me SET list_put = 1")?.execute(())?;
     Ok(())
 }
 
 /// Calls ourselves otherwise from now on.
 pub(crate) fn set_name(db: &Connection, name: &str) -> Result<()> {
-    db.execute("UPDATE me SET name = ?1", [name])?;
+    db.prepare_cached("UPDATE me SET name = ?1")?.execute([name])?;
     Ok(())
 }
 
@@ -198,44 +198,45 @@ pub(crate) fn settings(db: &Connection) -> Result<Settings> {
 }
 
 pub(crate) fn set_settings(db: &Connection, settings: Settings) -> Result<()> {
-    db.execute("UPDATE me SET receipts = ?1, typing = ?2", [settings.receipts, settings.typing])?;
+    db.prepare_cached("UPDATE me SET receipts = ?1, typing = ?2")?.execute([settings.receipts, settings.typing])?;
     Ok(())
 }
 
 pub(crate) fn set_identity(db: &Connection, seed: &[u8; 32]) -> Result<()> {
-    db.execute("UPDATE me SET identity_seed = ?1", [&seed[..]])?;
+    db.prepare_cached("UPDATE me SET identity_seed = ?1")?.execute([&seed[..]])?;
     Ok(())
 }
 
 pub(crate) fn set_standing(db: &Connection, standing: Standing) -> Result<()> {
-    db.execute("UPDATE me SET standing = ?1", [standing as i64])?;
+    db.prepare_cached("UPDATE me SET standing = ?1")?.execute([standing as i64])?;
     Ok(())
 }
 
 pub(crate) fn set_vault_key(db: &Connection, key: &[u8; 32]) -> Result<()> {
-    db.execute("UPDATE me SET vault_key = ?1, vault_hash = NULL", [&key[..]])?;
+    db.prepare_cached("UPDATE me SET vault_key = ?1, vault_hash = NULL")?.execute([&key[..]])?;
     Ok(())
 }
 
 /// Notes which vault the service has; with the hash of its content, if it is as we would have it.
 pub(crate) fn set_vault(db: &Connection, revision: u64, hash: Option<&[u8; 32]>) -> Result<()> {
-    db.execute("UPDATE me SET vault_revision = ?1, vault_hash = ?2", params![revision, hash])?;
+    db.prepare_cached("UPDATE me SET vault_revision = ?1, vault_hash = ?2")?.execute(params![revision, hash])?;
     Ok(())
 }
 
 /// Notes what this home says to the service, until [`set_visited`].
 pub(crate) fn set_next_visit(db: &Connection, visit: &[u8; 16]) -> Result<()> {
-    db.execute("UPDATE me SET next_visit = ?1", [&visit[..]])?;
+    db.prepare_cached("UPDATE me SET next_visit = ?1")?.execute([&visit[..]])?;
     Ok(())
 }
 
 /// What this home was saying has arrived.
 pub(crate) fn set_visited(db: &Connection) -> Result<()> {
-    db.execute("UPDATE me SET visit = next_visit, next_visit = NULL WHERE next_visit IS NOT NULL", ())?;
+    db.prepare_cached("UPDATE me SET visit = next_visit, next_visit = NULL WHERE next_visit IS NOT NULL")?
+        .execute(())?;
     Ok(())
 }
 
 pub(crate) fn set_card_day(db: &Connection, day: Day) -> Result<()> {
-    db.execute("UPDATE me SET card_day = ?1", [day.0])?;
+    db.prepare_cached("UPDATE me SET card_day = ?1")?.execute([day.0])?;
     Ok(())
 }

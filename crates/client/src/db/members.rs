@@ -22,7 +22,7 @@ pub(crate) fn put(db: &Connection, chat: i64, account: AccountId, list: &[u8]) -
 
 /// Forgets them all: the chat begins anew.
 pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
-    db.execute("DELETE FROM members WHERE chat = ?1", [chat])?;
+    db.prepare_cached("DELETE FROM members WHERE chat = ?1")?.execute([chat])?;
     Ok(())
 }
 
@@ -35,13 +35,14 @@ pub(crate) fn cards(db: &Connection) -> Result<Vec<(u32, Bytes)>> {
 
 /// Keeps the key package of one of our devices.
 pub(crate) fn put_card(db: &Connection, device: u32, key_package: &[u8]) -> Result<()> {
-    db.execute("INSERT OR REPLACE INTO cards(device, key_package) VALUES (?1, ?2)", params![device, key_package])?;
+    db.prepare_cached("INSERT OR REPLACE INTO cards(device, key_package) VALUES (?1, ?2)")?
+        .execute(params![device, key_package])?;
     Ok(())
 }
 
 /// Forgets the key package of a device that is no longer ours, or was replaced.
 pub(crate) fn remove_card(db: &Connection, device: u32) -> Result<()> {
-    db.execute("DELETE FROM cards WHERE device = ?1", [device])?;
+    db.prepare_cached("DELETE FROM cards WHERE device = ?1")?.execute([device])?;
     Ok(())
 }
 
@@ -101,24 +102,24 @@ pub(crate) fn asked(db: &Connection, chat: i64, account: AccountId, device: u32)
 
 /// Keeps what a device asks, in place of what it asked before. The same again is no new wish.
 pub(crate) fn put_ask(db: &Connection, chat: i64, asking: &Asking) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "INSERT INTO asks(chat, account, device, key_package, seal_key, week, channel, seq)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT(chat, account, device) DO UPDATE SET key_package = excluded.key_package,
              seal_key = excluded.seal_key, week = excluded.week, channel = excluded.channel, seq = excluded.seq,
              answered = 0
            WHERE key_package <> excluded.key_package",
-        params![
-            chat,
-            asking.account.as_bytes(),
-            asking.device,
-            &asking.key_package[..],
-            &asking.seal_key[..],
-            asking.week.0,
-            &asking.channel[..],
-            asking.seq,
-        ],
-    )?;
+    )?
+    .execute(params![
+        chat,
+        asking.account.as_bytes(),
+        asking.device,
+        &asking.key_package[..],
+        &asking.seal_key[..],
+        asking.week.0,
+        &asking.channel[..],
+        asking.seq,
+    ])?;
     Ok(())
 }
 
@@ -146,25 +147,23 @@ pub(crate) fn next_history(db: &Connection) -> Result<Option<Telling>> {
 
 /// Notes that a device is to be told a chat's history, after the message `after_n` of ours.
 pub(crate) fn put_history(db: &Connection, chat: i64, device: u32, after_n: i64) -> Result<()> {
-    db.execute(
-        "INSERT OR REPLACE INTO histories(chat, device, after_n) VALUES (?1, ?2, ?3)",
-        params![chat, device, after_n],
-    )?;
+    db.prepare_cached("INSERT OR REPLACE INTO histories(chat, device, after_n) VALUES (?1, ?2, ?3)")?
+        .execute(params![chat, device, after_n])?;
     Ok(())
 }
 
 /// The same, where less is not to be told than it is to be told already.
 pub(crate) fn add_history(db: &Connection, chat: i64, device: u32, after_n: i64) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "INSERT INTO histories(chat, device, after_n) VALUES (?1, ?2, ?3)
          ON CONFLICT(chat, device) DO UPDATE SET after_n = min(after_n, excluded.after_n)",
-        params![chat, device, after_n],
-    )?;
+    )?
+    .execute(params![chat, device, after_n])?;
     Ok(())
 }
 
 /// It was told.
 pub(crate) fn remove_history(db: &Connection, chat: i64, device: u32) -> Result<()> {
-    db.execute("DELETE FROM histories WHERE chat = ?1 AND device = ?2", params![chat, device])?;
+    db.prepare_cached("DELETE FROM histories WHERE chat = ?1 AND device = ?2")?.execute(params![chat, device])?;
     Ok(())
 }

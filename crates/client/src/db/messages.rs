@@ -238,7 +238,7 @@ pub(crate) fn read_untold(db: &Connection, own: AccountId) -> Result<Vec<(i64, i
 
 /// Our other devices know that we have read a chat up to the message that came here as the `n`th.
 pub(crate) fn set_read_told(db: &Connection, chat: i64, n: i64) -> Result<()> {
-    db.execute("UPDATE chats SET read_told = ?2 WHERE id = ?1", params![chat, n])?;
+    db.prepare_cached("UPDATE chats SET read_told = ?2 WHERE id = ?1")?.execute(params![chat, n])?;
     Ok(())
 }
 
@@ -259,7 +259,7 @@ pub(crate) fn first_from(db: &Connection, chat: i64, sender: AccountId) -> Resul
 
 /// Forgets a message.
 pub(crate) fn remove(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
-    db.execute("DELETE FROM messages WHERE chat = ?1 AND id = ?2", params![chat, id.as_bytes()])?;
+    db.prepare_cached("DELETE FROM messages WHERE chat = ?1 AND id = ?2")?.execute(params![chat, id.as_bytes()])?;
     Ok(())
 }
 

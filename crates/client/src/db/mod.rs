@@ -74,6 +74,9 @@ impl From<rusqlite::Error> for DbError {
 /// Result of this module.
 pub(crate) type Result<T, E = DbError> = std::result::Result<T, E>;
 
+/// Statements that are kept ready: all that there are. To read one takes longer than to do it.
+const STATEMENTS_KEPT: usize = 256;
+
 /// An open database.
 pub struct Db {
     connection: Connection,
@@ -90,6 +93,7 @@ impl Db {
         static SET_UP: Once = Once::new();
         SET_UP.call_once(|| drop(Connection::open_in_memory()));
         let connection = Connection::open(path)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         // SQLCipher would write to standard error what we tell the person ourselves.
         connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
         connection.pragma_update(None, "key", key.pragma().as_str())?;
@@ -128,9 +132,13 @@ impl Db {
 /// Does `work` inside an open transaction, and takes back what it wrote if it fails. A failure of the database itself
 /// is passed on, because then the whole transaction is in doubt.
 pub(crate) fn attempt<T, E>(db: &Connection, work: impl FnOnce() -> Result<T, E>) -> Result<Result<T, E>> {
-    db.execute_batch("SAVEPOINT attempt")?;
+    let run = |statement| db.prepare_cached(statement)?.execute(());
+    run("SAVEPOINT attempt")?;
     let outcome = work();
-    db.execute_batch(if outcome.is_ok() { "RELEASE attempt" } else { "ROLLBACK TO attempt; RELEASE attempt" })?;
+    if outcome.is_err() {
+        run("ROLLBACK TO attempt")?;
+    }
+    run("RELEASE attempt")?;
     Ok(outcome)
 }
 

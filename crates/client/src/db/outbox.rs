@@ -70,10 +70,10 @@ pub(crate) fn push(db: &Connection, chat: i64, kind: EntryKind, content: &[u8]) 
 
 /// As [`push`], before all that waits already.
 pub(crate) fn push_front(db: &Connection, chat: i64, content: &[u8]) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "INSERT INTO outbox(n, chat, kind, content) SELECT min(coalesce(min(n), 0), 0) - 1, ?1, ?2, ?3 FROM outbox",
-        params![chat, EntryKind::Message as i32, content],
-    )?;
+    )?
+    .execute(params![chat, EntryKind::Message as i32, content])?;
     Ok(())
 }
 
@@ -120,31 +120,34 @@ pub(crate) fn set_attempt(db: &Connection, n: i64, attempt: &Attempt) -> Result<
 /// Notes what a commit brings besides itself.
 pub(crate) fn set_begins(db: &Connection, n: i64, begins: &Begins) -> Result<()> {
     let (welcome, tree) = begins.invitation.as_ref().map(|(welcome, tree)| (welcome, tree)).unzip();
-    db.execute(
-        "UPDATE outbox SET installs = ?2, welcome = ?3, tree = ?4 WHERE n = ?1",
-        params![n, begins.installs, welcome, tree],
-    )?;
+    db.prepare_cached("UPDATE outbox SET installs = ?2, welcome = ?3, tree = ?4 WHERE n = ?1")?.execute(params![
+        n,
+        begins.installs,
+        welcome,
+        tree
+    ])?;
     Ok(())
 }
 
 /// Has a message encrypted anew that stands in the log where nobody may be able to read it.
 pub(crate) fn drop_attempt(db: &Connection, n: i64) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "UPDATE outbox SET idempotency_id = NULL, body = NULL, body_hash = NULL, incarnation = NULL, epoch = NULL,
                            expiry_day = NULL WHERE n = ?1",
-        [n],
-    )?;
+    )?
+    .execute([n])?;
     Ok(())
 }
 
 /// Drops all ciphertext of a chat that is certainly not in the log: messages wait to be encrypted anew, commits are gone.
 pub(crate) fn drop_attempts(db: &Connection, chat: i64) -> Result<()> {
-    db.execute("DELETE FROM outbox WHERE chat = ?1 AND kind <> ?2", params![chat, EntryKind::Message as i32])?;
-    db.execute(
+    db.prepare_cached("DELETE FROM outbox WHERE chat = ?1 AND kind <> ?2")?
+        .execute(params![chat, EntryKind::Message as i32])?;
+    db.prepare_cached(
         "UPDATE outbox SET idempotency_id = NULL, body = NULL, body_hash = NULL, incarnation = NULL, epoch = NULL,
                            expiry_day = NULL WHERE chat = ?1",
-        [chat],
-    )?;
+    )?
+    .execute([chat])?;
     Ok(())
 }
 
@@ -162,7 +165,7 @@ pub(crate) fn chats(db: &Connection) -> Result<Vec<i64>> {
 
 /// Forgets all that was to be sent in a chat.
 pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
-    db.execute("DELETE FROM outbox WHERE chat = ?1", [chat])?;
+    db.prepare_cached("DELETE FROM outbox WHERE chat = ?1")?.execute([chat])?;
     Ok(())
 }
 

@@ -41,14 +41,12 @@ pub(crate) fn of_revision(db: &Connection, revision: u64) -> Result<Option<Shown
 
 /// Keeps one that is newer than all others.
 pub(crate) fn put(db: &Connection, new: &Shown) -> Result<()> {
-    db.execute(
-        "INSERT INTO parameters(revision, hash, signature, body) VALUES (?1, ?2, ?3, ?4)",
-        params![new.revision, new.hash, new.signature, new.body],
-    )?;
-    db.execute(
+    db.prepare_cached("INSERT INTO parameters(revision, hash, signature, body) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![new.revision, new.hash, new.signature, new.body])?;
+    db.prepare_cached(
         "DELETE FROM parameters WHERE revision NOT IN (SELECT revision FROM parameters ORDER BY revision DESC LIMIT ?1)",
-        [KEPT],
-    )?;
+    )?
+    .execute([KEPT])?;
     Ok(())
 }
 
@@ -89,13 +87,14 @@ pub(crate) fn heard(db: &Connection) -> Result<Vec<(i64, ParametersSeen)>> {
 
 /// Keeps the proof that somebody in a chat was shown other keys than we. False: there was one before.
 pub(crate) fn set_other_keys(db: &Connection, chat: i64, proof: &[u8]) -> Result<bool> {
-    let changed =
-        db.execute("UPDATE chats SET other_keys = ?2 WHERE id = ?1 AND other_keys IS NULL", params![chat, proof])?;
+    let changed = db
+        .prepare_cached("UPDATE chats SET other_keys = ?2 WHERE id = ?1 AND other_keys IS NULL")?
+        .execute(params![chat, proof])?;
     Ok(changed > 0)
 }
 
 /// Whether there is such a proof in the chat with somebody.
 pub(crate) fn has_other_keys(db: &Connection, peer: AccountId) -> Result<bool> {
     let query = "SELECT EXISTS(SELECT 1 FROM chats WHERE peer = ?1 AND other_keys IS NOT NULL)";
-    Ok(db.query_row(query, [peer.as_bytes()], |row| row.get(0))?)
+    Ok(db.prepare_cached(query)?.query_row([peer.as_bytes()], |row| row.get(0))?)
 }

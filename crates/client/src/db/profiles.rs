@@ -92,21 +92,21 @@ fn said(row: &Row<'_>, first: usize) -> rusqlite::Result<Said> {
 }
 
 pub(crate) fn set_ours(db: &Connection, ours: &Ours) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "INSERT OR REPLACE INTO profile(one, key, former_key, revision, name, about, avatar, state, put, misses)
          VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        params![
-            ours.key.as_bytes(),
-            ours.former_key.as_ref().map(ProfileKey::as_bytes),
-            ours.revision,
-            ours.said.name,
-            ours.said.about,
-            ours.said.avatar,
-            ours.state as i64,
-            ours.put,
-            ours.misses,
-        ],
-    )?;
+    )?
+    .execute(params![
+        ours.key.as_bytes(),
+        ours.former_key.as_ref().map(ProfileKey::as_bytes),
+        ours.revision,
+        ours.said.name,
+        ours.said.about,
+        ours.said.avatar,
+        ours.state as i64,
+        ours.put,
+        ours.misses,
+    ])?;
     Ok(())
 }
 
@@ -128,20 +128,22 @@ pub(crate) fn theirs(db: &Connection, account: AccountId) -> Result<Option<Their
 
 /// Notes by which key somebody's profile opens, and that it is to be fetched.
 pub(crate) fn put_key(db: &Connection, account: AccountId, key: &ProfileKey, least: u64) -> Result<()> {
-    db.execute(
+    db.prepare_cached(
         "INSERT INTO profiles(account, key, least) VALUES (?1, ?2, ?3)
-         ON CONFLICT(account) DO UPDATE SET key = excluded.key, least = excluded.least, wanted = 1, due_ms = 0, failures = 0",
-        params![account.as_bytes(), key.as_bytes(), least],
-    )?;
+         ON CONFLICT(account) DO UPDATE
+         SET key = excluded.key, least = excluded.least, wanted = 1, due_ms = 0, failures = 0",
+    )?
+    .execute(params![account.as_bytes(), key.as_bytes(), least])?;
     Ok(())
 }
 
 /// Keeps what somebody says of himself; and it is fetched no more.
 pub(crate) fn set_theirs(db: &Connection, account: AccountId, revision: u64, said: &Said) -> Result<()> {
-    db.execute(
-        "UPDATE profiles SET revision = ?2, name = ?3, about = ?4, avatar = ?5, wanted = 0, failures = 0 WHERE account = ?1",
-        params![account.as_bytes(), revision, said.name, said.about, said.avatar],
-    )?;
+    db.prepare_cached(
+        "UPDATE profiles SET revision = ?2, name = ?3, about = ?4, avatar = ?5, wanted = 0, failures = 0
+         WHERE account = ?1",
+    )?
+    .execute(params![account.as_bytes(), revision, said.name, said.about, said.avatar])?;
     Ok(())
 }
 
@@ -164,7 +166,8 @@ pub(crate) fn wanted(db: &Connection, open: i64) -> Result<Vec<Wanted>> {
 }
 
 pub(crate) fn set_due(db: &Connection, account: AccountId, due_ms: u64) -> Result<()> {
-    db.execute("UPDATE profiles SET due_ms = ?2 WHERE account = ?1", params![account.as_bytes(), due_ms])?;
+    db.prepare_cached("UPDATE profiles SET due_ms = ?2 WHERE account = ?1")?
+        .execute(params![account.as_bytes(), due_ms])?;
     Ok(())
 }
 
@@ -190,6 +193,6 @@ pub(crate) fn set_told(db: &Connection, chat: i64, revision: u64) -> Result<()> 
 
 /// Has it told in all chats that are open (`open`: `chats::State::Open`), be there something else to say or not.
 pub(crate) fn tell_all(db: &Connection, open: i64) -> Result<()> {
-    db.execute("UPDATE chats SET profile_told = -1 WHERE profile_told = 0 AND state = ?1", [open])?;
+    db.prepare_cached("UPDATE chats SET profile_told = -1 WHERE profile_told = 0 AND state = ?1")?.execute([open])?;
     Ok(())
 }

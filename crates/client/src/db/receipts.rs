@@ -119,7 +119,7 @@ pub(crate) fn covers(db: &Connection, chat: i64, message: MessageId) -> Result<(
 
 /// Counts all that is here as told: what was read while receipts were off is not told by itself.
 pub(crate) fn forget_untold(db: &Connection, own: AccountId) -> Result<()> {
-    let mut statement = db.prepare("SELECT id FROM chats")?;
+    let mut statement = db.prepare_cached("SELECT id FROM chats")?;
     let chats = statement.query_map((), |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     for chat in chats {
         let reached = reached(db, chat, own)?;

@@ -14,23 +14,23 @@ pub(crate) struct Stocked {
 }
 
 pub(crate) fn add(db: &Connection, channel: ChannelId, generation_secret: &[u8; 32], today: Day) -> Result<()> {
-    db.execute(
-        "INSERT INTO stock(channel, generation_secret, created_day) VALUES (?1, ?2, ?3)",
-        params![channel.as_bytes(), generation_secret, today.0],
-    )?;
+    db.prepare_cached("INSERT INTO stock(channel, generation_secret, created_day) VALUES (?1, ?2, ?3)")?
+        .execute(params![channel.as_bytes(), generation_secret, today.0])?;
     Ok(())
 }
 
 /// The service has this channel.
 pub(crate) fn made(db: &Connection, channel: ChannelId, head: &Head) -> Result<()> {
-    db.execute("UPDATE stock SET head = ?2 WHERE channel = ?1", params![channel.as_bytes(), head.encode_to_vec()])?;
+    db.prepare_cached("UPDATE stock SET head = ?2 WHERE channel = ?1")?
+        .execute(params![channel.as_bytes(), head.encode_to_vec()])?;
     Ok(())
 }
 
 /// One that the service was asked for, but has not confirmed.
 pub(crate) fn unconfirmed(db: &Connection) -> Result<Option<Stocked>> {
     Ok(db
-        .query_row("SELECT channel, generation_secret FROM stock WHERE head IS NULL LIMIT 1", (), |row| {
+        .prepare_cached("SELECT channel, generation_secret FROM stock WHERE head IS NULL LIMIT 1")?
+        .query_row((), |row| {
             Ok(Stocked { channel: ChannelId::new(row.get(0)?), generation_secret: Zeroizing::new(row.get(1)?) })
         })
         .optional()?)
@@ -48,29 +48,27 @@ pub(crate) fn ready(db: &Connection) -> Result<Vec<Stocked>> {
 /// Takes one that is ready, if there is any.
 pub(crate) fn take(db: &Connection) -> Result<Option<(Stocked, Head)>> {
     let taken = db
-        .query_row(
-            "DELETE FROM stock WHERE channel = (SELECT channel FROM stock WHERE head IS NOT NULL ORDER BY channel LIMIT 1)
+        .prepare_cached(
+            "DELETE FROM stock
+             WHERE channel = (SELECT channel FROM stock WHERE head IS NOT NULL ORDER BY channel LIMIT 1)
              RETURNING channel, generation_secret, head",
-            (),
-            |row| {
-                let stocked = Stocked {
-                    channel: ChannelId::new(row.get(0)?),
-                    generation_secret: Zeroizing::new(row.get(1)?),
-                };
-                Ok((stocked, Head::decode(&row.get::<_, Vec<u8>>(2)?[..]).unwrap_or_default()))
-            },
-        )
+        )?
+        .query_row((), |row| {
+            let stocked =
+                Stocked { channel: ChannelId::new(row.get(0)?), generation_secret: Zeroizing::new(row.get(1)?) };
+            Ok((stocked, Head::decode(&row.get::<_, Vec<u8>>(2)?[..]).unwrap_or_default()))
+        })
         .optional()?;
     Ok(taken)
 }
 
 /// Forgets those made before `first` or after `last`: the service soon forgets them too.
 pub(crate) fn forget_but(db: &Connection, first: Day, last: Day) -> Result<()> {
-    db.execute("DELETE FROM stock WHERE created_day NOT BETWEEN ?1 AND ?2", [first.0, last.0])?;
+    db.prepare_cached("DELETE FROM stock WHERE created_day NOT BETWEEN ?1 AND ?2")?.execute([first.0, last.0])?;
     Ok(())
 }
 
 pub(crate) fn forget(db: &Connection, channel: ChannelId) -> Result<()> {
-    db.execute("DELETE FROM stock WHERE channel = ?1", [channel.as_bytes()])?;
+    db.prepare_cached("DELETE FROM stock WHERE channel = ?1")?.execute([channel.as_bytes()])?;
     Ok(())
 }

@@ -23,9 +23,9 @@ pub(crate) fn add(db: &Connection, purpose: Purpose, token: &Token) -> Result<()
 
 /// How many of a purpose pay for nothing yet.
 pub(crate) fn free(db: &Connection, purpose: Purpose) -> Result<usize> {
-    Ok(db.query_row("SELECT count(*) FROM tokens WHERE purpose = ?1 AND act IS NULL", [purpose as i32], |row| {
-        row.get(0)
-    })?)
+    Ok(db
+        .prepare_cached("SELECT count(*) FROM tokens WHERE purpose = ?1 AND act IS NULL")?
+        .query_row([purpose as i32], |row| row.get(0))?)
 }
 
 /// Those that pay for an act, in their order.
@@ -82,46 +82,48 @@ pub(crate) fn forget_beyond(db: &Connection, purpose: Purpose, count: usize) -> 
 /// What was asked for of a purpose in a week, if it did not come yet.
 pub(crate) fn wish(db: &Connection, purpose: Purpose, week: Week) -> Result<Option<Wish>> {
     let bytes = db
-        .query_row("SELECT wish FROM wishes WHERE purpose = ?1 AND week = ?2", params![purpose as i32, week.0], |row| {
-            row.get::<_, Vec<u8>>(0).map(Zeroizing::new)
-        })
+        .prepare_cached("SELECT wish FROM wishes WHERE purpose = ?1 AND week = ?2")?
+        .query_row(params![purpose as i32, week.0], |row| row.get::<_, Vec<u8>>(0).map(Zeroizing::new))
         .optional()?;
     bytes.map(|bytes| Wish::from_bytes(&bytes).map_err(|_| DbError::Damaged)).transpose()
 }
 
 /// Keeps what is being asked for, until it has come.
 pub(crate) fn put_wish(db: &Connection, wish: &Wish) -> Result<()> {
-    db.execute(
-        "INSERT INTO wishes(purpose, week, wish) VALUES (?1, ?2, ?3)",
-        params![wish.purpose() as i32, wish.week().0, &wish.to_bytes()[..]],
-    )?;
+    db.prepare_cached("INSERT INTO wishes(purpose, week, wish) VALUES (?1, ?2, ?3)")?.execute(params![
+        wish.purpose() as i32,
+        wish.week().0,
+        &wish.to_bytes()[..]
+    ])?;
     Ok(())
 }
 
 /// Nothing is being asked for.
 pub(crate) fn forget_wishes(db: &Connection) -> Result<()> {
-    db.execute("DELETE FROM wishes", ())?;
+    db.prepare_cached("DELETE FROM wishes")?.execute(())?;
     Ok(())
 }
 
 /// When the next batch is asked for, and before when not however few are left, in milliseconds.
 pub(crate) fn due_ms(db: &Connection) -> Result<(u64, u64)> {
-    Ok(db.query_row("SELECT tokens_due_ms, tokens_from_ms FROM me", (), |row| Ok((row.get(0)?, row.get(1)?)))?)
+    Ok(db
+        .prepare_cached("SELECT tokens_due_ms, tokens_from_ms FROM me")?
+        .query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
 /// See [`due_ms`].
 pub(crate) fn set_due(db: &Connection, due_ms: u64, from_ms: u64) -> Result<()> {
-    db.execute("UPDATE me SET tokens_due_ms = ?1, tokens_from_ms = ?2", [due_ms, from_ms])?;
+    db.prepare_cached("UPDATE me SET tokens_due_ms = ?1, tokens_from_ms = ?2")?.execute([due_ms, from_ms])?;
     Ok(())
 }
 
 /// Whether the last batch could have told us apart.
 pub(crate) fn is_marked(db: &Connection) -> Result<bool> {
-    Ok(db.query_row("SELECT marked FROM me", (), |row| row.get(0)).optional()?.unwrap_or(false))
+    Ok(db.prepare_cached("SELECT marked FROM me")?.query_row((), |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
 /// See [`is_marked`].
 pub(crate) fn set_marked(db: &Connection, marked: bool) -> Result<()> {
-    db.execute("UPDATE me SET marked = ?1", [marked])?;
+    db.prepare_cached("UPDATE me SET marked = ?1")?.execute([marked])?;
     Ok(())
 }

@@ -8,10 +8,8 @@ use super::Result;
 
 /// Keeps a way, in place of one before.
 pub(crate) fn put(db: &Connection, chat: i64, channel: ChannelId, inviter: AccountId, invitation: &[u8]) -> Result<()> {
-    db.execute(
-        "INSERT OR REPLACE INTO ways(chat, channel, inviter, invitation) VALUES (?1, ?2, ?3, ?4)",
-        params![chat, channel.as_bytes(), inviter.as_bytes(), invitation],
-    )?;
+    db.prepare_cached("INSERT OR REPLACE INTO ways(chat, channel, inviter, invitation) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![chat, channel.as_bytes(), inviter.as_bytes(), invitation])?;
     Ok(())
 }
 
@@ -51,6 +49,6 @@ pub(crate) fn waiting(db: &Connection, chat: i64) -> Result<Option<Waiting>> {
 
 /// Forgets the way of a chat.
 pub(crate) fn forget(db: &Connection, chat: i64) -> Result<()> {
-    db.execute("DELETE FROM ways WHERE chat = ?1", [chat])?;
+    db.prepare_cached("DELETE FROM ways WHERE chat = ?1")?.execute([chat])?;
     Ok(())
 }

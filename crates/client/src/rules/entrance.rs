@@ -185,7 +185,7 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
     }
     let channel = channel(tx, own, way)?;
     let known = known(tx, own, chat)?;
-    let of_log = of_log(&way.invitation, &known)?;
+    let of_log = of_log(tx, &way.invitation, &known)?;
     // What the log does not have yet, the tree must stand up to all the same. But others may not have known that a device
     // of ours was removed: then the commit that says so is owed.
     let of_ours = |list: &DeviceList| list.account() == own.account && chat.peer != own.account;
@@ -295,11 +295,11 @@ fn channel(tx: &Tx<'_>, own: &Own, way: &Way) -> Result<Channel> {
 
 /// The lists that the log has at the place of an invitation: those that it says, or those that the two who meet have of
 /// each other.
-fn of_log(invitation: &Invitation, known: &[DeviceList]) -> Result<Vec<DeviceList>> {
+fn of_log(tx: &Tx<'_>, invitation: &Invitation, known: &[DeviceList]) -> Result<Vec<DeviceList>> {
     if invitation.device_lists.is_empty() {
         return Ok(known.to_vec());
     }
-    let said = invitation.device_lists.iter().map(|bytes| DeviceList::verify(bytes));
+    let said = invitation.device_lists.iter().map(|bytes| tx.verified.list(bytes));
     let said: Vec<_> = said.collect::<Result<_, _>>().map_err(|_| ClientError::Letter)?;
     let complete = |known: &DeviceList| said.iter().filter(|list| list.account() == known.account()).count() == 1;
     if said.len() == known.len() && known.iter().all(complete) { Ok(said) } else { Err(ClientError::Letter) }

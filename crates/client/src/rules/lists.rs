@@ -18,19 +18,19 @@ pub(crate) fn newer(list: &DeviceList, than: &DeviceList) -> bool {
 /// The lists that a chat's log has brought up to where we stand.
 pub(crate) fn of_log(tx: &Tx<'_>, chat: i64) -> Result<Vec<DeviceList>> {
     let lists = members::lists(tx.db, chat)?;
-    Ok(lists.iter().map(|bytes| DeviceList::verify(bytes)).collect::<Result<_, _>>().map_err(|_| DbError::Damaged)?)
+    Ok(lists.iter().map(|bytes| tx.verified.list(bytes)).collect::<Result<_, _>>().map_err(|_| DbError::Damaged)?)
 }
 
 /// Our own list as it is by now; `own` may be older than what this transaction has done.
 pub(crate) fn of_ourselves(tx: &Tx<'_>) -> Result<DeviceList> {
     let current = me::load(tx.db)?.ok_or(DbError::Damaged)?.device_list;
-    Ok(DeviceList::verify(&current).map_err(|_| DbError::Damaged)?)
+    Ok(tx.verified.list(&current).map_err(|_| DbError::Damaged)?)
 }
 
 /// The newest list that we have of another person.
 pub(crate) fn of_contact(tx: &Tx<'_>, account: AccountId) -> Result<Option<DeviceList>> {
     let known = contacts::device_list(tx.db, account)?;
-    Ok(known.map(|bytes| DeviceList::verify(&bytes)).transpose().map_err(|_| DbError::Damaged)?)
+    Ok(known.map(|bytes| tx.verified.list(&bytes)).transpose().map_err(|_| DbError::Damaged)?)
 }
 
 /// Takes note of a verified list, wherever it came from. A newer one of a person we know obliges us to bring it to the

@@ -61,7 +61,7 @@ impl Owed {
             let known = if in_log.account() == own.account {
                 Some(own.list.clone())
             } else {
-                contacts::device_list(tx.db, in_log.account())?.and_then(|bytes| DeviceList::verify(&bytes).ok())
+                contacts::device_list(tx.db, in_log.account())?.and_then(|bytes| tx.verified.list(&bytes).ok())
             };
             match known.filter(|known| newer(known, &in_log)) {
                 Some(known) => {

@@ -1,5 +1,7 @@
 //! What the service shows to all alike: held against what it showed before, and against what it showed others.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use undertone_credentials::{CredentialError, VerifiedParameters, verify_parameters_seen};
 use undertone_wire::{AccountId, Message as _, Week, circuit::SignedParameters, content::ParametersSeen};
@@ -22,7 +24,7 @@ use crate::{
 /// # Errors
 /// When the service did not sign it, or goes back on what it has shown. Nothing is to be said on such a circuit.
 pub(crate) fn shown(tx: &Tx<'_>, signed: &SignedParameters) -> Result<bool> {
-    let list = VerifiedParameters::verify(signed).map_err(|error| match error {
+    let list = tx.verified.parameters(signed).map_err(|error| match error {
         CredentialError::Newer => ClientError::UpdateNeeded,
         _ => ClientError::Refused("it shows keys that it did not sign"),
     })?;
@@ -58,9 +60,9 @@ pub(crate) fn shown(tx: &Tx<'_>, signed: &SignedParameters) -> Result<bool> {
 }
 
 /// The list that holds, and the week in which tokens are issued by it. None where the service issues none.
-pub(crate) fn issuing(tx: &Tx<'_>) -> Result<Option<(VerifiedParameters, Week)>> {
+pub(crate) fn issuing(tx: &Tx<'_>) -> Result<Option<(Arc<VerifiedParameters>, Week)>> {
     let Some(Shown { body, signature, .. }) = parameters::newest(tx.db)? else { return Ok(None) };
-    let list = VerifiedParameters::verify(&SignedParameters { body: body.into(), signature: signature.into() });
+    let list = tx.verified.parameters(&SignedParameters { body: body.into(), signature: signature.into() });
     let list = list.map_err(|_| DbError::Damaged)?;
     Ok(list.week().map(|week| (list, week)))
 }

@@ -197,7 +197,7 @@ pub(crate) fn take_standing(tx: &mut Tx<'_>, own: &Own, standing: &Standing) -> 
         return own_chat(tx, own);
     }
     contacts::put(tx.db, peer, &letters::name(&standing.name))?;
-    if let Ok(list) = DeviceList::verify(&standing.device_list)
+    if let Ok(list) = tx.verified.list(&standing.device_list)
         && list.account() == peer
     {
         lists::learn(tx, own, &list)?;
@@ -266,7 +266,7 @@ fn take_history(tx: &Tx<'_>, history: &History) -> Result<()> {
 
 /// Keys that all our devices hold.
 pub(crate) fn take_shared(tx: &mut Tx<'_>, own: &Own, shared: &Shared) -> Result<()> {
-    let list = DeviceList::verify(&shared.device_list).map_err(|_| ClientError::Letter)?;
+    let list = tx.verified.list(&shared.device_list).map_err(|_| ClientError::Letter)?;
     lists::adopt(tx, own, &list, true)?;
     let list = lists::of_ourselves(tx)?;
     let seed: [u8; 32] = shared.identity_seed[..].try_into().map_err(|_| ClientError::Letter)?;
