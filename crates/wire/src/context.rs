@@ -65,6 +65,14 @@ impl Context {
     pub const CREDENTIAL_SHOWN: Self = Self("undertone credential shown 1");
     /// Hash: what a proof's nonces follow from, over (randomness, statement, secrets).
     pub const PROOF_NONCES: Self = Self("undertone proof nonces 1");
+    /// Hash: the secret of an identifier in contact discovery, over (its element under the service's key).
+    pub const DISCOVERY: Self = Self("undertone discovery 1");
+    /// Hash: the mark of an identifier in one base, over (its secret, number of the base).
+    pub const DISCOVERY_BASE: Self = Self("undertone discovery base 1");
+    /// Hash: the mark of an identifier in one delta, over (its secret, number of the delta).
+    pub const DISCOVERY_DELTA: Self = Self("undertone discovery delta 1");
+    /// Hash: the seed of the masks that queries to a base are made with, over (its header without the download's hash).
+    pub const DISCOVERY_MASKS: Self = Self("undertone discovery masks 1");
     /// Service's head key over (channel, seq, chain).
     pub const HEAD: Self = Self("undertone head 1");
     /// Hash: first chain value over (channel).

@@ -2,6 +2,7 @@
 
 mod chats;
 mod circuits;
+mod discovery;
 mod groups;
 mod homes;
 mod letters;
@@ -41,6 +42,11 @@ pub const TARGETS: &[Target] = &[
     tokens::TOKENS,
     tokens::BATCHES,
     tokens::WISHES,
+    discovery::HEADERS,
+    discovery::DELTAS,
+    discovery::MEMBERS,
+    discovery::QUERIES,
+    discovery::ANSWERS,
     circuits::HANDSHAKES,
     homes::KEY_FILES,
 ];

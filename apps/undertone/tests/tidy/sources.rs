@@ -76,6 +76,24 @@ fn tests_do_not_wait_for_the_clock() {
     kept("A test waits for what it wants to see, or on tokio's paused time.", &broken);
 }
 
+/// The one file that may have unsafe code: it calls functions that are compiled for what the processor has.
+const UNSAFE: &str = "crates/discovery/src/simd.rs";
+
+#[test]
+fn unsafe_code_stays_in_its_file() {
+    let allowing = concat!("allow(unsafe", "_code");
+    let word = concat!("unsa", "fe");
+    let mut broken = Vec::new();
+    for file in sources().iter().filter(|file| file.path != UNSAFE) {
+        for (number, line) in code(&file.text) {
+            if line.contains(allowing) || line.contains(&format!("{word} {{")) || line.contains(&format!("{word} fn")) {
+                broken.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    kept("Unsafe code is in the one file that is named for it.", &broken);
+}
+
 #[test]
 fn lints_are_not_switched_off() {
     let mut broken = Vec::new();

@@ -53,13 +53,16 @@ impl<M: Mode> Blinded<M> {
     }
 
     fn outputs(&self, evaluated: &[Element]) -> Result<Vec<Output>, CredentialError> {
+        let unblinded = RistrettoPoint::double_and_compress_batch(&self.unblinded_halves(evaluated));
+        self.inputs.iter().zip(unblinded).map(|(input, element)| suite::output(input, element.as_bytes())).collect()
+    }
+
+    /// Halves of the elements without their blinds.
+    fn unblinded_halves(&self, evaluated: &[Element]) -> Vec<RistrettoPoint> {
         // Half of each blind's inverse: no blind is zero, so there is one.
         let mut halves: Zeroizing<Vec<_>> = Zeroizing::new(self.blinds.iter().map(|blind| blind.0 + blind.0).collect());
         Scalar::invert_batch_alloc(&mut halves);
-        let unblinded: Vec<_> =
-            evaluated.iter().zip(halves.iter()).map(|(element, half)| element.point() * half).collect();
-        let unblinded = RistrettoPoint::double_and_compress_batch(&unblinded);
-        self.inputs.iter().zip(unblinded).map(|(input, element)| suite::output(input, element.as_bytes())).collect()
+        evaluated.iter().zip(halves.iter()).map(|(element, half)| element.point() * half).collect()
     }
 }
 
@@ -89,5 +92,21 @@ impl Blinded<Voprf> {
         self.check_answer(evaluated)?;
         proof.verify(public, &self.elements, evaluated)?;
         self.outputs(evaluated)
+    }
+
+    /// What `Finalize` hashes: the element of each input times the key, in the order of the inputs, and none unless all were
+    /// evaluated with the key. For protocols whose server keeps elements, so that it can forget inputs.
+    ///
+    /// # Errors
+    /// [`CredentialError::Batch`] for another number of evaluated elements, [`CredentialError::Proof`].
+    pub fn unblind(
+        &self,
+        public: &PublicKey,
+        evaluated: &[Element],
+        proof: &Proof,
+    ) -> Result<Vec<Element>, CredentialError> {
+        self.check_answer(evaluated)?;
+        proof.verify(public, &self.elements, evaluated)?;
+        Ok(Element::doubles(&self.unblinded_halves(evaluated)))
     }
 }

@@ -70,8 +70,13 @@ impl<M: Mode> SecretKey<M> {
         suite::output(input, self.element(input)?.as_bytes())
     }
 
-    /// The element of an input times the key: what [`SecretKey::evaluate`] hashes.
-    pub(crate) fn element(&self, input: &[u8]) -> Result<Element, CredentialError> {
+    /// The element of an input times the key: what [`SecretKey::evaluate`] hashes, and [`Blinded::unblind`] gives.
+    ///
+    /// # Errors
+    /// As of [`SecretKey::evaluate`].
+    ///
+    /// [`Blinded::unblind`]: super::Blinded::unblind
+    pub fn element(&self, input: &[u8]) -> Result<Element, CredentialError> {
         Ok(Element::nonzero(suite::hash_to_element::<M>(input)?.point() * self.scalar()))
     }
 
@@ -80,10 +85,31 @@ impl<M: Mode> SecretKey<M> {
     }
 
     fn multiply(&self, blinded: &[Element]) -> Vec<Element> {
-        let half = Zeroizing::new(self.scalar().div_by_2());
-        let halves: Vec<_> = blinded.iter().map(|element| element.point() * *half).collect();
-        Element::doubles(&halves)
+        multiply(self.scalar(), blinded)
     }
+
+    /// What elements under this key are multiplied by to be under another.
+    pub fn multiplier(&self, to: &Self) -> Multiplier {
+        // A key is not zero, so it has an inverse.
+        Multiplier(SecretScalar(self.scalar().invert() * to.scalar()))
+    }
+}
+
+/// Brings elements from one key to another without anybody's inputs. Who has it and one key has both.
+#[derive(ZeroizeOnDrop)]
+pub struct Multiplier(SecretScalar);
+
+impl Multiplier {
+    /// Elements under the other key: as many, in the same order.
+    pub fn apply(&self, elements: &[Element]) -> Vec<Element> {
+        multiply(&self.0.0, elements)
+    }
+}
+
+fn multiply(scalar: &Scalar, elements: &[Element]) -> Vec<Element> {
+    let half = Zeroizing::new(scalar.div_by_2());
+    let halves: Vec<_> = elements.iter().map(|element| element.point() * *half).collect();
+    Element::doubles(&halves)
 }
 
 impl SecretKey<Oprf> {

@@ -25,7 +25,7 @@ mod tests;
 
 pub use client::Blinded;
 pub use element::{ELEMENT_LEN, Element};
-pub use key::{PublicKey, SecretKey};
+pub use key::{Multiplier, PublicKey, SecretKey};
 pub use proof::{PROOF_LEN, Proof};
 pub use scalar::{SCALAR_LEN, SecretScalar};
 pub use suite::{BATCH_MAX, Mode, OUTPUT_LEN, Oprf, Output, Voprf};

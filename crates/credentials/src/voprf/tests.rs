@@ -285,3 +285,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn elements_are_what_outputs_are_made_of_and_move_to_another_key() {
+    let (old, new) = (key::<Voprf>(1), key::<Voprf>(2));
+    let batch = blinded::<Voprf>(3).unwrap();
+    let (evaluated, proof) = old.blind_evaluate(batch.elements(), &mut rng(2)).unwrap();
+    let elements = batch.unblind(&old.public(), &evaluated, &proof).unwrap();
+    let direct = |key: &SecretKey<Voprf>| (0..3).map(|number| key.element(&input(number)).unwrap()).collect::<Vec<_>>();
+    assert!(elements == direct(&old));
+    assert!(old.multiplier(&new).apply(&elements) == direct(&new));
+    assert!(batch.unblind(&new.public(), &evaluated, &proof).err() == Some(CredentialError::Proof));
+    assert!(batch.unblind(&old.public(), &evaluated[1..], &proof).err() == Some(CredentialError::Batch));
+}
