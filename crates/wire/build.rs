@@ -4,7 +4,8 @@ use std::{env, error::Error, fmt::Write as _, path::PathBuf};
 
 use prost_build::{Config, Method, Service, ServiceGenerator};
 
-const SCHEMA: [&str; 8] = ["circuit", "account", "visitor", "channel", "blob", "group", "objects", "content"];
+const SCHEMA: [&str; 9] =
+    ["circuit", "account", "visitor", "channel", "blob", "directory", "group", "objects", "content"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");

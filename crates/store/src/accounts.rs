@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use undertone_wire::{AccountId, Day, IdempotencyId, Week, account::InboxEntry, limits::KEY_PACKAGES_MAX};
 
-use crate::{StoreError, Tokens, ValuesPage};
+use crate::{Directory, StoreError, Tokens, ValuesPage};
 
 /// Order of device lists: (identity number, counter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -209,7 +209,7 @@ pub const HANDED_OUT_KEPT: usize = KEY_PACKAGES_MAX as usize;
 ///
 /// An inbox entry's body and idempotency id stand in the partition of its expiry day, which is dropped whole; day 0
 /// means never. The caller bounds expiry days. What names an account that does not exist changes nothing.
-pub trait Accounts: Tokens {
+pub trait Accounts: Tokens + Directory {
     /// Creates an account and uses up its invite, both or neither.
     fn create(&self, new: NewAccount, today: Day) -> impl Future<Output = Result<Creation, StoreError>> + Send;
 
@@ -356,7 +356,7 @@ pub trait Accounts: Tokens {
         bytes_max: usize,
     ) -> impl Future<Output = Result<ValuesPage, StoreError>> + Send;
 
-    /// Deletes an account and all that is kept of it, its letters and their idempotency ids included.
+    /// Deletes an account and all that is kept of it, its letters with their idempotency ids and its listings included.
     fn delete(&self, account: AccountId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps an invite. The same hash again changes nothing, even after the invite was used up.

@@ -14,6 +14,7 @@ mod accounts;
 mod append;
 mod blobs;
 mod channels;
+mod directory;
 mod entry;
 mod error;
 mod page;
@@ -34,6 +35,7 @@ pub use channels::{
     Append, AppendOutcome, ChannelCounts, Channels, EndedGeneration, GenerationKeys, HeadSlot, NewChannel, NewEntry,
     StoredChannel, StoredRecord,
 };
+pub use directory::{Directory, Listed, ListedElement, Listing, ListingChange, Lookups};
 pub use error::StoreError;
 pub use published::{COLUMNS, Columns, StoredValue, Value, ValuesPage, meaning};
 pub use tokens::{Spending, SpentToken, Tokens};

@@ -127,6 +127,32 @@ pub const COLUMNS: &[Columns] = &[
     ),
     of(
         "accounts",
+        "listings",
+        &["element", "account", "key"],
+        "under what an account is found: an element of each identifier, made by a key, and that key's number. Who has the key \
+         can test identifiers; without it they say nothing",
+    ),
+    of(
+        "accounts",
+        "claims",
+        &["element", "account", "day"],
+        "who waits since which day to be listed where somebody else is",
+    ),
+    of(
+        "accounts",
+        "listing_changes",
+        &["day", "element"],
+        "where listings came, went or changed hands in the last days; after an account is deleted, that they went",
+    ),
+    of(
+        "accounts",
+        "lookups",
+        &["account", "issued", "request", "granted"],
+        "how many tokens for lookups an account has had, and of the last time how many, with SHA-256 of the random bytes as \
+         which it asked for them",
+    ),
+    of(
+        "accounts",
         "inbox",
         &["account", "seq", "expiry_day", "body_key"],
         "letters that wait; by `body_key`, which is random, their bodies are found",

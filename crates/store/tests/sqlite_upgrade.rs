@@ -9,8 +9,9 @@ use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use undertone_store::{
-    Accounts, Append, AppendOutcome, Channels, Delivery, GenerationKeys, Issuing, NewEntry, NewKeyPackages, Profile,
-    Spending, SpentToken, StoredRecord, Tokens as _, Visit,
+    Accounts, Append, AppendOutcome, Channels, Delivery, Directory as _, GenerationKeys, Issuing, Listed,
+    ListedElement, Listing, Lookups, NewEntry, NewKeyPackages, Profile, Spending, SpentToken, StoredRecord,
+    Tokens as _, Visit,
     sqlite::{OpenError, SqliteAccounts, SqliteChannels},
 };
 use undertone_wire::{
@@ -283,6 +284,28 @@ async fn channels_of_version_3_take_groups() {
     assert!(channels.record(CHANNEL).await.unwrap() == Some(record));
 }
 
+/// Takes out what came with version 4 of the account file.
+fn without_directory(path: &Path) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch("DROP TABLE listings; DROP TABLE claims; DROP TABLE listing_changes; DROP TABLE lookups").unwrap();
+}
+
+#[tokio::test]
+async fn accounts_of_version_3_are_listed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("accounts.db");
+    account_file(&path);
+    drop(SqliteAccounts::open(&path).unwrap());
+    without_directory(&path);
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
+
+    let accounts = SqliteAccounts::open(&path).unwrap();
+    let listing = Listing { element: ListedElement([1; 32]), account: ANA };
+    assert_eq!(accounts.list(listing, 1, None, TODAY).await.unwrap(), Listed::Listed);
+    assert!(accounts.listings(None, 9).await.unwrap() == [listing]);
+    assert!(matches!(accounts.issue_lookups(BO, [1; 32], TODAY).await.unwrap(), Lookups::Granted(_)));
+}
+
 /// Makes a new file one of version 2: that had all but these tables.
 fn version_2(path: &Path, newer: &[&str]) {
     let db = Connection::open(path).unwrap();
@@ -303,6 +326,7 @@ async fn files_of_version_2_keep_all_they_had_and_take_tokens() {
     channel_file(&channels);
     drop((SqliteAccounts::open(&accounts).unwrap(), SqliteChannels::open(&channels).unwrap()));
     version_2(&accounts, &["profiles", "issued", "suspended", "spent"]);
+    without_directory(&accounts);
     version_2(&channels, &["spent", "records", "head_slots"]);
 
     let (accounts, channels) = (SqliteAccounts::open(&accounts).unwrap(), SqliteChannels::open(&channels).unwrap());

@@ -73,6 +73,12 @@ impl Context {
     pub const DISCOVERY_DELTA: Self = Self("undertone discovery delta 1");
     /// Hash: the seed of the masks that queries to a base are made with, over (its header without the download's hash).
     pub const DISCOVERY_MASKS: Self = Self("undertone discovery masks 1");
+    /// Info of the directory key's derivation, over (version).
+    pub const DIRECTORY_KEY: Self = Self("undertone directory key 1");
+    /// Service's head key over (SHA-256 of a directory's head).
+    pub const DIRECTORY_HEAD: Self = Self("undertone directory head 1");
+    /// Recovery key over (handshake hash, account id of whoever takes a listing over, identifier).
+    pub const TAKE_LISTING: Self = Self("undertone take listing 1");
     /// Service's head key over (channel, seq, chain).
     pub const HEAD: Self = Self("undertone head 1");
     /// Hash: first chain value over (channel).

@@ -7,6 +7,7 @@
 //!
 //! No message and no identifier has `Debug` or `Display`: what must not be logged cannot be.
 
+mod identifier;
 mod ids;
 
 pub mod chain;
@@ -20,6 +21,7 @@ pub mod paid;
 pub mod presented;
 pub mod rpc;
 
+pub use identifier::{Identifier, IdentifierError};
 pub use ids::{
     AccountId, BlobId, ChannelId, Day, HandshakeHash, IdempotencyId, MessageId, Now, ParseIdError, Position, Week,
     WrongLength,
@@ -56,6 +58,10 @@ schema!(
 schema!(
     /// What a blob circuit carries (`proto/blob.proto`).
     blob
+);
+schema!(
+    /// What a directory circuit carries (`proto/directory.proto`).
+    directory
 );
 schema!(
     /// A group's record and its changes (`proto/group.proto`).

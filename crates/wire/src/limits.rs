@@ -116,3 +116,28 @@ pub const GROUP_BANNED_MAX: usize = 400;
 pub const GROUP_ACTIONS_MAX: usize = 64;
 /// An admin holds the next commit of a group for so long: enough to build a large one and to bring it over a slow line.
 pub const RESERVE_MS: u64 = 60_000;
+/// Identifiers that one request has evaluated, as many as an address book is long: nobody shows how long it is.
+pub const EVALUATIONS: [usize; 3] = [32, 256, 1_600];
+/// So many evaluations, begun, cost one token.
+pub const EVALUATIONS_A_TOKEN: usize = 100;
+/// Tokens for lookups that go together, by purpose: one for evaluations, and some for queries, of which a line that breaks
+/// costs one each time.
+pub const LOOKUP: [(crate::objects::Purpose, usize); 2] = {
+    use crate::objects::Purpose::{Evaluation, Query};
+    [(Evaluation, 1), (Query, 4)]
+};
+/// So many of those does an account have at once: an address book of the largest size. They are asked for together.
+pub const LOOKUPS_ONCE: u32 = 16;
+/// And so many more for each day after its first: a hundred new contacts.
+pub const LOOKUPS_A_DAY: u32 = 1;
+/// Identifiers under which one account is listed in the directory.
+pub const LISTINGS_MAX: u32 = 8;
+/// Somebody else's listing is taken over after so many days in which he does not keep it: numbers are given to others, and
+/// codes are stolen.
+pub const LISTING_WAIT_DAYS: u32 = 7;
+/// What changed in the directory is told for so many days; who was away for longer asks anew.
+pub const DELTA_DAYS: u32 = 14;
+/// A part of a query, an answer, a table or a delta: with its frame it stays below [`FRAME_BYTES_MAX`].
+pub const LOOKUP_PART_BYTES: usize = 128 << 10;
+/// An identifier in its one spelling, in bytes: a mailbox may have as many (RFC 5321, section 4.5.3.1.3).
+pub const IDENTIFIER_BYTES_MAX: usize = 254;

@@ -5,7 +5,8 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     blob::BeginBlobRequest,
     context::Context,
-    limits::BLOB_BYTES_A_TOKEN,
+    directory::{BeginQueryRequest, EvaluateRequest},
+    limits::{BLOB_BYTES_A_TOKEN, EVALUATIONS_A_TOKEN},
     objects::{Purpose, Token},
     rpc::Method,
     visitor::{CreateChannelRequest, DeliverRequest, FetchContactRequest},
@@ -59,6 +60,8 @@ paid! {
     DeliverRequest: Inbox, |_| 1;
     FetchContactRequest: Contact, |_| 1;
     BeginBlobRequest: Blob, |blob: &Self| usize::try_from(blob.bytes.div_ceil(BLOB_BYTES_A_TOKEN)).unwrap_or(usize::MAX);
+    EvaluateRequest: Evaluation, |request: &Self| request.elements.len().div_ceil(EVALUATIONS_A_TOKEN);
+    BeginQueryRequest: Query, |_| 1;
 }
 
 #[cfg(test)]

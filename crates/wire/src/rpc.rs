@@ -141,7 +141,7 @@ impl std::fmt::Debug for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{account, blob, channel, visitor};
+    use crate::{account, blob, channel, directory, visitor};
 
     /// Method numbers are places, so this list only ever grows at its ends.
     #[test]
@@ -164,7 +164,11 @@ mod tests {
                 "ReadProfile",
                 "PutProfile",
                 "Publish",
-                "IssueCredentials"
+                "IssueCredentials",
+                "IssueLookups",
+                "SendCode",
+                "PutListing",
+                "RemoveListing"
             ]
         );
         assert_eq!(visitor::Visitor::METHODS, ["FetchContact", "Deliver", "CreateChannel", "FetchProfile"]);
@@ -185,6 +189,10 @@ mod tests {
             ]
         );
         assert_eq!(blob::Blob::METHODS, ["BeginBlob", "PutPart", "FetchPart"]);
+        assert_eq!(
+            directory::Directory::METHODS,
+            ["ReadDirectory", "Evaluate", "BeginQuery", "PutQueryPart", "FetchAnswerPart", "FetchPart"]
+        );
         assert_eq!(channel::FollowRequest::NUMBER, 4);
     }
 }

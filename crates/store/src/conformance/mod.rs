@@ -17,6 +17,7 @@ pub mod appends;
 pub mod blobs;
 pub mod channels;
 pub mod devices;
+pub mod directory;
 pub mod generations;
 pub mod groups;
 pub mod inboxes;
@@ -83,6 +84,16 @@ macro_rules! accounts_conformance {
             issued::old_weeks_are_forgotten
             issued::nobody_is_issued_none
             issued::a_budget_holds_under_concurrency
+            directory::an_account_is_listed_and_not_any_more
+            directory::who_is_listed_has_time_to_stay
+            directory::who_waits_and_does_not_come_has_not_waited
+            directory::a_place_is_given_up
+            directory::listings_of_an_account_are_few
+            directory::listings_are_read_in_pages
+            directory::changes_are_told_by_the_day
+            directory::elements_are_made_anew_by_another_key
+            directory::lookups_are_some_at_once_and_some_a_day
+            directory::of_many_who_come_first_one_does
             values::all_that_is_kept_is_published
             values::pages_have_no_gap
             values::nobody_has_nothing_to_publish

@@ -8,8 +8,8 @@ use super::{
     accounts::{ALICE, BOB, register, registration},
 };
 use crate::{
-    Accounts, COLUMNS, Creation, Delivery, NewAccount, NewKeyPackages, Profile, SpentToken, StoredValue, Value, Vault,
-    Visit, meaning,
+    Accounts, COLUMNS, Creation, Delivery, ListedElement, Listing, NewAccount, NewKeyPackages, Profile, SpentToken,
+    StoredValue, Value, Vault, Visit, meaning,
 };
 
 /// An account of which there is something of everything, beside another.
@@ -32,7 +32,13 @@ async fn lively<A: Accounts>(accounts: &Engine<A>) {
         let profile = Profile { revision: 1, access_hash: Some([6; 32]), sealed: Bytes::from_static(b"profile") };
         assert!(accounts.put_profile(account, profile).await.unwrap());
         accounts.issue(account, Week(7), [8; 32], 1).await.unwrap();
+        accounts.issue_lookups(account, [8; 32], TODAY).await.unwrap();
         accounts.suspend(account, true).await.unwrap();
+    }
+    // Each has a listing of his own, and waits for the other's.
+    for (account, of) in [(ALICE, ALICE), (BOB, BOB), (ALICE, BOB), (BOB, ALICE)] {
+        let listing = Listing { element: ListedElement([of.as_bytes()[0]; 32]), account };
+        accounts.list(listing, 4, None, TODAY).await.unwrap();
     }
     accounts.spend(vec![SpentToken { week: Week(7), nullifier: [1; 32] }], [2; 32]).await.unwrap();
 }
@@ -104,6 +110,16 @@ pub async fn all_that_is_kept_is_published<A: Accounts>(accounts: Engine<A>) {
         "issued.account alice",
         "issued.week 7",
         "issued.request 32 bytes",
+        "listings.element 32 bytes",
+        "listings.account alice",
+        "listings.key 4",
+        "claims.element 32 bytes",
+        "claims.account alice",
+        "claims.day 20800",
+        "lookups.account alice",
+        "lookups.issued 16",
+        "lookups.request 32 bytes",
+        "lookups.granted 16",
         "inbox.account alice",
         "inbox.seq 2",
         "inbox.expiry_day 20800",
@@ -124,7 +140,7 @@ pub async fn all_that_is_kept_is_published<A: Accounts>(accounts: Engine<A>) {
     assert!(published.iter().all(|value| meaning(&value.table, &value.column).is_some()));
     for columns in COLUMNS.iter().filter(|columns| !["channels", "blobs"].contains(&columns.file)) {
         let table = columns.table.replace("DAY", "20800");
-        let of_nobody = ["invites", "partitions", "spent"].contains(&columns.table);
+        let of_nobody = ["invites", "listing_changes", "partitions", "spent"].contains(&columns.table);
         for column in columns.columns {
             assert_ne!(published.iter().any(|value| value.table == table && value.column == *column), of_nobody);
         }

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use undertone_wire::{AccountId, Day, IdempotencyId, Week, account::InboxEntry, limits::CLOCK_SKEW_DAYS};
 
-use super::{lock, packages::Packages, tokens::Spent, values};
+use super::{directory::Listings, lock, packages::Packages, tokens::Spent, values};
 use crate::{
     AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, Issuing, ListedDevice,
     NewAccount, NewKeyPackages, NewList, Profile, StoreError, StoredAccount, ValuesPage, Vault, Visit, entry::expired,
@@ -21,9 +21,10 @@ pub struct MemoryAccounts(pub(super) Arc<Mutex<State>>);
 
 #[derive(Default)]
 pub(super) struct State {
-    accounts: BTreeMap<AccountId, Account>,
+    pub(super) accounts: BTreeMap<AccountId, Account>,
     invites: BTreeMap<InviteHash, Invite>,
     pub(super) spent: Spent,
+    pub(super) directory: Listings,
 }
 
 pub(super) struct Account {
@@ -333,14 +334,17 @@ impl Accounts for MemoryAccounts {
         bytes_max: usize,
     ) -> Result<ValuesPage, StoreError> {
         let mut publishing = Publishing::new(known, limit, bytes_max);
-        if let Some(kept) = lock(&self.0).accounts.get(&account) {
-            values::publish(account, kept, &mut publishing);
+        let State { accounts, directory, .. } = &*lock(&self.0);
+        if let Some(kept) = accounts.get(&account) {
+            values::publish(account, kept, directory, &mut publishing);
         }
         Ok(publishing.finish())
     }
 
     async fn delete(&self, account: AccountId) -> Result<(), StoreError> {
-        lock(&self.0).accounts.remove(&account);
+        let State { accounts, directory, .. } = &mut *lock(&self.0);
+        accounts.remove(&account);
+        directory.forget(account);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod blobs;
 mod channels;
+mod directory;
 mod packages;
 mod tokens;
 mod values;

@@ -6,14 +6,17 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use undertone_wire::{AccountId, Day};
 
-use super::accounts::{Account, Device, Letter};
+use super::{
+    accounts::{Account, Device, Letter},
+    directory::{Had, Listings},
+};
 use crate::{
     Value::{self, Null, Number},
     published::Publishing,
 };
 
 /// In the order in which `sqlite` reads its tables.
-pub(super) fn publish(account: AccountId, kept: &Account, out: &mut Publishing) {
+pub(super) fn publish(account: AccountId, kept: &Account, directory: &Listings, out: &mut Publishing) {
     let id = || data(account.as_bytes());
     let Account { stored, devices, inbox, vault, profile, .. } = kept;
     let mut row = |table: &str, values: &[(&str, Value)]| {
@@ -73,6 +76,17 @@ pub(super) fn publish(account: AccountId, kept: &Account, out: &mut Publishing) 
     }
     for (week, request) in &kept.issued {
         row("issued", &[("account", id()), ("week", Number(week.0.into())), ("request", data(request))]);
+    }
+    for (element, (_, key)) in directory.listings.iter().filter(|(_, (of, _))| *of == account) {
+        let key = ("key", Number((*key).into()));
+        row("listings", &[("element", data(&element.0)), ("account", id()), key]);
+    }
+    for (element, (_, since)) in directory.claims.iter().filter(|(_, (of, _))| *of == account) {
+        row("claims", &[("element", data(&element.0)), ("account", id()), ("day", day(*since))]);
+    }
+    if let Some(Had { issued, request, granted }) = directory.lookups.get(&account) {
+        let [issued, granted] = [*issued, *granted].map(|count| Number(count.into()));
+        row("lookups", &[("account", id()), ("issued", issued), ("request", data(request)), ("granted", granted)]);
     }
     for letter in inbox.iter().filter(|letter| !letter.cleared) {
         let (seq, body_key) = (("seq", Number(letter.seq)), ("body_key", Number(letter.seq)));

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use undertone_wire::{AccountId, Day, IdempotencyId, Week, limits::CLOCK_SKEW_DAYS};
 
 use super::{
-    devices,
+    devices, directory,
     engine::Engine,
     inbox, issued, key_packages,
     open::{OpenError, Plane},
@@ -32,6 +32,7 @@ static PLANE: Plane = Plane {
         profile::SCHEMA,
         issued::SCHEMA,
         tokens::SCHEMA,
+        directory::SCHEMA,
         partition::SCHEMA,
     ],
     upgrades: &[
@@ -47,6 +48,7 @@ static PLANE: Plane = Plane {
             }
             Ok(())
         },
+        |db| Ok(db.execute_batch(directory::SCHEMA)?),
     ],
 };
 
@@ -390,6 +392,7 @@ fn put_device_list(db: &Connection, account: AccountId, list: &NewList) -> rusql
 /// Tables and, in the partitions of all days, the letters with their idempotency ids.
 fn delete(db: &Connection, account: AccountId) -> rusqlite::Result<()> {
     inbox::forget(db, account, u64::MAX)?;
+    directory::forget(db, account)?;
     for partition in Partition::all(db)? {
         partition.forget_log(account.as_bytes())?;
     }

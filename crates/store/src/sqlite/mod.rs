@@ -13,7 +13,7 @@
 //! - `engine`: hands changes to the writer and reads to the readers.
 //! - `writer`, `checkpoint`: the group commit, and how the write-ahead log stays short.
 //! - `partition`: the part of every log that is forgotten with its day.
-//! - `accounts` with `devices`, `inbox`, `issued`, `key_packages`, `profile`, `recovery`, `values` and `vault`, `channels`
+//! - `accounts` with `devices`, `directory`, `inbox`, `issued`, `key_packages`, `profile`, `recovery`, `values` and `vault`, `channels`
 //!   with `generations` and `groups`, `blobs`, and `tokens` of all three: the domain.
 //! - `inspect`: what stands in the files, for the operator.
 
@@ -22,6 +22,7 @@ mod blobs;
 mod channels;
 mod checkpoint;
 mod devices;
+mod directory;
 mod engine;
 mod generations;
 mod groups;

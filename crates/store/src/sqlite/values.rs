@@ -8,7 +8,7 @@ use super::partition::Partition;
 use crate::{Value, published::Publishing};
 
 /// Tables with rows of accounts, each with the order of its rows.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 13] = [
     ("accounts", "account"),
     ("recoveries", "recovery_key"),
     ("devices", "device"),
@@ -18,6 +18,9 @@ const TABLES: [(&str, &str); 10] = [
     ("profiles", "account"),
     ("suspended", "account"),
     ("issued", "week, request"),
+    ("listings", "element"),
+    ("claims", "element"),
+    ("lookups", "account"),
     ("inbox", "seq"),
 ];
 
