@@ -19,6 +19,7 @@
 mod account;
 mod anonymous;
 mod device_list;
+mod directory;
 mod error;
 pub mod group;
 mod inbox_key;
@@ -41,6 +42,7 @@ pub use anonymous::{
     GroupPublic, GroupSecret, ISSUED_LEN, MEMBER_ENTRY_LEN, MemberEntry, PRESENTATION_LEN,
 };
 pub use device_list::{Device, DeviceList, ListOrder};
+pub use directory::DirectoryKey;
 pub use error::CredentialError;
 pub use inbox_key::{INBOX_KEY_LEN, InboxKey};
 pub use key_package::KeyPackage;
@@ -49,9 +51,9 @@ pub use parameters::{VerifiedParameters, sign_parameters, verify_parameters_seen
 pub use profile::Profile;
 pub use proofs::{
     AuthenticatedDevice, ProvenRecovery, ReadOpening, RegisterSignatures, Restart, VerifiedHead, WriteOpening,
-    authenticate, open_read, open_write, recover, register, sign_letter, sign_restart, verify_authenticate,
-    verify_change, verify_head, verify_letter, verify_open_read, verify_open_write, verify_recover, verify_register,
-    verify_restart, verify_seen,
+    authenticate, give_listing, open_read, open_write, recover, register, sign_directory, sign_letter, sign_restart,
+    verify_authenticate, verify_change, verify_directory, verify_give_listing, verify_head, verify_letter,
+    verify_open_read, verify_open_write, verify_recover, verify_register, verify_restart, verify_seen,
 };
 pub use tokens::{Issued, IssuingKey, Nullifier, Token, TokenKey, TokenPublicKey, Wish};
 pub use words::RecoveryWords;

@@ -12,7 +12,7 @@ use undertone_wire::{
     objects::Purpose,
 };
 
-use crate::{CredentialError, CredentialPublic, HeadKey, PublicKey, SIGNATURE_LEN, TokenPublicKey, signed};
+use crate::{CredentialError, CredentialPublic, HeadKey, PublicKey, SIGNATURE_LEN, TokenPublicKey, signed, voprf};
 
 /// A list, encoded: keys of three purposes and as many weeks take 400 bytes, and later lists have more to say.
 const BODY_BYTES_MAX: usize = 16 << 10;
@@ -49,6 +49,7 @@ pub struct VerifiedParameters {
     revision: u64,
     token_keys: Vec<(Purpose, Week, TokenPublicKey)>,
     credential_key: Option<CredentialPublic>,
+    directory_key: Option<voprf::PublicKey>,
     hash: [u8; 32],
     signature: [u8; SIGNATURE_LEN],
 }
@@ -83,8 +84,12 @@ impl VerifiedParameters {
             [] => None,
             bytes => Some(CredentialPublic::try_from(bytes)?),
         };
+        let directory_key = match &list.directory_key[..] {
+            [] => None,
+            bytes => Some(voprf::PublicKey::try_from(bytes)?),
+        };
         let signature = signed.signature[..].try_into().map_err(|_| CredentialError::Signature)?;
-        Ok(Self { head_key, revision: list.revision, token_keys, credential_key, hash, signature })
+        Ok(Self { head_key, revision: list.revision, token_keys, credential_key, directory_key, hash, signature })
     }
 
     /// The key under which the service signs this list and chain heads.
@@ -116,6 +121,11 @@ impl VerifiedParameters {
     /// The key that every credential must be issued under. None: this service has no groups.
     pub fn credential_key(&self) -> Option<&CredentialPublic> {
         self.credential_key.as_ref()
+    }
+
+    /// The key under which identifiers must be evaluated. None: this service has no directory.
+    pub fn directory_key(&self) -> Option<&voprf::PublicKey> {
+        self.directory_key.as_ref()
     }
 
     /// The key that every token of this purpose and week must be issued under. None: the list has none.

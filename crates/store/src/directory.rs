@@ -143,14 +143,23 @@ pub trait Directory: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Listing>, StoreError>> + Send;
 
-    /// Gives this day to all that has changed since this was last called.
+    /// Gives this day to all that is untold. A day that was told stays as it was told.
     fn tell(&self, day: Day) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// What was told of a day, in the order of elements.
+    /// Days that were told, oldest first.
+    fn told_days(&self) -> impl Future<Output = Result<Vec<Day>, StoreError>> + Send;
+
+    /// What was told of a day, in the order of elements, and as it is now.
     fn told(&self, day: Day) -> impl Future<Output = Result<Vec<ListingChange>, StoreError>> + Send;
 
-    /// Forgets what was told of the days before.
+    /// Forgets the days before, with what was told of them.
     fn forget_told(&self, before: Day) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Number of the directory key in use: 1 until another is taken.
+    fn directory_key(&self) -> impl Future<Output = Result<u32, StoreError>> + Send;
+
+    /// Takes the directory key of this number from now on, unless one of a higher number is.
+    fn take_directory_key(&self, number: u32) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Elements that another key than that of this number has made: at most so many.
     fn made_by_others(

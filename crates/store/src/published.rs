@@ -144,6 +144,8 @@ pub const COLUMNS: &[Columns] = &[
         &["day", "element"],
         "where listings came, went or changed hands in the last days; after an account is deleted, that they went",
     ),
+    of("accounts", "listing_days", &["day"], "days of which everybody was told what has changed"),
+    of("accounts", "directory_keys", &["number"], "which of its directory keys the service has taken"),
     of(
         "accounts",
         "lookups",

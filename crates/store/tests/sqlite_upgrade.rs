@@ -288,6 +288,7 @@ async fn channels_of_version_3_take_groups() {
 fn without_directory(path: &Path) {
     let db = Connection::open(path).unwrap();
     db.execute_batch("DROP TABLE listings; DROP TABLE claims; DROP TABLE listing_changes; DROP TABLE lookups").unwrap();
+    db.execute_batch("DROP TABLE listing_days; DROP TABLE directory_keys").unwrap();
 }
 
 #[tokio::test]

@@ -203,7 +203,7 @@ impl Serving {
                 self.attend(circuit, session).await;
             }
             // Nobody has put anything there.
-            Accepted::Blob(_) => {}
+            Accepted::Blob(_) | Accepted::Directory(_) => {}
         }
     }
 

@@ -255,7 +255,7 @@ impl Planes {
                 circuit.serve(Arc::new(handler), clock, draining).await;
             }
             // Nobody has put anything there.
-            Accepted::Blob(_) => {}
+            Accepted::Blob(_) | Accepted::Directory(_) => {}
         }
     }
 }

@@ -97,8 +97,9 @@ async fn hello_comes_first_and_is_short() {
 async fn other_versions_and_kinds_are_told_to_update() {
     let later = Hello { protocol_min: 2, protocol_max: 9, ..hello(Kind::Channel) };
     let earlier = Hello { protocol_min: 0, protocol_max: 0, ..hello(Kind::Channel) };
-    let cannot_pay = [Kind::Visitor, Kind::Blob].map(|kind| Hello { features: vec![1, 2], ..hello(kind) });
-    let of_no_kind = [hello(Kind::Unspecified), Hello { kind: 5, ..hello(Kind::Channel) }];
+    let cannot_pay =
+        [Kind::Visitor, Kind::Blob, Kind::Directory].map(|kind| Hello { features: vec![1, 2], ..hello(kind) });
+    let of_no_kind = [hello(Kind::Unspecified), Hello { kind: 6, ..hello(Kind::Channel) }];
     for hello in [later, earlier].into_iter().chain(of_no_kind).chain(cannot_pay) {
         let (mut link, served, _) = stranger().await;
         link.queue(0, frame::Kind::Hello(hello));

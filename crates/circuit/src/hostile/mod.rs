@@ -88,6 +88,7 @@ fn serve(tunnel: impl Tunnel, desk: Arc<Desk>) -> Served {
             Accepted::Visitor(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
             Accepted::Channel(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
             Accepted::Blob(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
+            Accepted::Directory(circuit) => circuit.serve(desk, || Now(0), drain.subscribe()).await,
         })
     })
 }

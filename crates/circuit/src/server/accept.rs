@@ -10,6 +10,7 @@ use undertone_wire::{
     blob::Blob,
     channel::Channel,
     circuit::{Code, Hello, HelloReply, Kind, Leaving, Parameters, SignedParameters, frame},
+    directory::Directory,
     ladder, limits,
     visitor::Visitor,
 };
@@ -44,6 +45,8 @@ pub enum Accepted {
     Channel(Incoming<Channel>),
     /// It means to put or to fetch a blob.
     Blob(Incoming<Blob>),
+    /// It means to look up who is here.
+    Directory(Incoming<Directory>),
 }
 
 /// The service's end of a circuit of kind `S`, before anything was asked.
@@ -131,6 +134,7 @@ async fn greet(mut link: Link, hash: HandshakeHash, ours: &ServerHello) -> Resul
         KnownKind::Visitor => Accepted::Visitor(Incoming::new(link, hash)),
         KnownKind::Channel => Accepted::Channel(Incoming::new(link, hash)),
         KnownKind::Blob => Accepted::Blob(Incoming::new(link, hash)),
+        KnownKind::Directory => Accepted::Directory(Incoming::new(link, hash)),
     })
 }
 
@@ -158,6 +162,7 @@ enum KnownKind {
     Visitor,
     Channel,
     Blob,
+    Directory,
 }
 
 impl KnownKind {
@@ -166,7 +171,7 @@ impl KnownKind {
     const fn required(&self) -> &'static [u32] {
         match self {
             Self::Account | Self::Channel => &[],
-            Self::Visitor | Self::Blob => &[ladder::TOKENS],
+            Self::Visitor | Self::Blob | Self::Directory => &[ladder::TOKENS],
         }
     }
 }
@@ -177,6 +182,7 @@ fn known_kind(hello: &Hello) -> Option<KnownKind> {
         Ok(Kind::Visitor) => Some(KnownKind::Visitor),
         Ok(Kind::Channel) => Some(KnownKind::Channel),
         Ok(Kind::Blob) => Some(KnownKind::Blob),
+        Ok(Kind::Directory) => Some(KnownKind::Directory),
         Ok(Kind::Unspecified) | Err(_) => None,
     }
 }

@@ -306,7 +306,7 @@ impl Host {
             Accepted::Account(circuit) => circuit.serve(self.desk, || NOW, self.drain).await,
             Accepted::Visitor(circuit) => circuit.serve(self.desk, || NOW, self.drain).await,
             Accepted::Channel(circuit) => circuit.serve(self.desk, || NOW, self.drain).await,
-            Accepted::Blob(_) => return,
+            Accepted::Blob(_) | Accepted::Directory(_) => return,
         };
         let _ = self.ended.send(ending);
     }

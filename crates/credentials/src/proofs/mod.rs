@@ -4,6 +4,7 @@
 
 mod change;
 mod device;
+mod directory;
 mod head;
 mod letter;
 mod opening;
@@ -14,6 +15,7 @@ pub use change::verify_change;
 pub use device::{
     AuthenticatedDevice, RegisterSignatures, authenticate, register, verify_authenticate, verify_register,
 };
+pub use directory::{give_listing, sign_directory, verify_directory, verify_give_listing};
 pub use head::{VerifiedHead, verify_head, verify_seen};
 pub use letter::{sign_letter, verify_letter};
 pub use opening::{ReadOpening, WriteOpening, open_read, open_write, verify_open_read, verify_open_write};

@@ -17,6 +17,7 @@ mod wish;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use issue::elements;
 pub use issue::{Issued, IssuingKey, TokenKey, TokenPublicKey};
 pub use token::{Nullifier, Token};
 pub use wish::Wish;

@@ -140,12 +140,21 @@ pub async fn changes_are_told_by_the_day<A: Accounts>(accounts: Engine<A>) {
     accounts.unlist(Listing { element: element(9), account: ALICE }).await.unwrap();
     accounts.tell(TODAY + 1).await.unwrap();
     assert!(accounts.told(TODAY + 1).await.unwrap() == [now(2, None)]);
-    // To tell again adds to a day, and takes nothing away.
+    // What a day was told of it stays, and what came later waits for another.
     accounts.delete(ALICE).await.unwrap();
     accounts.tell(TODAY + 1).await.unwrap();
-    assert!(accounts.told(TODAY + 1).await.unwrap() == [now(1, None), now(2, None), now(3, None)]);
-    accounts.forget_told(TODAY + 1).await.unwrap();
-    assert!(accounts.told(TODAY).await.unwrap().is_empty() && accounts.told(TODAY + 1).await.unwrap().len() == 3);
+    assert!(accounts.told(TODAY + 1).await.unwrap() == [now(2, None)]);
+    accounts.tell(TODAY + 2).await.unwrap();
+    accounts.tell(TODAY + 3).await.unwrap();
+    assert!(accounts.told(TODAY + 2).await.unwrap() == [now(1, None), now(3, None)]);
+    assert_eq!(accounts.told_days().await.unwrap(), [TODAY, TODAY + 1, TODAY + 2, TODAY + 3]);
+    accounts.forget_told(TODAY + 2).await.unwrap();
+    assert!(accounts.told(TODAY).await.unwrap().is_empty() && accounts.told(TODAY + 2).await.unwrap().len() == 2);
+    assert_eq!(
+        accounts.told_days().await.unwrap(),
+        [TODAY + 2, TODAY + 3],
+        "also those of which there was nothing to tell"
+    );
     assert_eq!(accounts.listings_count().await.unwrap(), 0);
 }
 
@@ -157,6 +166,11 @@ pub async fn elements_are_made_anew_by_another_key<A: Accounts>(accounts: Engine
     list(&accounts, 2, CAROL, TODAY).await;
     accounts.tell(TODAY).await.unwrap();
     list(&accounts, 3, BOB, TODAY).await;
+    assert_eq!(accounts.directory_key().await.unwrap(), 1);
+    for number in [KEY + 1, KEY, KEY + 1] {
+        accounts.take_directory_key(number).await.unwrap();
+    }
+    assert_eq!(accounts.directory_key().await.unwrap(), KEY + 1);
     assert_eq!(accounts.made_by_others(KEY, 9).await.unwrap().len(), 0);
     assert_eq!(accounts.made_by_others(KEY + 1, 2).await.unwrap().len(), 2);
     let replaced: Vec<_> = (1..=3).map(|number| (element(number), element(100 + number))).collect();

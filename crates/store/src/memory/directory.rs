@@ -23,6 +23,8 @@ pub(super) struct Listings {
     untold: BTreeSet<ListedElement>,
     told: BTreeMap<Day, BTreeSet<ListedElement>>,
     pub(super) lookups: BTreeMap<AccountId, Had>,
+    /// Highest number of a key that was taken; 0 if none was.
+    key: u32,
 }
 
 /// Lookups that an account had, and its last request.
@@ -110,12 +112,13 @@ impl Directory for MemoryAccounts {
     }
 
     async fn tell(&self, day: Day) -> Result<(), StoreError> {
-        let directory = &mut lock(&self.0).directory;
-        let untold = std::mem::take(&mut directory.untold);
-        if !untold.is_empty() {
-            directory.told.entry(day).or_default().extend(untold);
-        }
+        let Listings { told, untold, .. } = &mut lock(&self.0).directory;
+        told.entry(day).or_insert_with(|| std::mem::take(untold));
         Ok(())
+    }
+
+    async fn told_days(&self) -> Result<Vec<Day>, StoreError> {
+        Ok(lock(&self.0).directory.told.keys().copied().collect())
     }
 
     async fn told(&self, day: Day) -> Result<Vec<ListingChange>, StoreError> {
@@ -127,6 +130,16 @@ impl Directory for MemoryAccounts {
 
     async fn forget_told(&self, before: Day) -> Result<(), StoreError> {
         lock(&self.0).directory.told.retain(|day, _| *day >= before);
+        Ok(())
+    }
+
+    async fn directory_key(&self) -> Result<u32, StoreError> {
+        Ok(lock(&self.0).directory.key.max(1))
+    }
+
+    async fn take_directory_key(&self, number: u32) -> Result<(), StoreError> {
+        let directory = &mut lock(&self.0).directory;
+        directory.key = directory.key.max(number);
         Ok(())
     }
 
@@ -147,7 +160,7 @@ impl Directory for MemoryAccounts {
             }
         }
         directory.untold.clear();
-        directory.told.clear();
+        directory.told.values_mut().for_each(BTreeSet::clear);
         Ok(())
     }
 

@@ -29,6 +29,8 @@ pub(super) const SCHEMA: &str = "
         element BLOB NOT NULL,
         PRIMARY KEY (day, element)
     ) WITHOUT ROWID, STRICT;
+    CREATE TABLE listing_days (day INTEGER PRIMARY KEY) WITHOUT ROWID, STRICT;
+    CREATE TABLE directory_keys (number INTEGER PRIMARY KEY) WITHOUT ROWID, STRICT;
     CREATE TABLE lookups (
         account BLOB PRIMARY KEY,
         issued INTEGER NOT NULL,
@@ -87,6 +89,9 @@ impl Directory for SqliteAccounts {
 
     async fn tell(&self, day: Day) -> Result<(), StoreError> {
         let tell = move |db: &Connection| {
+            if db.prepare_cached("INSERT OR IGNORE INTO listing_days (day) VALUES (?1)")?.execute([day.0])? == 0 {
+                return Ok(());
+            }
             db.prepare_cached(
                 "INSERT OR IGNORE INTO listing_changes (day, element) SELECT ?1, element FROM listing_changes WHERE day = 0",
             )?
@@ -94,6 +99,14 @@ impl Directory for SqliteAccounts {
             super::execute(db, "DELETE FROM listing_changes WHERE day = 0")
         };
         self.engine.change(tell).await
+    }
+
+    async fn told_days(&self) -> Result<Vec<Day>, StoreError> {
+        let days = |db: &Connection| {
+            let mut days = db.prepare_cached("SELECT day FROM listing_days ORDER BY day")?;
+            days.query_map([], |row| row.get(0).map(Day))?.collect()
+        };
+        self.engine.read(days).await
     }
 
     async fn told(&self, day: Day) -> Result<Vec<ListingChange>, StoreError> {
@@ -110,10 +123,23 @@ impl Directory for SqliteAccounts {
 
     async fn forget_told(&self, before: Day) -> Result<(), StoreError> {
         let forget = move |db: &Connection| {
-            let sql = "DELETE FROM listing_changes WHERE day BETWEEN 1 AND ?1";
-            db.prepare_cached(sql)?.execute([i64::from(before.0) - 1]).map(drop)
+            db.prepare_cached("DELETE FROM listing_changes WHERE day > 0 AND day < ?1")?.execute([before.0])?;
+            db.prepare_cached("DELETE FROM listing_days WHERE day < ?1")?.execute([before.0]).map(drop)
         };
         self.engine.change(forget).await
+    }
+
+    async fn directory_key(&self) -> Result<u32, StoreError> {
+        let newest =
+            |db: &Connection| db.query_row("SELECT coalesce(max(number), 1) FROM directory_keys", [], |row| row.get(0));
+        self.engine.read(newest).await
+    }
+
+    async fn take_directory_key(&self, number: u32) -> Result<(), StoreError> {
+        let take = move |db: &Connection| {
+            db.prepare_cached("INSERT OR IGNORE INTO directory_keys (number) VALUES (?1)")?.execute([number]).map(drop)
+        };
+        self.engine.change(take).await
     }
 
     async fn made_by_others(&self, key: u32, limit: u32) -> Result<Vec<(ListedElement, u32)>, StoreError> {
