@@ -20,6 +20,7 @@
 
 mod away;
 mod client;
+mod fill;
 mod latencies;
 mod load;
 mod pairs;
@@ -53,6 +54,8 @@ enum Cli {
     Away(away::Args),
     /// Live worlds in which everything fails, and hold them to what must be true
     World(world::Args),
+    /// Make a service full of people who do not exist, listed in its directory
+    Fill(fill::Args),
     /// Record everything that a service gets, and attack it: who is who, and who talks to whom
     Watch(watch::Args),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Cli::Away(args) => away::run(&args).and_then(|report| print(&report, args.json)).map(|()| true),
         Cli::World(args) if args.is_worker() => args.work().map(|()| true),
         Cli::World(args) => live(&args),
+        Cli::Fill(args) => fill(&args).map(|()| true),
         Cli::Watch(args) => watch::run(&args).and_then(|report| print(&report, args.json)).map(|()| true),
     };
     match done {
@@ -82,6 +86,16 @@ fn measure(args: &load::Args) -> anyhow::Result<()> {
             report = load::run(args) => report,
             () = interrupted() => bail!("interrupted"),
             () = tokio::time::sleep(RUN_MAX) => bail!("not done within {} min", RUN_MAX.as_secs() / 60),
+        }
+    })?;
+    print(&report, args.json)
+}
+
+fn fill(args: &fill::Args) -> anyhow::Result<()> {
+    let report = tokio::runtime::Runtime::new()?.block_on(async {
+        tokio::select! {
+            report = fill::run(args) => report,
+            () = interrupted() => bail!("interrupted"),
         }
     })?;
     print(&report, args.json)

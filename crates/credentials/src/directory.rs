@@ -6,14 +6,13 @@
 
 use std::num::NonZeroU32;
 
-use rand_core::CryptoRng;
 use undertone_wire::{Identifier, context::Context};
 use zeroize::ZeroizeOnDrop;
 
 use crate::{
     CredentialError, Issued, IssuingKey,
     tokens::elements,
-    voprf::{ELEMENT_LEN, SecretKey, Voprf},
+    voprf::{ELEMENT_LEN, SecretKey, SecretScalar, Voprf},
 };
 
 /// The key of a directory. Whoever has it can test identifiers: who of them is listed, and as which account.
@@ -54,12 +53,25 @@ impl DirectoryKey {
         Ok(*self.secret.element(&identifier.bytes())?.as_bytes())
     }
 
-    /// Evaluates a batch: blinded elements of 32 bytes each.
+    /// What this key makes of the identifiers of which another has made these elements: as many, in the same order.
+    ///
+    /// # Errors
+    /// [`CredentialError::Element`] for what is no element.
+    pub fn remake(
+        &self,
+        made_by: &Self,
+        made: &[[u8; ELEMENT_LEN]],
+    ) -> Result<Vec<[u8; ELEMENT_LEN]>, CredentialError> {
+        let remade = made_by.secret.multiplier(&self.secret).apply(&elements(made)?);
+        Ok(remade.iter().map(|element| *element.as_bytes()).collect())
+    }
+
+    /// Evaluates a batch: blinded elements of 32 bytes each; with a fresh random scalar, for the proof.
     ///
     /// # Errors
     /// [`CredentialError::Batch`] for none or more than 65,535, [`CredentialError::Element`] for what is no element.
-    pub fn evaluate(&self, blinded: &[impl AsRef<[u8]>], rng: &mut impl CryptoRng) -> Result<Issued, CredentialError> {
-        let (evaluated, proof) = self.secret.blind_evaluate(&elements(blinded)?, rng)?;
+    pub fn evaluate(&self, blinded: &[impl AsRef<[u8]>], random: &SecretScalar) -> Result<Issued, CredentialError> {
+        let (evaluated, proof) = self.secret.blind_evaluate_with(&elements(blinded)?, random)?;
         let evaluated = evaluated.iter().map(|element| *element.as_bytes()).collect();
         Ok(Issued { evaluated, proof: proof.to_bytes() })
     }
@@ -84,9 +96,18 @@ mod tests {
     }
 
     #[test]
+    fn another_key_makes_the_same_of_elements_as_of_identifiers() {
+        let all = [Identifier::phone("+41791234567").unwrap(), Identifier::username("ana").unwrap()];
+        let [old, new] = [1, 2].map(|number| all.each_ref().map(|identifier| key(number).element(identifier).unwrap()));
+        assert!(key(2).remake(&key(1), &old).unwrap() == new && key(1).remake(&key(2), &new).unwrap() == old);
+        assert!(key(2).remake(&key(1), &[[0; 32]]).err() == Some(CredentialError::Element));
+    }
+
+    #[test]
     fn what_is_no_element_is_not_evaluated() {
-        assert!(key(1).evaluate(&[[0; 32]], &mut rng(1)).err() == Some(CredentialError::Element));
+        let random = SecretScalar::random(&mut rng(1));
+        assert!(key(1).evaluate(&[[0; 32]], &random).err() == Some(CredentialError::Element));
         let none: [[u8; 32]; 0] = [];
-        assert!(key(1).evaluate(&none, &mut rng(1)).err() == Some(CredentialError::Batch));
+        assert!(key(1).evaluate(&none, &random).err() == Some(CredentialError::Batch));
     }
 }

@@ -3,16 +3,21 @@
 //! Issuing and taking have nothing in common but the key: what is issued is blinded, so neither the tokens that come nor
 //! the requests that they pay for tell to whom they went.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use rand_core::CryptoRng;
-use undertone_credentials::{CredentialError, CredentialKey, GroupPublic, Issued, IssuingKey, group::Pseudonym};
-use undertone_store::{Spending, SpentToken, Tokens};
+use undertone_credentials::{
+    CredentialError, CredentialKey, DirectoryKey, GroupPublic, Issued, IssuingKey, group::Pseudonym, voprf::SecretScalar,
+};
+use undertone_store::{ListedElement, Spending, SpentToken, Tokens};
 use undertone_wire::{
-    AccountId, Day, HandshakeHash, Now, Week,
+    AccountId, Day, HandshakeHash, Identifier, Now, Week,
     circuit::{Code, Fault, TokenKey},
-    limits::{CLOCK_SKEW_DAYS, RESERVE_TOKENS, TOKEN_BATCH, TOKEN_BATCHES_A_WEEK, TOKEN_WEEKS, TOKENS_MAX},
+    limits::{CLOCK_SKEW_DAYS, LOOKUP, RESERVE_TOKENS, TOKEN_BATCH, TOKEN_BATCHES_A_WEEK, TOKEN_WEEKS, TOKENS_MAX},
     objects::Purpose,
     paid::Paid,
     presented::Presented,
@@ -25,6 +30,8 @@ pub struct Issuer {
     key: IssuingKey,
     /// For groups; it follows from the same seed.
     credentials: CredentialKey,
+    /// Likewise, for identifiers.
+    directory: DirectoryKey,
     /// For proofs.
     rng: Mutex<Box<dyn CryptoRng + Send>>,
     batches_a_week: u32,
@@ -33,14 +40,20 @@ pub struct Issuer {
 impl Issuer {
     /// An issuer with the usual budget.
     pub fn new(key: IssuingKey, rng: impl CryptoRng + Send + 'static) -> Self {
-        let credentials = key.credential_key();
-        Self { key, credentials, rng: Mutex::new(Box::new(rng)), batches_a_week: TOKEN_BATCHES_A_WEEK }
+        let (credentials, directory) = (key.credential_key(), key.directory_key(NonZeroU32::MIN));
+        Self { key, credentials, directory, rng: Mutex::new(Box::new(rng)), batches_a_week: TOKEN_BATCHES_A_WEEK }
     }
 
     /// With another budget: batches that one account may have in a week.
     #[must_use]
     pub fn with_budget(self, batches_a_week: u32) -> Self {
         Self { batches_a_week, ..self }
+    }
+
+    /// With the directory key of another number than the first.
+    #[must_use]
+    pub fn with_directory_key(self, number: NonZeroU32) -> Self {
+        Self { directory: self.key.directory_key(number), ..self }
     }
 
     /// Batches that one account may have in a week.
@@ -52,7 +65,8 @@ impl Issuer {
     /// clock that is a little ahead finds none.
     pub(crate) fn public_keys(&self, week: Week) -> Vec<TokenKey> {
         let weeks = week.0.saturating_sub(TOKEN_WEEKS)..=week.0.saturating_add(1);
-        let keys = weeks.flat_map(|week| TOKEN_BATCH.map(|(purpose, _)| (purpose, Week(week))));
+        let purposes = || TOKEN_BATCH.iter().chain(&LOOKUP).map(|(purpose, _)| *purpose);
+        let keys = weeks.flat_map(|week| purposes().map(move |purpose| (purpose, Week(week))));
         keys.map(|(purpose, week)| TokenKey {
             purpose: number(purpose),
             week: week.0,
@@ -64,6 +78,36 @@ impl Issuer {
     /// What everybody must know of credentials: the key that all are issued under.
     pub(crate) fn credential_public(&self) -> Bytes {
         Bytes::copy_from_slice(self.credentials.public().as_bytes())
+    }
+
+    /// What everybody must know of the directory: the key that identifiers are evaluated under.
+    pub(crate) fn directory_public(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.directory.public())
+    }
+
+    /// Number of that key.
+    pub(crate) fn directory_number(&self) -> u32 {
+        self.directory.number()
+    }
+
+    /// What an identifier is listed under.
+    pub(crate) fn directory_element(&self, identifier: &Identifier) -> Result<[u8; 32], CredentialError> {
+        self.directory.element(identifier)
+    }
+
+    /// What the identifiers are listed under that the directory key of another number has made these elements of.
+    pub(crate) fn directory_elements(&self, made_by: u32, old: &[ListedElement]) -> Result<Vec<ListedElement>, CredentialError> {
+        let number = NonZeroU32::new(made_by).ok_or(CredentialError::Malformed)?;
+        let old: Vec<_> = old.iter().map(|element| element.0).collect();
+        let made = self.directory.remake(&self.key.directory_key(number), &old)?;
+        Ok(made.into_iter().map(ListedElement).collect())
+    }
+
+    /// Evaluates blinded identifiers.
+    pub(crate) fn evaluate(&self, blinded: &[Bytes]) -> Result<Issued, CredentialError> {
+        // What is evaluated takes long: nobody else waits for it.
+        let random = SecretScalar::random(&mut *self.rng.lock().unwrap_or_else(PoisonError::into_inner));
+        self.directory.evaluate(blinded, &random)
     }
 
     /// A credential of one account and day. Nobody is told of it again: what is presented of it tells neither.

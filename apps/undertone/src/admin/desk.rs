@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use rand::rngs::StdRng;
-use undertone_service::InviteCode;
+use undertone_service::{DirectoryState, InviteCode};
 use undertone_store::{
     StoreError, StoredValue, Value, meaning,
     sqlite::{AccountRow, ChannelRow, EntryRow, LetterRow},
@@ -12,7 +12,7 @@ use undertone_store::{
 use undertone_wire::{AccountId, Day, channel::EntryKind};
 
 use super::{
-    line::{Account, Channel, Datum, Entry, Invite, Letter, Line, PublishedValue, Stats, Suspended, View},
+    line::{Account, Base, Channel, Datum, Directory, Entry, Invite, Letter, Line, PublishedValue, Stats, Suspended, View},
     protocol::Ask,
 };
 use crate::{
@@ -39,6 +39,7 @@ impl Desk {
             Ask::Stats => self.stats().await,
             Ask::View { limit } => self.view(*limit).await,
             Ask::Publish { account, known } => return self.publish(&account_id(account)?, *known).await,
+            Ask::Directory { refresh, new_key } => self.directory(*refresh, *new_key).await,
             Ask::Suspend { account, suspended } => return self.suspend(&account_id(account)?, *suspended).await,
         };
         lines.map_err(|error| error.to_string())
@@ -90,6 +91,26 @@ impl Desk {
             Ok(false) => Err(UNKNOWN_ACCOUNT.to_owned()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    async fn directory(&self, refresh: bool, new_key: bool) -> Result<Vec<Line>, StoreError> {
+        let directory = &self.planes.directory;
+        if new_key {
+            directory.take_another_key().await?;
+        }
+        // Without a service there is none to refresh: it is made anew at each start.
+        if refresh && self.circuits.is_some() {
+            directory.publish_anew(clock::now(), &mut rand::make_rng::<StdRng>()).await?;
+        }
+        let DirectoryState { listings, key, next_key, base } = directory.state().await?;
+        let base = base.map(|base| Base {
+            made: base.made.to_string(),
+            entries: base.entries,
+            download_bytes: base.download_bytes,
+            query_bytes: base.query_bytes,
+            answer_bytes: base.answer_bytes,
+        });
+        Ok(vec![Line::Directory(Directory { listings, key, next_key, base })])
     }
 
     async fn view(&self, limit: u32) -> Result<Vec<Line>, StoreError> {

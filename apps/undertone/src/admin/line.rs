@@ -21,6 +21,8 @@ pub enum Line {
     Value(PublishedValue),
     /// `suspend`.
     Suspended(Suspended),
+    /// `directory`.
+    Directory(Directory),
     /// `check-report`.
     Report(Report),
 }
@@ -129,6 +131,34 @@ pub struct Entry {
     pub expires: Option<String>,
 }
 
+/// What the directory is made of.
+#[derive(Serialize, Deserialize)]
+pub struct Directory {
+    /// Identifiers under which accounts are listed.
+    pub listings: u64,
+    /// Number of its key.
+    pub key: u32,
+    /// Number of the key that is taken at the next start.
+    pub next_key: u32,
+    /// What is looked up in; null while nothing is published, or no service runs.
+    pub base: Option<Base>,
+}
+
+/// A base.
+#[derive(Serialize, Deserialize)]
+pub struct Base {
+    /// The day on which it was made.
+    pub made: String,
+    /// Listings in it, padded.
+    pub entries: u64,
+    /// What everybody downloads once.
+    pub download_bytes: u64,
+    /// A query; 0 where the download has it all.
+    pub query_bytes: u64,
+    /// Its answer.
+    pub answer_bytes: u64,
+}
+
 /// One value that the service keeps of an account.
 #[derive(Serialize, Deserialize)]
 pub struct PublishedValue {
@@ -194,6 +224,7 @@ impl Line {
             Self::View(view) => serde_json::to_string(view),
             Self::Value(value) => serde_json::to_string(value),
             Self::Suspended(suspended) => serde_json::to_string(suspended),
+            Self::Directory(directory) => serde_json::to_string(directory),
             Self::Report(report) => serde_json::to_string(report),
         };
         // These structs have neither maps nor fallible parts, so there is always a text.
@@ -209,6 +240,7 @@ impl Line {
             Self::View(View::Channel(channel)) => channel.to_text(),
             Self::Value(value) => value.to_text(),
             Self::Suspended(suspended) => suspended.to_text(),
+            Self::Directory(directory) => directory.to_text(),
             Self::Report(report) => report.to_text(),
         }
     }
@@ -232,9 +264,9 @@ impl Stats {
         let Self { accounts, key_packages, inbox_entries, channels, entries, bodies, blobs, blob_bytes, .. } = self;
         let Self { tokens_issued, tokens_spent, circuits, .. } = self;
         let circuits = match circuits {
-            Some(OpenCircuits { account, visitor, channel, blob }) => {
-                format!("{account} of accounts, {visitor} of visitors, {channel} of channels, {blob} of blobs")
-            }
+            Some(OpenCircuits { account, visitor, channel, blob, directory }) => format!(
+                "{account} of accounts, {visitor} of visitors, {channel} of channels, {blob} of blobs, {directory} of the directory"
+            ),
             None => "none, no service runs".to_owned(),
         };
         format!(
@@ -244,6 +276,26 @@ impl Stats {
              tokens    {tokens_issued} issued, {tokens_spent} spent, of this week\n\
              circuits  {circuits}"
         )
+    }
+}
+
+impl Directory {
+    fn to_text(&self) -> String {
+        let Self { listings, key, next_key, base } = self;
+        let mut text = format!("{listings} listings, under key {key}");
+        if next_key != key {
+            text += &format!("; key {next_key} is taken when the service is started the next time");
+        }
+        match base {
+            Some(Base { made, entries, download_bytes, query_bytes, answer_bytes }) => {
+                text += &format!(
+                    "\nbase of {made} with room for {entries}: {download_bytes} bytes for everybody, {query_bytes} for a query, \
+                     {answer_bytes} for its answer"
+                );
+            }
+            None => text += "\nnothing is published: a service makes a base when it starts",
+        }
+        text
     }
 }
 
@@ -345,7 +397,7 @@ mod tests {
                 blob_bytes: 49_152,
                 tokens_issued: 40,
                 tokens_spent: 1,
-                circuits: Some(OpenCircuits { account: 7, visitor: 8, channel: 9, blob: 1 }),
+                circuits: Some(OpenCircuits { account: 7, visitor: 8, channel: 9, blob: 1, directory: 2 }),
             }),
             Line::View(View::Account(Account {
                 account: "0b".into(),
@@ -367,6 +419,18 @@ mod tests {
             value("account", Some(Datum::Hex("0b".into()))),
             value("visit", None),
             Line::Suspended(Suspended { account: "0b".into(), suspended: true }),
+            Line::Directory(Directory {
+                listings: 3,
+                key: 1,
+                next_key: 2,
+                base: Some(Base {
+                    made: day(),
+                    entries: 1_024,
+                    download_bytes: 22_528,
+                    query_bytes: 0,
+                    answer_bytes: 0,
+                }),
+            }),
             Line::Report(Report {
                 from: "0b".into(),
                 device: 1,
@@ -383,7 +447,7 @@ mod tests {
             json!({"invite": "aaa-bbb", "uses": 1, "expires": "2026-12-22"}),
             json!({"accounts": 1, "key_packages": 2, "inbox_entries": 3, "channels": 4, "entries": 5, "bodies": 6,
                 "blobs": 2, "blob_bytes": 49_152, "tokens_issued": 40, "tokens_spent": 1,
-                "circuits": {"account": 7, "visitor": 8, "channel": 9, "blob": 1}}),
+                "circuits": {"account": 7, "visitor": 8, "channel": 9, "blob": 1, "directory": 2}}),
             json!({"plane": "account", "account": "0b", "created": "2026-12-22", "last_seen": "2026-12-22",
                 "devices": 2, "key_packages": 1, "vault_bytes": 8192, "inbox": [{"bytes": 16384, "expires": "2026-12-22"}]}),
             json!({"plane": "channel", "channel": "0c", "generation": 1, "incarnation": 0, "epoch": 2, "entries": [
@@ -393,6 +457,8 @@ mod tests {
             json!({"table": "t", "column": "account", "value": "0b", "meaning": "m"}),
             json!({"table": "t", "column": "visit", "value": null, "meaning": "m"}),
             json!({"account": "0b", "suspended": true}),
+            json!({"listings": 3, "key": 1, "next_key": 2, "base": {"made": "2026-12-22", "entries": 1_024,
+                "download_bytes": 22_528, "query_bytes": 0, "answer_bytes": 0}}),
             json!({"from": "0b", "device": 1, "to": "0d", "name": "bo",
                 "messages": [{"sent_at": "2026-11-22T09:58:42.045Z", "body": "hi"}]}),
         ];

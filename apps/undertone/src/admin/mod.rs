@@ -32,7 +32,7 @@ use self::{
 use crate::{
     failure::{Failure, Kind},
     output,
-    serve::{DataFolder, Keys, Planes},
+    serve::{DataFolder, Keys, Planes, Rules},
 };
 
 /// A service that starts or goes away holds the lock and does not answer: it takes no longer than this.
@@ -84,6 +84,15 @@ enum Action {
         #[arg(long)]
         undo: bool,
     },
+    /// Show what the directory is made of
+    Directory {
+        /// Make a new base first: whoever is listed now is found at once, and not from the next week on
+        #[arg(long)]
+        refresh: bool,
+        /// Take another key at the next start, should the one in use be stolen: all address books are evaluated anew
+        #[arg(long)]
+        new_key: bool,
+    },
     /// Check letters that their recipient has reported, and print who wrote them and what they say
     CheckReport {
         /// The file; `-` reads standard input
@@ -108,6 +117,7 @@ pub async fn run(args: Args, json: bool) -> Result<(), Failure> {
         Action::Stats => Ask::Stats,
         Action::View { limit } => Ask::View { limit },
         Action::Suspend { account, undo } => Ask::Suspend { account: account.to_hex(), suspended: !undo },
+        Action::Directory { refresh, new_key } => Ask::Directory { refresh, new_key },
         Action::Publish { account } => return publish(&folder, account, print).await,
         Action::CheckReport { .. } => return Ok(()),
     };
@@ -187,7 +197,8 @@ async fn answer_ourselves(folder: &DataFolder, ask: &Ask) -> anyhow::Result<Vec<
     let keys = Keys::load(folder, &mut rand::rng())?;
     let issuer = Issuer::new(keys.issuing, rand::make_rng::<StdRng>());
     // Nobody registers here, no token is issued and no blob begun; what stands in the files does not depend on it.
-    let planes = Planes::open(folder, Registration::Invite, keys.head, issuer, 0).await?;
+    let rules = Rules { registration: Registration::Invite, codes: None, blob_bytes: 0 };
+    let planes = Planes::open(folder, rules, keys.head, issuer).await?;
     let answer = Desk::new(planes.clone(), None).answer(ask).await;
     planes.close().await;
     answer.map_err(anyhow::Error::msg)

@@ -68,6 +68,13 @@ pub enum Ask {
         /// No more, or again.
         suspended: bool,
     },
+    /// What the directory is made of.
+    Directory {
+        /// A new base first, so that whoever is listed now is found at once.
+        refresh: bool,
+        /// Another key at the next start.
+        new_key: bool,
+    },
 }
 
 /// What the service says.
@@ -117,7 +124,7 @@ impl Ask {
             Self::Publish { account, .. } | Self::Suspend { account, .. } => {
                 AccountId::from_hex(account).map(drop).map_err(|_| "account is an id in hexadecimal".to_owned())
             }
-            Self::Stats => Ok(()),
+            Self::Stats | Self::Directory { .. } => Ok(()),
         }
     }
 }

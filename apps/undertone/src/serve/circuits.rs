@@ -18,6 +18,7 @@ use undertone_wire::{
     Now,
     account::RegisterRequest,
     circuit::Fault,
+    directory::{BeginQueryRequest, EvaluateRequest},
     rpc::{Answer, Dispatch, Method as _, OpenPushes, Service},
 };
 
@@ -38,6 +39,7 @@ pub struct Circuits {
     visitor: Counter,
     channel: Counter,
     blob: Counter,
+    directory: Counter,
 }
 
 /// How many circuits are open, by kind.
@@ -51,14 +53,18 @@ pub struct OpenCircuits {
     pub channel: u64,
     /// Of whoever puts or fetches a blob.
     pub blob: u64,
+    /// Of whoever looks somebody up.
+    #[serde(default)]
+    pub directory: u64,
 }
 
 impl Circuits {
     /// None yet.
     pub fn new(keys: ServiceKeys, planes: Planes, hello: ServerHello) -> Self {
         let hello = RwLock::new(Arc::new(hello));
-        let [account, visitor, channel, blob] = ["account", "visitor", "channel", "blob"].map(Counter::new);
-        Self { keys, hello, planes, account, visitor, channel, blob }
+        let kinds = ["account", "visitor", "channel", "blob", "directory"];
+        let [account, visitor, channel, blob, directory] = kinds.map(Counter::new);
+        Self { keys, hello, planes, account, visitor, channel, blob, directory }
     }
 
     /// What circuits are told from now on, first of all.
@@ -68,8 +74,9 @@ impl Circuits {
 
     /// How many are open now.
     pub fn open(&self) -> OpenCircuits {
-        let Self { account, visitor, channel, blob, .. } = self;
-        OpenCircuits { account: account.read(), visitor: visitor.read(), channel: channel.read(), blob: blob.read() }
+        let Self { account, visitor, channel, blob, directory, .. } = self;
+        let [account, visitor, channel, blob, directory] = [account, visitor, channel, blob, directory].map(Counter::read);
+        OpenCircuits { account, visitor, channel, blob, directory }
     }
 
     /// Makes a circuit of a tunnel and serves it to its end.
@@ -129,6 +136,10 @@ impl Circuits {
                 let session = Metered { session: self.planes.blobs.session(), pass, act: |_| None };
                 (&self.blob, Box::pin(incoming.serve(Arc::new(session), now, draining)))
             }
+            Accepted::Directory(incoming) => {
+                let session = Metered { session: self.planes.directory.session(), pass, act: directory_act };
+                (&self.directory, Box::pin(incoming.serve(Arc::new(session), now, draining)))
+            }
         }
     }
 }
@@ -138,6 +149,11 @@ type Serving = Pin<Box<dyn Future<Output = Ending> + Send>>;
 /// What an account circuit may ask before it has proven anything, and leaves something behind.
 fn account_act(method: u32) -> Option<Act> {
     (method == RegisterRequest::NUMBER).then_some(Act::Registration)
+}
+
+/// What a directory circuit may ask that takes long to answer.
+fn directory_act(method: u32) -> Option<Act> {
+    [EvaluateRequest::NUMBER, BeginQueryRequest::NUMBER].contains(&method).then_some(Act::Visit)
 }
 
 /// A session whose acts are counted against its origin's allowance, of which it knows nothing itself.
@@ -201,7 +217,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::serve::{DataFolder, Keys, gate::Gate, parameters};
+    use crate::serve::{DataFolder, Keys, Rules, gate::Gate, parameters};
 
     struct Fixture {
         _data: tempfile::TempDir,
@@ -218,7 +234,8 @@ mod tests {
             let folder = DataFolder::new(data.path().to_owned());
             let Keys { circuit, head, issuing } = Keys::load_or_create(&folder, &mut rand::rng()).ok().unwrap();
             let issuer = Issuer::new(issuing, rand::make_rng::<StdRng>());
-            let planes = Planes::open(&folder, Registration::Open, head, issuer, 1 << 30).await.unwrap();
+            let rules = Rules { registration: Registration::Open, codes: None, blob_bytes: 1 << 30 };
+            let planes = Planes::open(&folder, rules, head, issuer).await.unwrap();
             let hello = parameters::hello(&folder, &planes, now()).ok().unwrap();
             let (dialer, listener) = memory(64 << 10);
             let circuits = Arc::new(Circuits::new(circuit, planes, hello));
@@ -291,7 +308,7 @@ mod tests {
     async fn circuits_are_counted_while_they_are_open() {
         let mut service = Fixture::new().await;
         let circuit = service.circuit::<Account>([192, 0, 2, 1]).await;
-        assert_eq!(service.circuits.open(), OpenCircuits { account: 1, visitor: 0, channel: 0, blob: 0 });
+        assert_eq!(service.circuits.open(), OpenCircuits { account: 1, visitor: 0, channel: 0, blob: 0, directory: 0 });
         service.drain.send_replace(true);
         circuit.closed().await;
         drop(circuit);

@@ -18,6 +18,8 @@
 //! ```
 
 mod circuits;
+mod codes;
+mod directory;
 mod expiry;
 mod folder;
 mod gate;
@@ -39,12 +41,12 @@ use undertone_wire::{
     link::{Link, Pin, Scheme},
 };
 
-use self::listener::Listener;
+use self::{codes::CodesBy, listener::Listener};
 pub use self::{
     circuits::{Circuits, OpenCircuits},
     folder::DataFolder,
     keys::Keys,
-    planes::Planes,
+    planes::{Planes, Rules},
 };
 use crate::{
     admin,
@@ -71,6 +73,10 @@ pub struct Args {
     /// How many batches of tokens an account may have in a week
     #[arg(long, value_name = "N", default_value_t = TOKEN_BATCHES_A_WEEK)]
     token_batches: u32,
+    /// How phone numbers and mail addresses are verified: codes go to the `console`, or to a URL, as JSON by POST; otherwise
+    /// only usernames can be listed
+    #[arg(long, value_name = "console|URL")]
+    codes: Option<CodesBy>,
     /// How many bytes attachments may take up, all together
     #[arg(long, value_name = "BYTES", default_value_t = BLOB_BYTES)]
     blob_bytes: u64,
@@ -97,7 +103,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let Keys { circuit: keys, head, issuing } = Keys::load_or_create(folder, &mut rand::rng())?;
     let pin = keys.pin();
     let issuer = Issuer::new(issuing, rand::make_rng::<StdRng>()).with_budget(args.token_batches);
-    let planes = Planes::open(folder, args.registration.into(), head, issuer, args.blob_bytes).await?;
+    let rules = Rules {
+        registration: args.registration.into(),
+        codes: args.codes.map(CodesBy::codes),
+        blob_bytes: args.blob_bytes,
+    };
+    let planes = Planes::open(folder, rules, head, issuer).await?;
     let hello = parameters::hello(folder, &planes, now())?;
 
     let tcp = TcpListener::bind(args.listen).await.with_context(|| {
@@ -114,6 +125,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             Listener::new(tcp, circuits.clone()).run(draining.clone()),
             admin::serve(admin, desk, draining.clone()),
             expiry::run(&planes, draining.clone()),
+            directory::run(&planes, draining.clone()),
             parameters::run(folder, &planes, &circuits, draining.clone()),
         )
     };

@@ -105,6 +105,7 @@ mod tests {
     use undertone_wire::{Week, objects::Purpose};
 
     use super::*;
+    use crate::serve::Rules;
 
     /// A Sunday.
     const NOW: Now = Now(1_795_341_522_000);
@@ -112,7 +113,8 @@ mod tests {
 
     async fn planes(folder: &DataFolder, issuing: u8) -> Planes {
         let issuer = Issuer::new(IssuingKey::from_seed(&[issuing; 32]), rand::make_rng::<StdRng>());
-        Planes::open(folder, Registration::Open, HeadKey::from_seed(&[1; 32]), issuer, 1 << 30).await.unwrap()
+        let rules = Rules { registration: Registration::Open, codes: None, blob_bytes: 1 << 30 };
+        Planes::open(folder, rules, HeadKey::from_seed(&[1; 32]), issuer).await.unwrap()
     }
 
     fn shown(folder: &DataFolder, planes: &Planes, now: Now) -> VerifiedParameters {

@@ -170,6 +170,22 @@ impl AccountHandler for Desk {
         Ok(IssueCredentialsReply::default())
     }
 
+    async fn issue_lookups(&self, _: Now, _: IssueLookupsRequest) -> Result<IssueLookupsReply, Fault> {
+        Ok(IssueLookupsReply::default())
+    }
+
+    async fn send_code(&self, _: Now, _: SendCodeRequest) -> Result<SendCodeReply, Fault> {
+        Ok(SendCodeReply {})
+    }
+
+    async fn put_listing(&self, _: Now, _: PutListingRequest) -> Result<PutListingReply, Fault> {
+        Ok(PutListingReply::default())
+    }
+
+    async fn remove_listing(&self, _: Now, _: RemoveListingRequest) -> Result<RemoveListingReply, Fault> {
+        Ok(RemoveListingReply {})
+    }
+
     async fn publish(&self, _: Now, _: PublishRequest) -> Result<PublishReply, Fault> {
         Ok(PublishReply::default())
     }

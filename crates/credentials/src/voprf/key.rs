@@ -130,9 +130,21 @@ impl SecretKey<Voprf> {
         blinded: &[Element],
         rng: &mut impl CryptoRng,
     ) -> Result<(Vec<Element>, Proof), CredentialError> {
+        self.blind_evaluate_with(blinded, &SecretScalar::random(rng))
+    }
+
+    /// The same with the random scalar of its proof (RFC 9497, section 2.2.1), which is used for nothing else.
+    ///
+    /// # Errors
+    /// [`CredentialError::Batch`], likewise.
+    pub(crate) fn blind_evaluate_with(
+        &self,
+        blinded: &[Element],
+        random: &SecretScalar,
+    ) -> Result<(Vec<Element>, Proof), CredentialError> {
         suite::check_batch(blinded.len())?;
         let evaluated = self.multiply(blinded);
-        let proof = Proof::prove(self, blinded, &evaluated, &SecretScalar::random(rng));
+        let proof = Proof::prove(self, blinded, &evaluated, random);
         Ok((evaluated, proof))
     }
 }

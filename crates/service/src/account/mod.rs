@@ -3,8 +3,11 @@
 //! An account circuit speaks for one device, or for the recovery key, once it has proven so. What the plane keeps it could
 //! publish: days, counts, opaque keys, sealed letters, vaults and profiles: [`AccountPlane::values`].
 
+mod codes;
 mod contact;
 mod invite;
+mod listings;
+mod lookups;
 mod objects;
 mod profile;
 mod publish;
@@ -21,6 +24,7 @@ use undertone_wire::{AccountId, Day, HandshakeHash, Now, circuit::Fault};
 
 use crate::{Issuer, fault, issuer};
 
+pub use codes::{CodeSender, Codes};
 pub use invite::InviteCode;
 pub use registration::Registration;
 pub use session::AccountSession;
@@ -30,12 +34,19 @@ pub struct AccountPlane<A> {
     store: A,
     registration: Registration,
     issuer: Arc<Issuer>,
+    codes: Option<Codes>,
 }
 
 impl<A: Accounts> AccountPlane<A> {
     /// The plane, with the rule by which new accounts are made, and the issuer of tokens.
     pub fn new(store: A, registration: Registration, issuer: Arc<Issuer>) -> Self {
-        Self { store, registration, issuer }
+        Self { store, registration, issuer, codes: None }
+    }
+
+    /// With codes by which identifiers are verified. Without, only what needs none is listed.
+    #[must_use]
+    pub fn with_codes(self, codes: Codes) -> Self {
+        Self { codes: Some(codes), ..self }
     }
 
     /// What answers one account circuit.
@@ -63,6 +74,11 @@ impl<A: Accounts> AccountPlane<A> {
     /// What the plane stands on, for what only one engine can tell. Changes go through the plane.
     pub fn store(&self) -> &A {
         &self.store
+    }
+
+    /// The issuer of tokens.
+    pub(crate) fn issuer(&self) -> &Arc<Issuer> {
+        &self.issuer
     }
 
     /// Numbers for the operator.

@@ -6,14 +6,7 @@ use undertone_credentials::{AuthenticatedDevice, DeviceList, verify_authenticate
 use undertone_store::{Accounts, Profile, Vault, Visit};
 use undertone_wire::{
     HandshakeHash, Now,
-    account::{
-        AccountHandler, AuthenticateReply, AuthenticateRequest, ClearInboxReply, ClearInboxRequest, DeleteAccountReply,
-        DeleteAccountRequest, IssueCredentialsReply, IssueCredentialsRequest, IssueTokensReply, IssueTokensRequest,
-        PublishReply, PublishRequest, PutDeviceListReply, PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest,
-        PutKeyPackagesReply, PutKeyPackagesRequest, PutProfileReply, PutProfileRequest, PutVaultReply, PutVaultRequest,
-        ReadInboxReply, ReadInboxRequest, ReadProfileReply, ReadProfileRequest, ReadVaultReply, ReadVaultRequest,
-        RecoverReply, RecoverRequest, RegisterReply, RegisterRequest,
-    },
+    account::{AccountHandler, AuthenticateReply, AuthenticateRequest, ClearInboxReply, ClearInboxRequest, DeleteAccountReply, DeleteAccountRequest, IssueCredentialsReply, IssueCredentialsRequest, IssueLookupsReply, IssueLookupsRequest, IssueTokensReply, IssueTokensRequest, PublishReply, PublishRequest, PutDeviceListReply, PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest, PutKeyPackagesReply, PutKeyPackagesRequest, PutListingReply, PutListingRequest, PutProfileReply, PutProfileRequest, PutVaultReply, PutVaultRequest, ReadInboxReply, ReadInboxRequest, ReadProfileReply, ReadProfileRequest, ReadVaultReply, ReadVaultRequest, RecoverReply, RecoverRequest, RegisterReply, RegisterRequest, RemoveListingReply, RemoveListingRequest, SendCodeReply, SendCodeRequest},
     circuit::{Code, Fault},
     limits::{KEY_PACKAGES_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
     padding,
@@ -72,6 +65,7 @@ impl<A: Accounts> AccountHandler for AccountSession<A> {
             key_packages_left: store.key_packages_left(account, request.device).await.map_err(fault::store)?,
             inbox_key_week: stored.inbox_week.0,
             inbox_seq: stored.inbox_seq,
+            listing_claimed: store.is_claimed(account).await.map_err(fault::store)?,
         })
     }
 
@@ -190,6 +184,28 @@ impl<A: Accounts> AccountHandler for AccountSession<A> {
     async fn issue_credentials(&self, now: Now, _: IssueCredentialsRequest) -> Result<IssueCredentialsReply, Fault> {
         let (device, _) = self.current().await?;
         self.plane.issue_credentials(now, device.account()).await
+    }
+
+    async fn issue_lookups(&self, now: Now, request: IssueLookupsRequest) -> Result<IssueLookupsReply, Fault> {
+        let (device, _) = self.current().await?;
+        self.plane.issue_lookups(now, device.account(), request).await
+    }
+
+    async fn send_code(&self, now: Now, request: SendCodeRequest) -> Result<SendCodeReply, Fault> {
+        let (device, _) = self.current().await?;
+        self.plane.send_code(now, device.account(), request.identifier).await?;
+        Ok(SendCodeReply {})
+    }
+
+    async fn put_listing(&self, now: Now, request: PutListingRequest) -> Result<PutListingReply, Fault> {
+        let (device, _) = self.current().await?;
+        self.plane.put_listing(now, &self.circuit, device.account(), request).await
+    }
+
+    async fn remove_listing(&self, _: Now, request: RemoveListingRequest) -> Result<RemoveListingReply, Fault> {
+        let (device, _) = self.current().await?;
+        self.plane.remove_listing(device.account(), request.identifier).await?;
+        Ok(RemoveListingReply {})
     }
 
     async fn publish(&self, _: Now, request: PublishRequest) -> Result<PublishReply, Fault> {

@@ -63,7 +63,8 @@ impl<C: Channels> ChannelPlane<C> {
     pub fn signed_parameters(&self, now: Now, revision: u64) -> SignedParameters {
         let token_keys = self.issuer.public_keys(now.day().week());
         let credential_key = self.issuer.credential_public();
-        let list = Parameters { revision, token_keys, credential_key, ..Parameters::default() };
+        let directory_key = self.issuer.directory_public();
+        let list = Parameters { revision, token_keys, credential_key, directory_key, ..Parameters::default() };
         sign_parameters(&self.backing.head_key, &list)
     }
 

@@ -6,6 +6,7 @@ mod accounts;
 mod blobs;
 mod channels;
 mod credentials;
+mod directory;
 mod failures;
 mod following;
 mod generations;

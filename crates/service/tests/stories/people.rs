@@ -12,7 +12,7 @@ use undertone_credentials::{
     ReadKey, RecoveryKey, Wish, WriteKey, authenticate, open_read, open_write, recover, register,
 };
 use undertone_service::{
-    AccountPlane, AccountSession, ChannelPlane, ChannelSession, Issuer, Registration, TicketKey, VisitorSession,
+    AccountPlane, AccountSession, ChannelPlane, ChannelSession, Codes, Issuer, Registration, TicketKey, VisitorSession,
 };
 use undertone_store::memory::{MemoryAccounts, MemoryChannels};
 use undertone_wire::{
@@ -72,6 +72,19 @@ impl World {
             issuer,
             circuits: AtomicU64::new(1),
         }
+    }
+
+    /// With codes by which identifiers are verified.
+    pub fn with_codes(self, codes: Codes) -> Self {
+        let accounts = AccountPlane::new(self.account_store.clone(), Registration::Open, self.issuer.clone());
+        Self { accounts: Arc::new(accounts.with_codes(codes)), ..self }
+    }
+
+    /// Starts again, with another issuer.
+    pub fn restart_with(&mut self, issuer: Issuer) {
+        self.issuer = Arc::new(issuer);
+        let accounts = AccountPlane::new(self.account_store.clone(), Registration::Open, self.issuer.clone());
+        self.accounts = Arc::new(accounts);
     }
 
     pub fn open() -> Self {

@@ -8,8 +8,8 @@ use std::sync::{
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use undertone_store::{
-    AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery,
-    EndedGeneration, HeadSlot, InboxPage, Invite, Issuing, NewAccount, NewChannel, NewKeyPackages, NewList, Profile,
+    AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery, Directory,
+    EndedGeneration, HeadSlot, InboxPage, Invite, Issuing, Listed, ListedElement, Listing, ListingChange, Lookups, NewAccount, NewChannel, NewKeyPackages, NewList, Profile,
     Spending, SpentToken, StoreError, StoredAccount, StoredChannel, StoredRecord, Tokens, ValuesPage, Vault, Visit,
     memory::{MemoryAccounts, MemoryChannels},
 };
@@ -36,6 +36,7 @@ pub struct Script<E> {
     trouble: Mutex<Option<Trouble>>,
     permits: Permits,
     changes: AtomicUsize,
+    crowd: Mutex<Vec<Listing>>,
 }
 
 struct Permits(Semaphore);
@@ -68,6 +69,21 @@ impl<E> Scripted<E> {
 
     async fn look<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         work.await
+    }
+
+    /// Besides those whom the engine knows, others are listed once.
+    pub fn inhabit(&self, crowd: Vec<Listing>) {
+        *self.0.crowd.lock().unwrap() = crowd;
+    }
+
+    async fn crowded(
+        &self,
+        work: impl Future<Output = Result<Vec<Listing>, StoreError>>,
+    ) -> Result<Vec<Listing>, StoreError> {
+        let page = work.await?;
+        let mut crowd = self.0.crowd.lock().unwrap();
+        let left = crowd.len().saturating_sub(9_999);
+        Ok(if page.is_empty() { crowd.split_off(left) } else { page })
     }
 
     async fn change<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -126,6 +142,24 @@ scripted!(Accounts for MemoryAccounts {
     change fn add_invite(invite: Invite) -> ();
     change fn expire(today: Day) -> ();
     look fn counts() -> AccountCounts;
+});
+
+scripted!(Directory for MemoryAccounts {
+    change fn list(listing: Listing, key: u32, over: Option<AccountId>, today: Day) -> Listed;
+    change fn unlist(listing: Listing) -> ();
+    look fn listed(element: ListedElement) -> Option<(AccountId, [u8; 32])>;
+    look fn is_claimed(account: AccountId) -> bool;
+    crowded fn listings(after: Option<ListedElement>, limit: u32) -> Vec<Listing>;
+    change fn tell(day: Day) -> ();
+    look fn told_days() -> Vec<Day>;
+    look fn told(day: Day) -> Vec<ListingChange>;
+    change fn forget_told(before: Day) -> ();
+    look fn directory_key() -> u32;
+    change fn take_directory_key(number: u32) -> ();
+    look fn made_by_others(key: u32, limit: u32) -> Vec<(ListedElement, u32)>;
+    change fn rekey(key: u32, replaced: Vec<(ListedElement, ListedElement)>) -> ();
+    change fn issue_lookups(account: AccountId, request: [u8; 32], today: Day) -> Lookups;
+    look fn listings_count() -> u64;
 });
 
 scripted!(Channels for MemoryChannels {
