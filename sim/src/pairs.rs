@@ -202,7 +202,9 @@ mod tests {
                         let session = channels.session(circuit.handshake_hash());
                         circuit.serve(Arc::new(session), now, draining).await
                     }
-                    Accepted::Account(_) | Accepted::Blob(_) | Accepted::Directory(_) => panic!("nobody registers here"),
+                    Accepted::Account(_) | Accepted::Blob(_) | Accepted::Directory(_) => {
+                        panic!("nobody registers here")
+                    }
                 }
             });
         }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeLess as _};
-use undertone_credentials::voprf::Element;
+use undertone_credentials::voprf::{ELEMENT_LEN, Element};
 use undertone_wire::{AccountId, context::Context};
 use zeroize::ZeroizeOnDrop;
 
@@ -30,6 +30,11 @@ pub const TAG_WORDS: usize = 2;
 pub struct DiscoverySecret([u8; SECRET_LEN]);
 
 impl DiscoverySecret {
+    /// Of an identifier whose element has this encoding.
+    pub fn of_element(element: &[u8; ELEMENT_LEN]) -> Self {
+        Self(Sha256::digest(Context::DISCOVERY.bytes(&[element])).into())
+    }
+
     /// As it was stored.
     pub const fn new(bytes: [u8; SECRET_LEN]) -> Self {
         Self(bytes)
@@ -50,7 +55,7 @@ impl DiscoverySecret {
 
 impl From<&Element> for DiscoverySecret {
     fn from(element: &Element) -> Self {
-        Self(Sha256::digest(Context::DISCOVERY.bytes(&[element.as_bytes()])).into())
+        Self::of_element(element.as_bytes())
     }
 }
 

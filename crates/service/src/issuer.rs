@@ -11,7 +11,8 @@ use std::{
 use bytes::Bytes;
 use rand_core::CryptoRng;
 use undertone_credentials::{
-    CredentialError, CredentialKey, DirectoryKey, GroupPublic, Issued, IssuingKey, group::Pseudonym, voprf::SecretScalar,
+    CredentialError, CredentialKey, DirectoryKey, GroupPublic, Issued, IssuingKey, group::Pseudonym,
+    voprf::SecretScalar,
 };
 use undertone_store::{ListedElement, Spending, SpentToken, Tokens};
 use undertone_wire::{
@@ -96,7 +97,11 @@ impl Issuer {
     }
 
     /// What the identifiers are listed under that the directory key of another number has made these elements of.
-    pub(crate) fn directory_elements(&self, made_by: u32, old: &[ListedElement]) -> Result<Vec<ListedElement>, CredentialError> {
+    pub(crate) fn directory_elements(
+        &self,
+        made_by: u32,
+        old: &[ListedElement],
+    ) -> Result<Vec<ListedElement>, CredentialError> {
         let number = NonZeroU32::new(made_by).ok_or(CredentialError::Malformed)?;
         let old: Vec<_> = old.iter().map(|element| element.0).collect();
         let made = self.directory.remake(&self.key.directory_key(number), &old)?;

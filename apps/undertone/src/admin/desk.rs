@@ -12,7 +12,9 @@ use undertone_store::{
 use undertone_wire::{AccountId, Day, channel::EntryKind};
 
 use super::{
-    line::{Account, Base, Channel, Datum, Directory, Entry, Invite, Letter, Line, PublishedValue, Stats, Suspended, View},
+    line::{
+        Account, Base, Channel, Datum, Directory, Entry, Invite, Letter, Line, PublishedValue, Stats, Suspended, View,
+    },
     protocol::Ask,
 };
 use crate::{

@@ -75,7 +75,8 @@ impl Circuits {
     /// How many are open now.
     pub fn open(&self) -> OpenCircuits {
         let Self { account, visitor, channel, blob, directory, .. } = self;
-        let [account, visitor, channel, blob, directory] = [account, visitor, channel, blob, directory].map(Counter::read);
+        let [account, visitor, channel, blob, directory] =
+            [account, visitor, channel, blob, directory].map(Counter::read);
         OpenCircuits { account, visitor, channel, blob, directory }
     }
 

@@ -100,7 +100,9 @@ fn post(url: &str, message: &str) -> Result<(), &'static str> {
         Ok(_) => Err("it redirects; name the place itself"),
         Err(ureq::Error::StatusCode(_)) => Err("it answers with an error"),
         Err(ureq::Error::Timeout(_)) => Err("it does not answer in time"),
-        Err(ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Io(_)) => Err("it cannot be reached"),
+        Err(ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Io(_)) => {
+            Err("it cannot be reached")
+        }
         Err(_) => Err("it cannot be asked: check the URL and its certificate"),
     }
 }

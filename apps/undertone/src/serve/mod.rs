@@ -41,13 +41,13 @@ use undertone_wire::{
     link::{Link, Pin, Scheme},
 };
 
-use self::{codes::CodesBy, listener::Listener};
 pub use self::{
     circuits::{Circuits, OpenCircuits},
     folder::DataFolder,
     keys::Keys,
     planes::{Planes, Rules},
 };
+use self::{codes::CodesBy, listener::Listener};
 use crate::{
     admin,
     clock::now,

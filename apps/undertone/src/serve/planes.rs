@@ -3,7 +3,9 @@ use std::{num::NonZeroU32, sync::Arc};
 use anyhow::Context as _;
 use tokio::task::spawn_blocking;
 use undertone_credentials::HeadKey;
-use undertone_service::{AccountPlane, BlobPlane, ChannelPlane, Codes, DirectoryPlane, Issuer, Registration, TicketKey};
+use undertone_service::{
+    AccountPlane, BlobPlane, ChannelPlane, Codes, DirectoryPlane, Issuer, Registration, TicketKey,
+};
 use undertone_store::Directory as _;
 use undertone_store::sqlite::{SqliteAccounts, SqliteBlobs, SqliteChannels};
 
@@ -52,8 +54,7 @@ impl Planes {
             None => accounts,
         });
         let (same_head, tickets) = (HeadKey::from_seed(&head.seed()), TicketKey::generate(&mut rand::rng()));
-        let directory =
-            DirectoryPlane::new(accounts.clone(), same_head, directory::threads(), directory::workers());
+        let directory = DirectoryPlane::new(accounts.clone(), same_head, directory::threads(), directory::workers());
         Ok(Self {
             accounts,
             channels: Arc::new(ChannelPlane::new(channels, head, tickets, issuer.clone())),

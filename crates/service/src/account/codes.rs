@@ -103,7 +103,10 @@ impl State {
         }
         self.waiting.retain(|_, waiting| waiting.until.0 >= now.0);
         let known = |state: &Self, what: &[&[u8]]| -> [u8; 32] {
-            what.iter().fold(Sha256::new_with_prefix(state.salt), |hash, part| hash.chain_update(part)).finalize().into()
+            what.iter()
+                .fold(Sha256::new_with_prefix(state.salt), |hash, part| hash.chain_update(part))
+                .finalize()
+                .into()
         };
         let counted = [known(self, &[b"to", &identifier.bytes()]), known(self, &[b"for", account.as_bytes()])];
         let over = counted.iter().any(|key| self.sent.get(key).is_some_and(|sent| *sent >= SENT_A_DAY));

@@ -6,7 +6,16 @@ use undertone_credentials::{AuthenticatedDevice, DeviceList, verify_authenticate
 use undertone_store::{Accounts, Profile, Vault, Visit};
 use undertone_wire::{
     HandshakeHash, Now,
-    account::{AccountHandler, AuthenticateReply, AuthenticateRequest, ClearInboxReply, ClearInboxRequest, DeleteAccountReply, DeleteAccountRequest, IssueCredentialsReply, IssueCredentialsRequest, IssueLookupsReply, IssueLookupsRequest, IssueTokensReply, IssueTokensRequest, PublishReply, PublishRequest, PutDeviceListReply, PutDeviceListRequest, PutInboxKeyReply, PutInboxKeyRequest, PutKeyPackagesReply, PutKeyPackagesRequest, PutListingReply, PutListingRequest, PutProfileReply, PutProfileRequest, PutVaultReply, PutVaultRequest, ReadInboxReply, ReadInboxRequest, ReadProfileReply, ReadProfileRequest, ReadVaultReply, ReadVaultRequest, RecoverReply, RecoverRequest, RegisterReply, RegisterRequest, RemoveListingReply, RemoveListingRequest, SendCodeReply, SendCodeRequest},
+    account::{
+        AccountHandler, AuthenticateReply, AuthenticateRequest, ClearInboxReply, ClearInboxRequest, DeleteAccountReply,
+        DeleteAccountRequest, IssueCredentialsReply, IssueCredentialsRequest, IssueLookupsReply, IssueLookupsRequest,
+        IssueTokensReply, IssueTokensRequest, PublishReply, PublishRequest, PutDeviceListReply, PutDeviceListRequest,
+        PutInboxKeyReply, PutInboxKeyRequest, PutKeyPackagesReply, PutKeyPackagesRequest, PutListingReply,
+        PutListingRequest, PutProfileReply, PutProfileRequest, PutVaultReply, PutVaultRequest, ReadInboxReply,
+        ReadInboxRequest, ReadProfileReply, ReadProfileRequest, ReadVaultReply, ReadVaultRequest, RecoverReply,
+        RecoverRequest, RegisterReply, RegisterRequest, RemoveListingReply, RemoveListingRequest, SendCodeReply,
+        SendCodeRequest,
+    },
     circuit::{Code, Fault},
     limits::{KEY_PACKAGES_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX},
     padding,

@@ -74,7 +74,8 @@ impl<A: Accounts> DirectoryPlane<A> {
         loop {
             let page = store.made_by_others(number, PAGE).await?;
             let Some((_, old)) = page.first().copied() else { return Ok(()) };
-            let elements: Vec<_> = page.into_iter().filter(|(_, key)| *key == old).map(|(element, _)| element).collect();
+            let elements: Vec<_> =
+                page.into_iter().filter(|(_, key)| *key == old).map(|(element, _)| element).collect();
             let issuer = self.accounts.issuer().clone();
             let replaced = self.compute(move || {
                 let made = issuer.directory_elements(old, &elements)?;

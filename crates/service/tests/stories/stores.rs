@@ -9,8 +9,9 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use undertone_store::{
     AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery, Directory,
-    EndedGeneration, HeadSlot, InboxPage, Invite, Issuing, Listed, ListedElement, Listing, ListingChange, Lookups, NewAccount, NewChannel, NewKeyPackages, NewList, Profile,
-    Spending, SpentToken, StoreError, StoredAccount, StoredChannel, StoredRecord, Tokens, ValuesPage, Vault, Visit,
+    EndedGeneration, HeadSlot, InboxPage, Invite, Issuing, Listed, ListedElement, Listing, ListingChange, Lookups,
+    NewAccount, NewChannel, NewKeyPackages, NewList, Profile, Spending, SpentToken, StoreError, StoredAccount,
+    StoredChannel, StoredRecord, Tokens, ValuesPage, Vault, Visit,
     memory::{MemoryAccounts, MemoryChannels},
 };
 use undertone_wire::{AccountId, ChannelId, Day, IdempotencyId, Week, channel::Entry};

@@ -9,7 +9,7 @@ use undertone_wire::{
     account::{
         Account, AccountHandler, ClearInboxRequest, DeleteAccountRequest, IssueCredentialsRequest, PublishRequest,
         PutDeviceListRequest, PutInboxKeyRequest, PutKeyPackagesRequest, PutVaultRequest, ReadInboxRequest,
-        ReadProfileRequest, ReadVaultRequest,
+        ReadProfileRequest, ReadVaultRequest, RemoveListingRequest, SendCodeRequest,
     },
     channel::{Channel, ChannelHandler, FollowRequest, OpenRequest, ReadRequest, ResumeRequest, SendTransientRequest},
     circuit::Fault,
@@ -18,6 +18,7 @@ use undertone_wire::{
 };
 
 use crate::{
+    directory::{Post, lookups, phone, put, username},
     people::{Keys, LETTER_DAY, Listener, NOW, Person, TODAY, World, code, installing, message},
     profiles::profile,
     tokens::whole_batch,
@@ -41,13 +42,14 @@ async fn account_circuits() {
     const METHODS: usize = Account::METHODS.len();
     const NOBODY: &str = "UNAUTHENTICATED";
     // Register, Authenticate, PutDeviceList, PutInboxKey, PutKeyPackages, ReadInbox, ClearInbox, ReadVault, PutVault,
-    // Recover, DeleteAccount, IssueTokens, ReadProfile, PutProfile, Publish, IssueCredentials.
+    // Recover, DeleteAccount, IssueTokens, ReadProfile, PutProfile, Publish, IssueCredentials, IssueLookups, SendCode,
+    // PutListing, RemoveListing.
     let table: [(&str, [&str; METHODS]); 6] = [
         (
             "silent",
             [
                 "OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY, NOBODY,
-                NOBODY, NOBODY, NOBODY,
+                NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY,
             ],
         ),
         ("authenticated", ["OK"; METHODS]),
@@ -55,7 +57,7 @@ async fn account_circuits() {
             "recovering",
             [
                 "OK", "OK", "OK", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY, NOBODY, NOBODY,
-                NOBODY, NOBODY,
+                NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY,
             ],
         ),
         (
@@ -77,13 +79,17 @@ async fn account_circuits() {
                 "OK",
                 "OK",
                 "OK",
+                "OK",
+                "OK",
+                "OK",
+                "OK",
             ],
         ),
         (
             "removed",
             [
                 "CONFLICT", NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, "OK", NOBODY, NOBODY,
-                NOBODY, NOBODY, NOBODY, NOBODY,
+                NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY,
             ],
         ),
         (
@@ -105,12 +111,16 @@ async fn account_circuits() {
                 NOBODY,
                 NOBODY,
                 NOBODY,
+                NOBODY,
+                NOBODY,
+                NOBODY,
+                NOBODY,
             ],
         ),
     ];
     for (state, expected) in table {
         for (index, expected) in expected.into_iter().enumerate() {
-            let world = World::open();
+            let world = World::open().with_codes(Post::default().codes());
             let (ana, _) = world.registered(1).await;
             let (circuit, session) = world.account_circuit();
             match state {
@@ -163,7 +173,11 @@ async fn ask_account(
         12 => ask(session, ReadProfileRequest {}).await,
         13 => ask(session, profile(1, 7)).await,
         14 => ask(session, PublishRequest::default()).await,
-        _ => ask(session, IssueCredentialsRequest {}).await,
+        15 => ask(session, IssueCredentialsRequest {}).await,
+        16 => ask(session, lookups(4).0).await,
+        17 => ask(session, SendCodeRequest { identifier: Some((&phone(1)).into()) }).await,
+        18 => ask(session, put(&username("ana"), "")).await,
+        _ => ask(session, RemoveListingRequest { identifier: Some((&username("ana")).into()) }).await,
     }
 }
 
