@@ -17,7 +17,7 @@ async fn an_operator_is_answered_with_and_without_a_service() {
     let service = Service::start(&data).await;
     assert!(service.create_channel(&channel([0xc0; 16])).await.is_none());
     let circuit = soon(service.connect::<Channel>()).await.unwrap();
-    answers(&data.path, json!({"account": 0, "visitor": 0, "channel": 1, "blob": 0})).await;
+    answers(&data.path, json!({"account": 0, "visitor": 0, "channel": 1, "blob": 0, "directory": 0})).await;
     drop(circuit);
     service.terminate().await;
     answers(&data.path, Value::Null).await;
@@ -34,9 +34,15 @@ async fn answers(data: &Path, circuits: Value) {
 
     let stats = admin(data, &["--json", "stats"]).await.json();
     let expected = json!({"accounts": 0, "key_packages": 0, "inbox_entries": 0, "channels": 1, "entries": 0,
-        "bodies": 0, "blobs": 0, "blob_bytes": 0, "tokens_issued": 0, "tokens_spent": 1, "circuits": circuits});
+        "bodies": 0, "blobs": 0, "blob_bytes": 0, "tokens_issued": 0, "tokens_spent": 1, "circuits": &circuits});
     assert_eq!(stats, expected);
     assert!(admin(data, &["stats"]).await.stdout.starts_with("accounts"));
+
+    // Where no service runs, nothing is published, nor can be.
+    let directory = admin(data, &["directory", "--refresh", "--json"]).await.json();
+    assert_eq!((&directory["listings"], &directory["key"], &directory["next_key"]), (&json!(0), &json!(1), &json!(1)));
+    assert_eq!(directory["base"].is_null(), circuits.is_null());
+    assert!(admin(data, &["directory"]).await.stdout.starts_with("0 listings, under key 1\n"));
 
     let view = admin(data, &["view", "--limit", "10", "--json"]).await.jsons();
     let channel = json!({"plane": "channel", "channel": "c0".repeat(16), "generation": 0, "incarnation": 0, "epoch": 0,
@@ -68,6 +74,22 @@ async fn of_nobody_there_is_nothing_to_publish() {
     let refused = admin(&data.path, &["check-report", file.to_str().unwrap()]).await;
     assert!(refused.code == Some(4) && refused.stderr.contains("proves nothing"), "{}", refused.stderr);
     std::fs::remove_file(&file).unwrap();
+}
+
+/// A key that was stolen says nothing any more, once the service has started again.
+#[tokio::test]
+async fn another_directory_key_is_taken_at_the_next_start() {
+    let data = Data::new();
+    let service = Service::start(&data).await;
+    let keys = |directory: &Value| (directory["key"].clone(), directory["next_key"].clone());
+    let directory = async |more: &[&str]| admin(&data.path, &[&["--json", "directory"], more].concat()).await.json();
+    assert_eq!(keys(&directory(&["--new-key"]).await), (json!(1), json!(2)));
+    let text = admin(&data.path, &["directory"]).await.stdout;
+    assert!(text.contains("key 2 is taken when the service is started"), "{text}");
+    service.terminate().await;
+    let service = Service::start(&data).await;
+    assert_eq!(keys(&directory(&[]).await), (json!(2), json!(2)));
+    service.terminate().await;
 }
 
 #[tokio::test]
