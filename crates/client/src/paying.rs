@@ -71,11 +71,11 @@ impl Shared {
         if !self.write_quietly(|tx| tokens::is_due(tx, self.pace.tokens.max_ms()))? {
             return Ok(());
         }
-        let Some(request) = self.write_quietly(tokens::request)? else { return Ok(()) };
+        let Some((request, wishes)) = self.write_quietly(tokens::request)? else { return Ok(()) };
         let wait_ms = self.draw_ms(&self.pace.tokens);
         let next_ms = self.now().plus_ms(wait_ms).0;
-        let issued = match circuit.call(request.clone()).await {
-            Ok(reply) => self.write(|tx| tokens::issued(tx, &request, &reply, next_ms)),
+        let issued = match circuit.call(request).await {
+            Ok(reply) => self.write(|tx| tokens::issued(tx, &wishes, &reply, next_ms)),
             Err(CallError::Refused(fault)) => match fault.code() {
                 Code::Unavailable | Code::Unknown => Err(ClientError::refused(fault.code())),
                 Code::Exhausted => {

@@ -246,3 +246,21 @@ async fn who_is_invited_with_a_device_that_he_has_removed_comes_all_the_same() {
     bo.send(&ana.account(), "so am I").await;
     ana.expect_from(&bo.account(), "so am I").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_written_to_somebody_who_has_not_accepted_is_known_to_a_new_device() {
+    let service = Service::start();
+    let (ana, bo) = (Home::new(&service, "Ana").await, Home::new(&service, "Bo").await);
+    ana.send(&bo.link(), "hello").await;
+    let second = linked(Setup::at(&service), &ana).await;
+    second.until("told", |engine| engine.history(&bo.account()).is_ok_and(|history| history.len() == 1)).await;
+    bo.expect(&ana, "hello").await;
+    bo.engine.accept(&ana.account()).unwrap();
+    for (device, text) in [(&ana, "from the first"), (&second, "from the second")] {
+        device.send(&bo.account(), text).await;
+        bo.expect(&ana, text).await;
+    }
+    has(&ana, &bo.account(), 3).await;
+    has(&second, &bo.account(), 3).await;
+    assert_eq!(ana.texts(&bo.account()), second.texts(&bo.account()));
+}

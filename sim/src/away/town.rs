@@ -270,7 +270,8 @@ fn device(
     let memory = Path::new("/dev/shm");
     let folder = disk.as_ref().map(TempDir::path).or_else(|| memory.is_dir().then_some(memory));
     let rng = ChaCha20Rng::from_rng(rng);
-    let mut home = Home::new(folder, time, Pace::normal(), (door, meter.over(way)), rng)?;
+    let folder = folder.map_or_else(tempfile::tempdir, tempfile::tempdir_in)?;
+    let mut home = Home::new(folder, time, Pace::normal(), (door, meter.over(way)), rng);
     home.start()?;
     Ok(Device { home, meter, disk })
 }

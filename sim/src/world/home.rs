@@ -3,13 +3,12 @@
 use std::{
     fmt::{self, Display},
     future::poll_fn,
-    path::Path,
     pin::Pin,
     sync::Arc,
     task::Poll,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 use tempfile::TempDir;
@@ -74,17 +73,16 @@ impl Display for Fate {
 type Sending = Pin<Box<dyn Future<Output = (u64, Result<Sent, ClientError>)> + Send>>;
 
 impl Home {
-    /// A new one, empty. `folders` is where homes stand; none: wherever the system has such things.
+    /// A new one in this folder, which is empty or holds an empty home.
     pub fn new(
-        folders: Option<&Path>,
+        folder: TempDir,
         time: &Arc<Time>,
         pace: Pace,
         (door, dialer): (usize, Arc<dyn Dialer>),
         rng: ChaCha20Rng,
-    ) -> anyhow::Result<Self> {
-        let folder = folders.map_or_else(tempfile::tempdir, tempfile::tempdir_in).context("no folder for a home")?;
+    ) -> Self {
         let (watch, disk) = (Watch::new(time), Disk::new());
-        Ok(Self { folder, dialer, pace, watch, disk, door, rng, process: None })
+        Self { folder, dialer, pace, watch, disk, door, rng, process: None }
     }
 
     /// Starts its process.

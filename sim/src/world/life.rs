@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -16,6 +15,7 @@ use undertone_client::{Delay, Pace, Registered};
 
 use super::{
     chronicle::{Author, Chronicle, Pair},
+    ground::Ground,
     home::Home,
     panics,
     person::{Device, NAMES, Person},
@@ -52,7 +52,7 @@ pub struct World {
     pub(super) people: Vec<Person>,
     pub(super) chronicle: Chronicle,
     pub(super) trace: Trace,
-    folders: Option<PathBuf>,
+    ground: Arc<Ground>,
     pace: Pace,
     /// Milliseconds between two steps, at most. What must come to pass does so within some thousand times as much.
     pub(super) pause_ms_max: u64,
@@ -66,12 +66,12 @@ pub struct World {
 }
 
 impl World {
-    /// Everybody has an account, and nobody knows anybody. Homes stand in `folders`. `alone`: nobody ever takes a second
+    /// Everybody has an account, and nobody knows anybody. Homes stand on `ground`. `alone`: nobody ever takes a second
     /// device.
     ///
     /// # Errors
     /// When an account cannot be made.
-    pub async fn new(seed: u64, alone: bool, folders: Option<PathBuf>, printed: bool) -> anyhow::Result<Self> {
+    pub async fn new(seed: u64, alone: bool, ground: &Arc<Ground>, printed: bool) -> anyhow::Result<Self> {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let time = Time::new(rng.random_range(0..DAY_MS));
         let weather = Weather::new(ChaCha20Rng::from_rng(&mut rng));
@@ -88,7 +88,7 @@ impl World {
             service,
             people: Vec::new(),
             chronicle: Chronicle::default(),
-            folders,
+            ground: ground.clone(),
             pace,
             pause_ms_max,
             slept_ms: 0,
@@ -117,7 +117,7 @@ impl World {
         let (door, way) = self.service.make_door();
         let rng = ChaCha20Rng::from_rng(&mut self.rng);
         let way = (door, self.weather.over(way));
-        let mut home = Home::new(self.folders.as_deref(), &self.time, self.pace.clone(), way, rng)?;
+        let mut home = Home::new(self.ground.home()?, &self.time, self.pace.clone(), way, rng);
         home.start()?;
         Ok(home)
     }
@@ -261,5 +261,8 @@ fn pace(rng: &mut ChaCha20Rng) -> (Pace, u64) {
     let retry = Delay::ms(2, 50);
     let self_update_ms = if rng.random_bool(0.5) { rng.random_range(1..200) } else { rng.random_range(200..20_000) };
     let (inbox, ask) = (Delay::ms(200, 2_000), Delay::ms(500, 5_000));
-    (Pace { retry, inbox, ask, self_update_ms, channel_circuits: rng.random_range(1..3), ..Pace::eager() }, 50)
+    // A world lives some of its days at most: batches of tokens that nobody needs would be much of its work.
+    let tokens = Delay::ms(2 * DAY_MS.unsigned_abs(), 8 * DAY_MS.unsigned_abs());
+    let channel_circuits = rng.random_range(1..3);
+    (Pace { retry, inbox, ask, tokens, self_update_ms, channel_circuits, ..Pace::eager() }, 50)
 }

@@ -8,6 +8,7 @@
 //!      |
 //!     person   somebody, his devices                  chronicle   what was written, and what was shown of it
 //!     home     a device: disk, engine, driver         trace       what happened, for people and for comparing
+//!     ground   where homes stand
 //!      |
 //!     weather  connections       disk    what is refused to a database      time   everybody's clock
 //!     service  planes and doors  mood    a service that is busy             cheat  a service that lies
@@ -38,6 +39,7 @@ mod chronicle;
 pub mod devices;
 mod disk;
 mod ending;
+mod ground;
 pub mod home;
 mod life;
 mod mood;

@@ -3,8 +3,8 @@
 
 use std::{
     io::{self, Write as _},
-    path::{Path, PathBuf},
-    sync::atomic::Ordering,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
 };
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use tokio::runtime::Builder;
 
 use super::{
     disk,
+    ground::Ground,
     life::{Life, World},
     panics,
 };
@@ -33,9 +34,10 @@ pub enum Said {
 /// When nobody reads that.
 pub fn work(seeds: impl Iterator<Item = u64>, alone: bool) -> anyhow::Result<()> {
     panics::count();
+    let ground = ground()?;
     for seed in seeds {
         say(&Said::Begun(seed))?;
-        let said = match live(seed, alone, false) {
+        let said = match live_on(&ground, seed, alone, false) {
             Ok(life) => Said::Lived(seed, life),
             Err(error) => Said::Broken(seed, format!("{error:#}")),
         };
@@ -49,18 +51,24 @@ pub fn work(seeds: impl Iterator<Item = u64>, alone: bool) -> anyhow::Result<()>
 /// # Errors
 /// What was not as it must be.
 pub fn live(seed: u64, alone: bool, printed: bool) -> anyhow::Result<Life> {
+    live_on(&ground()?, seed, alone, printed)
+}
+
+fn live_on(ground: &Arc<Ground>, seed: u64, alone: bool, printed: bool) -> anyhow::Result<Life> {
     panics::COUNT.store(0, Ordering::Relaxed);
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
     runtime.block_on(async {
         disk::survive_refusals()?;
-        World::new(seed, alone, folders(), printed).await?.live().await
+        World::new(seed, alone, ground, printed).await?.live().await
     })
 }
 
 /// Where homes stand: in memory where the system has such a place, for no world is about disks that lose their power.
-fn folders() -> Option<PathBuf> {
+fn ground() -> anyhow::Result<Arc<Ground>> {
+    let runtime = Builder::new_current_thread().start_paused(true).enable_time().build()?;
+    let _context = runtime.enter();
     let memory = Path::new("/dev/shm");
-    memory.is_dir().then(|| memory.to_owned())
+    Ground::new(memory.is_dir().then_some(memory))
 }
 
 fn say(said: &Said) -> anyhow::Result<()> {

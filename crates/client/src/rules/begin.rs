@@ -94,6 +94,12 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
         Mls::create(&own.me(&store, tx.rng), stocked.channel, own.suite_for(&packages), &peers)?.1
     };
     outbox::drop_attempts(tx.db, chat.id)?;
+    if chat.peer == own.account && chat.channel.is_none() {
+        // What was said before there was anybody to tell it to.
+        for member in &added {
+            sync::tell_all(tx, own, member.device)?;
+        }
+    }
     chats::set_channel(
         tx.db,
         chat.id,

@@ -78,7 +78,7 @@ fn offered(list: &VerifiedParameters, week: Week) -> impl Iterator<Item = (Purpo
 
 /// What is asked of the service for one more batch: always of everything, and as much. The same again until the answer has
 /// come, which costs nothing then. None where the service issues no tokens.
-pub(crate) fn request(tx: &mut Tx<'_>) -> Result<Option<IssueTokensRequest>> {
+pub(crate) fn request(tx: &mut Tx<'_>) -> Result<Option<(IssueTokensRequest, Vec<Wish>)>> {
     let Some((list, week)) = parameters::issuing(tx)? else { return Ok(None) };
     let wishes = match wishes(tx, &list, week)? {
         Some(wishes) => wishes,
@@ -88,7 +88,8 @@ pub(crate) fn request(tx: &mut Tx<'_>) -> Result<Option<IssueTokensRequest>> {
         purpose: wish.purpose() as u32,
         elements: wish.blinded().iter().map(|element| element.to_vec().into()).collect(),
     });
-    Ok(Some(IssueTokensRequest { week: week.0, blinded: blinded.collect() }))
+    let request = IssueTokensRequest { week: week.0, blinded: blinded.collect() };
+    Ok(Some((request, wishes)))
 }
 
 /// Takes in what the service has issued, and sets when the next batch is asked for.
@@ -96,15 +97,13 @@ pub(crate) fn request(tx: &mut Tx<'_>) -> Result<Option<IssueTokensRequest>> {
 /// # Errors
 /// [`ClientError::Marked`] when some of it was not issued under the key that everybody is shown; then nothing of it is
 /// taken.
-pub(crate) fn issued(tx: &Tx<'_>, request: &IssueTokensRequest, reply: &IssueTokensReply, next_ms: u64) -> Result<()> {
-    let week = Week(request.week);
+pub(crate) fn issued(tx: &Tx<'_>, wishes: &[Wish], reply: &IssueTokensReply, next_ms: u64) -> Result<()> {
     let (list, _) = parameters::issuing(tx)?.ok_or(ClientError::Bug("tokens without keys for them"))?;
-    let wishes = wishes(tx, &list, week)?.ok_or(ClientError::Bug("tokens that were not asked for"))?;
     if reply.evaluated.len() != wishes.len() {
         return Err(ClientError::Refused("its answer makes no sense"));
     }
     for (wish, evaluated) in wishes.iter().zip(&reply.evaluated) {
-        let key = list.token_key(wish.purpose(), week).ok_or(ClientError::Marked)?;
+        let key = list.token_key(wish.purpose(), wish.week()).ok_or(ClientError::Marked)?;
         let fresh = wish.finish(key, &evaluated.elements, &evaluated.proof).map_err(|error| match error {
             CredentialError::Batch => ClientError::Refused("its answer makes no sense"),
             _ => ClientError::Marked,
