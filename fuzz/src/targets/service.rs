@@ -1,6 +1,6 @@
 //! Requests to a service, of all kinds, over stores in memory.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use bytes::Bytes;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -9,13 +9,15 @@ use undertone_credentials::{
     HeadKey, InboxKey, IssuingKey, Wish, authenticate, open_read, open_write, recover, register,
 };
 use undertone_e2ee::{Generation, Place, Suite};
-use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
+use undertone_service::{
+    AccountPlane, ChannelPlane, DirectoryPlane, Issuer, Registration, TicketKey, VisitorSession, Work,
+};
 use undertone_store::memory::{MemoryAccounts, MemoryChannels};
 use undertone_wire::{
-    ChannelId, HandshakeHash, Now, Position, account, channel,
+    ChannelId, HandshakeHash, Identifier, Now, Position, account, channel,
     channel::EntryKind,
     circuit::Kind,
-    limits,
+    directory, limits,
     objects::{Purpose, Token},
     rpc::{Dispatch, Method, OpenPushes, PushQueue, Service},
     visitor,
@@ -46,15 +48,23 @@ fn requests(data: &[u8]) {
         let channels = Arc::new(channels);
         let visitor = VisitorSession::new(accounts.clone(), channels.clone());
         let (account, channel) = (accounts.session(CIRCUIT), channels.session(CIRCUIT));
+        let head_key = HeadKey::from_seed(&[4; 32]);
+        let directory =
+            Arc::new(DirectoryPlane::new(accounts, head_key, NonZeroUsize::MIN, Box::new(|work: Work| work())));
+        if directory.publish(NOW, &mut ChaCha20Rng::from_seed([2; 32])).await.is_err() {
+            return;
+        }
+        let directory = directory.session();
         let mut rest = data;
         for _ in 0..REQUESTS_MAX {
             let Some(([kind, method, length @ ..], after)) = rest.split_first_chunk::<6>() else { return };
             let (body, after) = after.split_at(after.len().min(u32::from_be_bytes(*length) as usize));
             let (method, body) = (u32::from(*method), Bytes::copy_from_slice(body));
-            match kind % 3 {
+            match kind % 4 {
                 0 => ask::<account::Account>(&account, method, body).await,
                 1 => ask::<visitor::Visitor>(&visitor, method, body).await,
-                _ => ask::<channel::Channel>(&channel, method, body).await,
+                2 => ask::<channel::Channel>(&channel, method, body).await,
+                _ => ask::<directory::Directory>(&directory, method, body).await,
             }
             rest = after;
         }
@@ -78,7 +88,8 @@ fn request<R: Method>(request: &R) -> Vec<u8> {
     let kind = match R::Service::KIND {
         Kind::Account => 0,
         Kind::Visitor => 1,
-        _ => 2,
+        Kind::Channel => 2,
+        _ => 3,
     };
     let body = request.encode_to_vec();
     [&[kind, R::NUMBER as u8], &(body.len() as u32).to_be_bytes()[..], &body].concat()
@@ -88,11 +99,13 @@ fn some_requests() -> Option<Vec<Vec<u8>>> {
     let ana = Person::new(1)?;
     let of_account = account_requests(&ana)?;
     let of_channel = channel_requests(&ana)?;
+    let of_directory = directory_requests(&ana)?;
     let all = [&of_account[..], &of_channel].concat();
-    let single = of_account.iter().chain(&of_channel).cloned();
+    let single = of_account.iter().chain(&of_channel).chain(&of_directory).cloned();
     let behind_first =
         of_account.iter().skip(1).flat_map(|request| of_account.first().map(|first| [&first[..], request].concat()));
-    Some(single.chain(behind_first).chain([of_account.concat(), of_channel.concat(), all.concat()]).collect())
+    let chains = [of_account.concat(), of_channel.concat(), of_directory.concat(), all.concat()];
+    Some(single.chain(behind_first).chain(chains).collect())
 }
 
 fn account_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
@@ -160,7 +173,35 @@ fn account_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
         }),
         request(&visitor::FetchContactRequest { account: account.into(), tokens: token(Purpose::Contact)? }),
         request(&account::PublishRequest { after: 0 }),
+        request(&lookups(ana)?),
+        request(&account::PutListingRequest { identifier: identifier(), ..Default::default() }),
+        request(&account::RemoveListingRequest { identifier: identifier() }),
         request(&account::DeleteAccountRequest {}),
+    ])
+}
+
+fn identifier() -> Option<account::Identifier> {
+    Identifier::username("ana").ok().as_ref().map(account::Identifier::from)
+}
+
+/// Tokens for lookups, as many as are always asked for.
+fn lookups(ana: &Person) -> Option<account::IssueLookupsRequest> {
+    let blinded =
+        limits::LOOKUP.iter().map(|(purpose, each)| blinded(ana, *purpose, each * limits::LOOKUPS_ONCE as usize));
+    Some(account::IssueLookupsRequest { week: TODAY.week().0, blinded: blinded.collect::<Option<_>>()? })
+}
+
+fn directory_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
+    let [size, ..] = limits::EVALUATIONS;
+    let elements = blinded(ana, Purpose::Evaluation, size)?.elements;
+    let hash = || Bytes::from(vec![1; 32]);
+    Some(vec![
+        request(&directory::ReadDirectoryRequest {}),
+        request(&directory::EvaluateRequest { elements, tokens: token(Purpose::Evaluation)? }),
+        request(&directory::FetchPartRequest { hash: hash(), part: 0 }),
+        request(&directory::BeginQueryRequest { head_hash: hash(), tokens: token(Purpose::Query)? }),
+        request(&directory::PutQueryPartRequest { part: 0, bytes: hash() }),
+        request(&directory::FetchAnswerPartRequest { part: 0 }),
     ])
 }
 
@@ -170,13 +211,14 @@ fn sha256(bytes: &[u8]) -> Bytes {
 
 /// A whole batch of elements.
 fn batch(ana: &Person) -> Option<account::IssueTokensRequest> {
-    let mut blinded = Vec::new();
-    for (purpose, count) in limits::TOKEN_BATCH {
-        let wish = Wish::new(purpose, TODAY.week(), count, &mut ana.rng()).ok()?;
-        let elements = wish.blinded().into_iter().map(|element| element.to_vec().into()).collect();
-        blinded.push(account::Blinded { purpose: i32::from(purpose).unsigned_abs(), elements });
-    }
-    Some(account::IssueTokensRequest { week: TODAY.week().0, blinded })
+    let blinded = limits::TOKEN_BATCH.map(|(purpose, count)| blinded(ana, purpose, count)).into_iter();
+    Some(account::IssueTokensRequest { week: TODAY.week().0, blinded: blinded.collect::<Option<_>>()? })
+}
+
+fn blinded(ana: &Person, purpose: Purpose, count: usize) -> Option<account::Blinded> {
+    let wish = Wish::new(purpose, TODAY.week(), count, &mut ana.rng()).ok()?;
+    let elements = wish.blinded().into_iter().map(|element| element.to_vec().into()).collect();
+    Some(account::Blinded { purpose: i32::from(purpose).unsigned_abs(), elements })
 }
 
 /// One that is good.
