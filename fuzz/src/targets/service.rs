@@ -28,7 +28,7 @@ use crate::{
     people::{Person, TODAY},
 };
 
-pub const REQUESTS: Target = Target { name: "requests", run: requests, seeds: some_requests, cost: 8 };
+pub const REQUESTS: Target = Target { name: "requests", run: requests, seeds: some_requests, cost: 16 };
 
 const CIRCUIT: HandshakeHash = HandshakeHash::new([6; 32]);
 const CHANNEL: ChannelId = ChannelId::new([9; 16]);
