@@ -52,7 +52,7 @@ pub struct Engine {
 }
 
 /// `send` waits so long for the service, and then leaves the message to the outbox.
-const SEND_WAIT: Duration = Duration::from_secs(120);
+pub(crate) const SEND_WAIT: Duration = Duration::from_secs(120);
 /// Times that a registration is repeated when its answer was lost.
 const REGISTER_TRIES: u32 = 3;
 
@@ -190,7 +190,7 @@ impl Engine {
     }
 
     /// What keeps a chat from sending: found by a pass that was to send, or for good.
-    fn obstacle(&self, chat: i64, asked: Asked, mut report: Report) -> Result<Option<ClientError>> {
+    pub(crate) fn obstacle(&self, chat: i64, asked: Asked, mut report: Report) -> Result<Option<ClientError>> {
         let trouble = self.shared.read(|db| Ok(chats::load(db, chat)?.trouble))?;
         if let Some(words) = view::trouble(trouble) {
             return Ok(Some(match view::mends_itself(trouble) {
@@ -308,7 +308,7 @@ impl Engine {
 
     fn existing(&self, who: &str) -> Result<i64> {
         let own = self.shared.own()?;
-        self.shared.write_quietly(|tx| Ok(compose::existing(tx, &own, who, compose::is_company)?.id))
+        self.shared.write_quietly(|tx| Ok(compose::any(tx, &own, who)?.id))
     }
 
     /// Requests of strangers that wait for an answer.
@@ -319,7 +319,7 @@ impl Engine {
         self.shared.own()?;
         self.shared.read(|db| {
             let chats = chats::all(db)?;
-            let waiting = chats.iter().filter(|chat| chat.state == ChatState::Request);
+            let waiting = chats.iter().filter(|chat| chat.state == ChatState::Request && !chat.is_group);
             waiting.map(|chat| view::request(db, chat)).collect()
         })
     }

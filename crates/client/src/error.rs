@@ -58,6 +58,59 @@ pub enum ClientError {
     /// No such account.
     #[error("the service knows no such account; ask for the link again")]
     NoSuchAccount,
+    /// No group of that title.
+    #[error("there is no group called \"{0}\" here; `group list` shows those that there are")]
+    UnknownGroup(String),
+    /// Nothing of that group waits for our word.
+    #[error("nothing of that group waits for your word; `group show` tells how you stand")]
+    NoInvitation,
+    /// An invitation must be answered first.
+    #[error("answer this invitation first: `group accept GROUP` or `group decline GROUP`")]
+    GroupWaits,
+    /// Out of a group.
+    #[error("you are not in this group any more; somebody in it has to add or invite you, or its link lets you in")]
+    NotInGroup,
+    /// In a group already.
+    #[error("you are in this group already")]
+    InGroup,
+    /// Nothing happens there any more.
+    #[error("this group was closed; what was said in it stays")]
+    GroupClosed,
+    /// The role does not let one say anything.
+    #[error("you read in this group and say nothing; an admin can give you another role, or change the rules")]
+    OnlyReads,
+    /// The role does not let one do this.
+    #[error("your role in this group does not let you do that; `group show` tells who its admins are")]
+    NotAllowed,
+    /// It cannot be done to somebody who stands so.
+    #[error("that cannot be done to somebody who stands so in this group; `group show` tells how people stand")]
+    WrongTarget,
+    /// As many as there may be.
+    #[error("this group holds as many people as it may")]
+    GroupFull,
+    /// A group has one owner.
+    #[error("a group has exactly one owner; `group hand-over GROUP WHO` makes somebody else the owner")]
+    OneOwner,
+    /// A link of a group that was closed or reset.
+    #[error("this link lets nobody in any more; ask an admin of the group for the new one")]
+    GroupLinkOver,
+    /// There is no link, or somebody else has set it.
+    #[error(
+        "the link of this group is off, or another admin has set it; `group invite-link GROUP --join` makes a new one"
+    )]
+    NoGroupLink,
+    /// A device of an older release.
+    #[error("a device of this person runs a version that knows of no groups; he has to update it first")]
+    TooOldForGroups,
+    /// More than fits one change.
+    #[error("this is too much to be done at once; do it in parts")]
+    TooMuchAtOnce,
+    /// Nothing leads in now.
+    #[error("there is no way into this group just now; it is tried again")]
+    NoWayIn,
+    /// Nothing to show oneself by.
+    #[error("there is nothing yet to show yourself by in groups; it comes with the next visit to your account")]
+    NoCredential,
     /// The person has no request waiting.
     #[error("there is no request of that person")]
     NoRequest,
@@ -211,9 +264,12 @@ impl ClientError {
             | Self::BadName
             | Self::ProfileTooLong { .. }
             | Self::TypingOff
+            | Self::TooMuchAtOnce
             | Self::Words(_)
             | Self::ThisDevice => Kind::Usage,
-            Self::Offline(_) | Self::Busy | Self::NoTokens | Self::LinkSilent => Kind::Network,
+            Self::Offline(_) | Self::Busy | Self::NoTokens | Self::NoCredential | Self::NoWayIn | Self::LinkSilent => {
+                Kind::Network
+            }
             Self::WrongService
             | Self::ParametersChanged
             | Self::BadHead
@@ -231,8 +287,22 @@ impl ClientError {
             | Self::LinkTimedOut
             | Self::OtherService
             | Self::Blocked
+            | Self::GroupWaits
+            | Self::NotInGroup
+            | Self::InGroup
+            | Self::GroupClosed
+            | Self::OnlyReads
+            | Self::NotAllowed
+            | Self::WrongTarget
+            | Self::GroupFull
+            | Self::OneOwner
+            | Self::GroupLinkOver
+            | Self::TooOldForGroups
             | Self::RequestWaits => Kind::Refused,
             Self::UnknownName(_)
+            | Self::UnknownGroup(_)
+            | Self::NoInvitation
+            | Self::NoGroupLink
             | Self::AmbiguousName(_)
             | Self::NoSuchAccount
             | Self::NoSuchDevice(_)
@@ -257,7 +327,15 @@ impl ClientError {
     /// Whether it concerns the one chat in which it happened; else it is about the way to the service, or about us.
     pub(crate) const fn is_of_one_chat(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::NoSuchAccount | Self::NotAccepted | Self::Busy | Self::BadHead => true,
+            Self::Refused(_)
+            | Self::NoSuchAccount
+            | Self::NotAccepted
+            | Self::Busy
+            | Self::BadHead
+            | Self::NoWayIn
+            | Self::NoCredential
+            | Self::NotInGroup
+            | Self::GroupLinkOver => true,
             Self::E2ee(error) => !matches!(error, E2eeError::Storage),
             _ => false,
         }

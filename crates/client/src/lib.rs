@@ -20,6 +20,7 @@ mod devices;
 mod driver;
 mod engine;
 mod error;
+mod groups;
 mod link;
 mod own;
 mod pace;
@@ -36,6 +37,9 @@ mod view;
 pub use db::DbError;
 pub use engine::{Config, Engine};
 pub use error::{ClientError, Kind};
+pub use groups::{
+    GroupAct, GroupChanged, GroupMember, GroupRole, GroupRules, GroupText, GroupView, LinkMode, NewGroup,
+};
 pub use link::{LinkOffer, LinkRequest};
 pub use pace::{Clock, Delay, Pace, SystemClock};
 pub use rungs::Rungs;

@@ -2,10 +2,22 @@
 
 use undertone_circuit::{CallError, Circuit};
 use undertone_wire::{
-    account::Account, circuit::Code, limits::TOKENS_MAX, link::Link, paid::Paid, rpc::Call, visitor::Visitor,
+    account::{Account, IssueCredentialsRequest},
+    circuit::Code,
+    limits::TOKENS_MAX,
+    link::Link,
+    paid::Paid,
+    rpc::Call,
+    visitor::Visitor,
 };
 
-use crate::{ClientError, Result, db::tokens as stock, rules::tokens, shared::Shared};
+use crate::{
+    ClientError, Result,
+    db::tokens as stock,
+    own::Own,
+    rules::{credentials, tokens},
+    shared::Shared,
+};
 
 /// Times that one act is tried with other tokens, or more of them: a service that finds none good takes no more than these.
 const PRICES_MAX: u32 = 3;
@@ -60,6 +72,22 @@ impl Shared {
     pub(crate) async fn fetch_first_tokens(&self, circuit: &Circuit<Account>) {
         if let Err(error) = self.fetch_tokens(circuit).await {
             tracing::debug!(%error, "no tokens yet");
+        }
+    }
+
+    /// Has credentials issued for today and tomorrow, where they are not there: daily, whether anybody needs them or not.
+    ///
+    /// # Errors
+    /// When the circuit broke; and [`ClientError::Marked`].
+    pub(crate) async fn fetch_credentials(&self, own: &Own, circuit: &Circuit<Account>) -> Result<()> {
+        if !self.write_quietly(|tx| credentials::are_due(tx))? {
+            return Ok(());
+        }
+        match circuit.call(IssueCredentialsRequest {}).await {
+            Ok(reply) => self.write_quietly(|tx| credentials::issued(tx, own, &reply)),
+            // It gives this account none, or nobody any.
+            Err(CallError::Refused(fault)) if !matches!(fault.code(), Code::Unavailable | Code::Unknown) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

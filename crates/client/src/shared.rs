@@ -70,6 +70,7 @@ impl Shared {
     pub(crate) fn new(mut state: State, pace: Pace, clock: Arc<dyn Clock>, dialer_for: DialerFor) -> Result<Self> {
         let own = state.write(clock.now(), |tx| {
             crate::db::chats::try_again(tx.db)?;
+            crate::db::outbox::forget_refused(tx.db)?;
             if me::load(tx.db)?.is_some_and(|me| me.registered) { Own::load(tx) } else { Ok(None) }
         })?;
         Ok(Self {

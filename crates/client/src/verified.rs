@@ -7,8 +7,8 @@ use bytes::Bytes;
 use undertone_credentials::{CredentialError, DeviceList, VerifiedParameters};
 use undertone_wire::circuit::SignedParameters;
 
-/// Device lists that are kept, of 0.3 to 7 KB: those of the people whom one writes to in a day.
-const LISTS_KEPT: usize = 256;
+/// Device lists that are kept, of 0.3 to 7 KB: those of the people whom one writes to in a day, and of a large group.
+const LISTS_KEPT: usize = 2_048;
 
 /// What was found to be signed while this process runs.
 #[derive(Default)]

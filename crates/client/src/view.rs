@@ -16,6 +16,7 @@ use crate::{
         messages::{self, Place, StoredMessage},
         parameters, profiles, receipts, tokens,
     },
+    rules::groups::Group,
 };
 
 /// Who we are.
@@ -181,9 +182,11 @@ pub struct Request {
 pub struct ChatSummary {
     /// The other's account id, hexadecimal.
     pub chat: String,
-    /// What the other calls himself; empty while unknown.
+    /// What the other calls himself, or the group is called; empty while unknown.
     pub name: String,
-    /// `new`, `invited`, `request`, `open`, `blocked`, or `self`.
+    /// Whether it is a group: `chat` is then its id, and `name` its title.
+    pub group: bool,
+    /// `new`, `invited`, `request`, `open`, `blocked`, or `self`; of a group as in [`GroupView`](crate::GroupView).
     pub state: &'static str,
     /// Messages that were not shown yet.
     pub unshown: u64,
@@ -297,9 +300,32 @@ pub(crate) fn request(db: &Connection, chat: &chats::Chat) -> Result<Request> {
     })
 }
 
+/// How far we have come in a group.
+pub(crate) const fn group_state(state: State) -> &'static str {
+    match state {
+        State::New => "new",
+        State::Request => "invited",
+        State::Invited => "coming",
+        State::Open => "open",
+        State::Blocked | State::Out => "out",
+    }
+}
+
 pub(crate) fn summary(db: &Connection, own: AccountId, chat: &chats::Chat) -> Result<ChatSummary> {
+    if chat.is_group {
+        return Ok(ChatSummary {
+            chat: chat.peer.to_hex(),
+            name: Group::load(db, chat.id)?.title(),
+            group: true,
+            state: group_state(chat.state),
+            unshown: messages::unshown_in(db, chat.id)?,
+            trouble: trouble(chat.trouble),
+            missed: chat.missed,
+        });
+    }
     Ok(ChatSummary {
         chat: chat.peer.to_hex(),
+        group: false,
         name: if chat.peer == own { "note to self".to_owned() } else { contacts::name(db, chat.peer)? },
         state: match chat.state {
             _ if chat.peer == own => "self",
@@ -308,6 +334,7 @@ pub(crate) fn summary(db: &Connection, own: AccountId, chat: &chats::Chat) -> Re
             State::Request => "request",
             State::Open => "open",
             State::Blocked => "blocked",
+            State::Out => "out",
         },
         unshown: messages::unshown_in(db, chat.id)?,
         trouble: trouble(chat.trouble),

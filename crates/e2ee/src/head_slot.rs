@@ -1,6 +1,6 @@
-//! The head slot: the way back into a chat for members who have lost theirs, when nobody is there to invite them.
+//! The head slot: the way into a group for those who have a place in it and no leaf, when nobody is there to add them.
 //!
-//! Who commits seals it under a key that all members keep (a group's master key), and it is written with his commit or
+//! Who commits seals it under a key that all members keep (from the group's master key), and it is written with his commit or
 //! not at all. `version (1) || nonce (24) || XChaCha20-Poly1305 of the padded content`, exactly one bucket of
 //! [`padding::ENTRY`] long; it opens for its channel and position alone. Every member who merges the commit holds the
 //! slot against his own state ([`Chat::check_head`](crate::Chat::check_head)). With the master key and a place on a list
@@ -26,6 +26,8 @@ pub struct Head {
     pub tree: Bytes,
     /// The generation of all that follows the commit.
     pub generation: Generation,
+    /// What the log had made of the group at a place before the commit; the caller's to fill in and to check.
+    pub place: content::GroupPlace,
 }
 
 /// Seals a head for a channel and the position that its commit begins.
@@ -43,6 +45,7 @@ pub fn seal_head(
         group_info: head.group_info.clone(),
         tree: head.tree.clone(),
         generation_secret: Bytes::copy_from_slice(head.generation.secret()),
+        place: Some(head.place.clone()).filter(|place| *place != content::GroupPlace::default()),
     };
     let content = Zeroizing::new(content.encode_to_vec());
     aead::seal(master, &associated(channel, position), (&[VERSION], &content), padding::ENTRY, rng).map(Bytes::from)
@@ -67,7 +70,12 @@ pub fn open_head(
     let content = content::HeadSlot::decode(&content[..]).map_err(|_| Flaw::Malformed)?;
     let secret =
         <[u8; GENERATION_SECRET_LEN]>::try_from(&content.generation_secret[..]).map_err(|_| Flaw::Malformed)?;
-    Ok(Head { group_info: content.group_info, tree: content.tree, generation: Generation::from_secret(secret) })
+    Ok(Head {
+        group_info: content.group_info,
+        tree: content.tree,
+        generation: Generation::from_secret(secret),
+        place: content.place.unwrap_or_default(),
+    })
 }
 
 fn associated(channel: ChannelId, position: Position) -> Vec<u8> {
@@ -89,6 +97,7 @@ mod tests {
             group_info: Bytes::from_static(b"a group info"),
             tree: Bytes::from_static(b"a tree"),
             generation: Generation::from_secret([3; GENERATION_SECRET_LEN]),
+            place: content::GroupPlace::default(),
         }
     }
 
@@ -96,6 +105,7 @@ mod tests {
         one.group_info == other.group_info
             && one.tree == other.tree
             && one.generation.secret() == other.generation.secret()
+            && one.place == other.place
     }
 
     #[test]
@@ -110,6 +120,15 @@ mod tests {
         let (master, channel) = (vector["master"][..].try_into().unwrap(), vector["channel"][..].try_into().unwrap());
         assert!(same(&open_head(master, channel, POSITION, &vector["sealed"]).unwrap(), &head()));
         assert!(sealed == vector["sealed"]);
+    }
+
+    #[test]
+    fn it_says_what_the_log_has_made_of_the_group() {
+        let place =
+            content::GroupPlace { record: Bytes::from_static(b"a record"), generation: 3, ..Default::default() };
+        let head = Head { place, ..head() };
+        let sealed = seal_head(&MASTER, CHANNEL, POSITION, &head, &mut rng(1)).unwrap();
+        assert!(same(&open_head(&MASTER, CHANNEL, POSITION, &sealed).unwrap(), &head));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!   channel's log; a restart puts another group in its place.
 //! - [`Generation`]: the keys that open a channel, and the wrap around every body in its log, under which the service
 //!   sees a bucket size and nothing of MLS.
-//! - [`seal_head`] and [`open_head`]: the way back into a chat for those who have lost theirs.
+//! - [`seal_head`] and [`open_head`]: the way into a group for those who have a place in it and no leaf.
+//! - [`seal_attribute`] and [`open_attribute`]: what a group says of itself.
 //! - [`seal`](seal()) and [`open`](open()): letters to an account's inbox (HPKE with X-Wing); [`write_letter`] and
 //!   [`read_letter`]: who wrote them.
 //! - [`seal_vault`] and [`open_vault`]: what comes back with the recovery words.
@@ -19,6 +20,7 @@
 //! No type here names the MLS library behind it.
 
 mod aead;
+mod attribute;
 mod chat;
 mod config;
 mod error;
@@ -41,6 +43,7 @@ mod xwing;
 #[cfg(test)]
 mod testing;
 
+pub use attribute::{attribute_bytes_max, open_attribute, seal_attribute};
 pub use chat::{Arriving, Change, Chat, Committed, Invitation, Plan, Received, RestartAt, TransientKey};
 pub use error::{E2eeError, Flaw};
 pub use generation::{GENERATION_SECRET_LEN, Generation, INSTALLS_LEN, Place};

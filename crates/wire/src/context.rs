@@ -45,6 +45,10 @@ impl Context {
     pub const GROUP_RECORD: Self = Self("undertone group record 1");
     /// Hash of the secret of a group's link, over (secret).
     pub const GROUP_LINK: Self = Self("undertone group link 1");
+    /// Hash: by which its members call a group, over (channel); the first 16 bytes.
+    pub const GROUP_ID: Self = Self("undertone group id 1");
+    /// Associated data of a sealed attribute of a group, with its kind.
+    pub const GROUP_ATTRIBUTE: Self = Self("undertone group attribute 1");
     /// Hash that a presentation is bound to, over (handshake hash, method's number, request without the presentation).
     pub const GROUP_PRESENT: Self = Self("undertone group presentation 1");
     /// Service's head key over (channel, revision, SHA-256 of the change's body).

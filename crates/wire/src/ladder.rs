@@ -51,8 +51,10 @@ pub const READS_SUITE: u32 = 1;
 pub const READS_NOTES: u32 = 2;
 /// Feature: pays with blind tokens.
 pub const TOKENS: u32 = 3;
+/// Feature: takes part in groups. Nobody is added whose devices do not all have it.
+pub const GROUPS: u32 = 4;
 /// Features of this release.
-pub const FEATURES: &[u32] = &[READS_SUITE, READS_NOTES, TOKENS];
+pub const FEATURES: &[u32] = &[READS_SUITE, READS_NOTES, TOKENS, GROUPS];
 
 /// The whole ladder, oldest rungs first.
 pub const RUNGS: &[Rung] = &[
@@ -103,6 +105,14 @@ pub const RUNGS: &[Rung] = &[
         reads: (0, 2),
         writes: Some((0, 2)),
         requires: Some((0, 2)),
+    },
+    Rung {
+        kind: Kind::Feature,
+        number: GROUPS,
+        name: "private groups",
+        reads: (0, 4),
+        writes: Some((0, 4)),
+        requires: None,
     },
 ];
 

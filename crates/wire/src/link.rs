@@ -2,14 +2,16 @@
 //!
 //! `undertone:HOST:PORT#FRAGMENT`, or `https://HOST[:PORT]/#FRAGMENT` where the service has a web address. What matters
 //! is in the fragment, which no web server is ever sent: base64url of `version (1) || pin (32)` and, behind it, nothing for
-//! a service, the account id (16) of a person, or the channel (16) and secret (32) in which a device is linked.
+//! a service, the account id (16) of a person, the channel (16) and secret (32) in which a device is linked, or the channel
+//! (16), master key (32) and secret (32) of a group.
 
 mod device;
+mod group;
 
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
-pub use self::device::DeviceLink;
+pub use self::{device::DeviceLink, group::GroupLink};
 use crate::{AccountId, WrongLength};
 
 /// SHA-256 over a service's two static keys: whoever holds a link can only reach that service.
@@ -76,6 +78,12 @@ pub enum LinkError {
     /// Meant for linking a device.
     #[error("this link is for a new device of somebody: only `device link LINK` takes it")]
     Device,
+    /// Of a group.
+    #[error("this link is of a group: `group join LINK` takes it")]
+    Group,
+    /// Of something else, where that of a group is needed.
+    #[error("this is no link of a group: copy the whole one that `group invite-link` shows to its admins")]
+    NoGroup,
     /// Of a service or a person, where one for linking a device is needed.
     #[error("this is no link for a new device: copy the whole one that `device link` shows on the other")]
     NoDevice,
@@ -106,6 +114,7 @@ impl Link {
             0 => None,
             AccountId::LEN => Some(AccountId::try_from(&rest[..]).map_err(|_| LinkError::Damaged)?),
             device::REST_LEN => return Err(LinkError::Device),
+            group::REST_LEN => return Err(LinkError::Group),
             _ => return Err(LinkError::Damaged),
         };
         Ok(Self { account, ..service })

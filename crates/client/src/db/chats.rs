@@ -21,6 +21,8 @@ pub(crate) enum State {
     Open = 3,
     /// We want to hear nothing of this person.
     Blocked = 4,
+    /// A group that we are not in any more, or do not want to be in.
+    Out = 5,
 }
 
 /// Why a chat does not go on.
@@ -101,6 +103,8 @@ pub(crate) struct Chat {
     pub(crate) doubled: bool,
     /// Whether the other has come to the channel: it is his, or he has said something there.
     pub(crate) met: bool,
+    /// A group: `peer` is what it is called by, and nobody.
+    pub(crate) is_group: bool,
 }
 
 impl Chat {
@@ -136,7 +140,7 @@ pub(crate) fn precedence(part: u32, inviter: AccountId, channel: ChannelId) -> P
 const COLUMNS: &str = "id, peer, state, open_from_ms, letters, peer_spoke, updated_ms, trouble, channel, incarnation, \
                        epoch, generation, generation_secret, seq, chain, seen_seq, seen_chain, seen_signature, part, \
                        inviter, mls_group, generation_day, owes, fresh, missed, asked_ms, asked, doubled, \
-                       restart, met";
+                       restart, met, EXISTS (SELECT 1 FROM groups WHERE groups.chat = chats.id)";
 
 fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
     let channel = match row.get::<_, Option<[u8; 16]>>(8)?.map(ChannelId::new) {
@@ -172,6 +176,7 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
             2 => State::Request,
             3 => State::Open,
             4 => State::Blocked,
+            5 => State::Out,
             _ => State::New,
         },
         open_from_ms: row.get(3)?,
@@ -198,6 +203,7 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
         doubled: row.get(27)?,
         restart: row.get(28)?,
         met: row.get(29)?,
+        is_group: row.get(30)?,
     })
 }
 
@@ -306,6 +312,22 @@ pub(crate) fn advance(db: &Connection, chat: i64, channel: &Channel) -> Result<(
 /// Notes whether a commit may be owed.
 pub(crate) fn set_owes(db: &Connection, chat: i64, owes: bool) -> Result<()> {
     db.prepare_cached("UPDATE chats SET owes = ?2 WHERE id = ?1 AND owes <> ?2")?.execute(params![chat, owes])?;
+    Ok(())
+}
+
+/// Every chat in whose log this person has devices may owe a commit: his list has changed.
+pub(crate) fn owe_for(db: &Connection, account: AccountId) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET owes = 1 WHERE id IN (SELECT chat FROM members WHERE account = ?1)")?
+        .execute([account.as_bytes()])?;
+    Ok(())
+}
+
+/// A chat has no channel here any more: what was said stays.
+pub(crate) fn clear_channel(db: &Connection, chat: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM chain WHERE chat = ?1")?.execute([chat])?;
+    super::members::clear(db, chat)?;
+    db.prepare_cached("UPDATE chats SET channel = NULL, generation_secret = NULL, seq = 0, chain = NULL, seen_seq = 0, seen_chain = NULL,
+                          seen_signature = NULL, trouble = 0, owes = 0 WHERE id = ?1")?.execute([chat])?;
     Ok(())
 }
 
@@ -459,10 +481,23 @@ pub(crate) fn try_again(db: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Forgets a chat, with all that was said.
+pub(crate) fn remove(db: &Connection, id: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM chats WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// A group has got its channel, and by that what it is called by.
+pub(crate) fn set_peer(db: &Connection, id: i64, peer: AccountId) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET peer = ?2 WHERE id = ?1")?.execute(params![id, peer.as_bytes()])?;
+    Ok(())
+}
+
 /// Forgets a chat that was begun and holds nothing.
 pub(crate) fn remove_if_empty(db: &Connection, id: i64) -> Result<()> {
     db.prepare_cached(
-        "DELETE FROM chats WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1)",
+        "DELETE FROM chats WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1)
+           AND NOT EXISTS (SELECT 1 FROM groups WHERE chat = ?1)",
     )?
     .execute(params![id, State::New as i64])?;
     Ok(())

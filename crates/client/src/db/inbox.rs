@@ -1,7 +1,7 @@
 //! Our inbox keys, and the letters of ours that are under way.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use undertone_wire::{Day, IdempotencyId, Week};
+use undertone_wire::{AccountId, Day, IdempotencyId, Week};
 use zeroize::Zeroizing;
 
 use super::Result;
@@ -57,27 +57,38 @@ pub(crate) struct PendingLetter {
     pub(crate) id: IdempotencyId,
     pub(crate) sealed: Vec<u8>,
     pub(crate) expiry_day: Day,
+    /// To whom; none: to the other of the chat.
+    pub(crate) recipient: Option<AccountId>,
 }
 
 pub(crate) fn add_letter(
     db: &Connection,
     chat: i64,
+    recipient: Option<AccountId>,
     id: IdempotencyId,
     sealed: &[u8],
     expiry_day: Day,
     upto: u64,
 ) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO letters(chat, idempotency_id, sealed, expiry_day, upto) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO letters(chat, idempotency_id, sealed, expiry_day, upto, recipient) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![chat, id.as_bytes(), sealed, expiry_day.0, upto])?;
+    .execute(params![
+        chat,
+        id.as_bytes(),
+        sealed,
+        expiry_day.0,
+        upto,
+        recipient.as_ref().map(AccountId::as_bytes)
+    ])?;
     Ok(())
 }
 
-/// The oldest letter under way of each chat: a chat's letters go out one after the other.
+/// The oldest letter under way of each chat to each person: these go out one after the other.
 pub(crate) fn next_letters(db: &Connection) -> Result<Vec<PendingLetter>> {
     let mut statement = db.prepare_cached(
-        "SELECT min(n), chat, idempotency_id, sealed, expiry_day FROM letters GROUP BY chat ORDER BY n",
+        "SELECT min(n), chat, idempotency_id, sealed, expiry_day, recipient FROM letters
+         GROUP BY chat, recipient ORDER BY n",
     )?;
     let letters = statement
         .query_map((), |row| {
@@ -87,6 +98,7 @@ pub(crate) fn next_letters(db: &Connection) -> Result<Vec<PendingLetter>> {
                 id: IdempotencyId::new(row.get(2)?),
                 sealed: row.get(3)?,
                 expiry_day: Day(row.get(4)?),
+                recipient: row.get::<_, Option<_>>(5)?.map(AccountId::new),
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -132,6 +144,18 @@ pub(crate) struct Post {
     pub(crate) letter: Vec<u8>,
     /// X-Wing key to seal it to, and its week; none: the account's inbox key.
     pub(crate) seal_key: Option<(Week, Vec<u8>)>,
+    /// To whom; none: to the other of the chat.
+    pub(crate) recipient: Option<AccountId>,
+}
+
+/// Has a letter about a chat sealed and sent to somebody's account.
+pub(crate) fn post_to(db: &Connection, chat: i64, recipient: AccountId, letter: &[u8]) -> Result<()> {
+    db.prepare_cached("INSERT INTO posts(chat, letter, recipient) VALUES (?1, ?2, ?3)")?.execute(params![
+        chat,
+        letter,
+        recipient.as_bytes()
+    ])?;
+    Ok(())
 }
 
 /// Has a letter sealed and sent to the other of a chat: to that key, or to the account's.
@@ -148,11 +172,12 @@ pub(crate) fn post(db: &Connection, chat: i64, letter: &[u8], seal_key: Option<(
 
 /// All of these, oldest first.
 pub(crate) fn posts(db: &Connection) -> Result<Vec<Post>> {
-    let mut statement = db.prepare_cached("SELECT n, chat, letter, seal_key, week FROM posts ORDER BY n")?;
+    let mut statement = db.prepare_cached("SELECT n, chat, letter, seal_key, week, recipient FROM posts ORDER BY n")?;
     let posts = statement.query_map((), |row| {
         let week = Week(row.get(4)?);
         let seal_key = row.get::<_, Option<_>>(3)?.map(|key| (week, key));
-        Ok(Post { n: row.get(0)?, chat: row.get(1)?, letter: row.get(2)?, seal_key })
+        let recipient = row.get::<_, Option<_>>(5)?.map(AccountId::new);
+        Ok(Post { n: row.get(0)?, chat: row.get(1)?, letter: row.get(2)?, seal_key, recipient })
     })?;
     Ok(posts.collect::<Result<_, _>>()?)
 }

@@ -20,6 +20,13 @@ pub(crate) fn put(db: &Connection, chat: i64, account: AccountId, list: &[u8]) -
     Ok(())
 }
 
+/// Forgets the list of an account that does not belong to a chat any more.
+pub(crate) fn remove(db: &Connection, chat: i64, account: AccountId) -> Result<()> {
+    db.prepare_cached("DELETE FROM members WHERE chat = ?1 AND account = ?2")?
+        .execute(params![chat, account.as_bytes()])?;
+    Ok(())
+}
+
 /// Forgets them all: the chat begins anew.
 pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
     db.prepare_cached("DELETE FROM members WHERE chat = ?1")?.execute([chat])?;

@@ -8,7 +8,9 @@ mod schema;
 
 pub(crate) mod chats;
 pub(crate) mod contacts;
+pub(crate) mod credentials;
 pub(crate) mod evidence;
+pub(crate) mod groups;
 pub(crate) mod inbox;
 pub(crate) mod me;
 pub(crate) mod members;

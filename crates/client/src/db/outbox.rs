@@ -25,20 +25,23 @@ pub(crate) struct Begins {
     pub(crate) installs: Vec<u8>,
     /// The way in for the devices that it adds.
     pub(crate) invitation: Option<(Vec<u8>, Vec<u8>)>,
+    /// In groups: the head slot that comes with it.
+    pub(crate) slot: Vec<u8>,
 }
 
 /// A row.
 pub(crate) struct Item {
     pub(crate) n: i64,
     pub(crate) kind: EntryKind,
-    /// content.Content; empty for a commit.
+    /// content.Content; for a change, what is wanted, see `rules::groups`. Empty for what is only made for its moment: a
+    /// commit, and a change that the group owes.
     pub(crate) content: Vec<u8>,
     pub(crate) attempt: Option<Attempt>,
     pub(crate) begins: Begins,
 }
 
-const COLUMNS: &str =
-    "n, kind, content, idempotency_id, body, body_hash, incarnation, epoch, expiry_day, installs, welcome, tree";
+const COLUMNS: &str = "n, kind, content, idempotency_id, body, body_hash, incarnation, epoch, expiry_day, installs, welcome, tree, \
+     slot";
 
 fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let attempt = match row.get::<_, Option<[u8; 16]>>(3)? {
@@ -55,6 +58,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let begins = Begins {
         installs: row.get::<_, Option<_>>(9)?.unwrap_or_default(),
         invitation: row.get::<_, Option<_>>(10)?.zip(row.get::<_, Option<_>>(11)?),
+        slot: row.get::<_, Option<_>>(12)?.unwrap_or_default(),
     };
     Ok(Item { n: row.get(0)?, kind, content: row.get(2)?, attempt, begins })
 }
@@ -65,6 +69,15 @@ pub(crate) fn push(db: &Connection, chat: i64, kind: EntryKind, content: &[u8]) 
         kind as i32,
         content
     ])?;
+    Ok(db.last_insert_rowid())
+}
+
+/// A change that a group owes, before all that waits already.
+pub(crate) fn push_before(db: &Connection, chat: i64, kind: EntryKind) -> Result<i64> {
+    db.prepare_cached(
+        "INSERT INTO outbox(n, chat, kind, content) SELECT min(coalesce(min(n), 0), 0) - 1, ?1, ?2, x'' FROM outbox",
+    )?
+    .execute(params![chat, kind as i32])?;
     Ok(db.last_insert_rowid())
 }
 
@@ -80,7 +93,7 @@ pub(crate) fn push_front(db: &Connection, chat: i64, content: &[u8]) -> Result<(
 /// The first rows of a chat. Rows under way come first: they were the first to be made.
 pub(crate) fn first(db: &Connection, chat: i64, limit: usize) -> Result<Vec<Item>> {
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM outbox WHERE chat = ?1 ORDER BY idempotency_id IS NULL, n LIMIT ?2"
+        "SELECT {COLUMNS} FROM outbox WHERE chat = ?1 AND refused IS NULL ORDER BY idempotency_id IS NULL, n LIMIT ?2"
     ))?;
     let items = statement.query_map(params![chat, limit], item)?.collect::<Result<_, _>>()?;
     Ok(items)
@@ -120,13 +133,18 @@ pub(crate) fn set_attempt(db: &Connection, n: i64, attempt: &Attempt) -> Result<
 /// Notes what a commit brings besides itself.
 pub(crate) fn set_begins(db: &Connection, n: i64, begins: &Begins) -> Result<()> {
     let (welcome, tree) = begins.invitation.as_ref().map(|(welcome, tree)| (welcome, tree)).unzip();
-    db.prepare_cached("UPDATE outbox SET installs = ?2, welcome = ?3, tree = ?4 WHERE n = ?1")?.execute(params![
-        n,
-        begins.installs,
-        welcome,
-        tree
-    ])?;
+    db.prepare_cached("UPDATE outbox SET installs = ?2, welcome = ?3, tree = ?4, slot = ?5 WHERE n = ?1")?
+        .execute(params![n, begins.installs, welcome, tree, begins.slot])?;
     Ok(())
+}
+
+/// Whether a change of a group is under way.
+pub(crate) fn changes_under_way(db: &Connection, chat: i64) -> Result<bool> {
+    Ok(db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM outbox WHERE chat = ?1 AND kind = ?2 AND idempotency_id IS NOT NULL)",
+        )?
+        .query_row(params![chat, EntryKind::Change as i32], |row| row.get(0))?)
 }
 
 /// Has a message encrypted anew that stands in the log where nobody may be able to read it.
@@ -139,10 +157,10 @@ pub(crate) fn drop_attempt(db: &Connection, n: i64) -> Result<()> {
     Ok(())
 }
 
-/// Drops all ciphertext of a chat that is certainly not in the log: messages wait to be encrypted anew, commits are gone.
+/// Drops all ciphertext of a chat that is certainly not in the log: messages, and changes that somebody wants, wait to be
+/// made anew; commits, and what else was made for its moment, are gone.
 pub(crate) fn drop_attempts(db: &Connection, chat: i64) -> Result<()> {
-    db.prepare_cached("DELETE FROM outbox WHERE chat = ?1 AND kind <> ?2")?
-        .execute(params![chat, EntryKind::Message as i32])?;
+    db.prepare_cached("DELETE FROM outbox WHERE chat = ?1 AND length(content) = 0")?.execute([chat])?;
     db.prepare_cached(
         "UPDATE outbox SET idempotency_id = NULL, body = NULL, body_hash = NULL, incarnation = NULL, epoch = NULL,
                            expiry_day = NULL WHERE chat = ?1",
@@ -158,14 +176,48 @@ pub(crate) fn remove(db: &Connection, n: i64) -> Result<()> {
 
 /// Chats that have something in their outbox.
 pub(crate) fn chats(db: &Connection) -> Result<Vec<i64>> {
-    let mut statement = db.prepare_cached("SELECT DISTINCT chat FROM outbox ORDER BY chat")?;
+    let mut statement = db.prepare_cached("SELECT DISTINCT chat FROM outbox WHERE refused IS NULL ORDER BY chat")?;
     let chats = statement.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(chats)
 }
 
+/// Notes why a change that somebody wanted was not made; it is told to whoever asks.
+pub(crate) fn set_refused(db: &Connection, n: i64, why: i32) -> Result<()> {
+    drop_attempt(db, n)?;
+    db.prepare_cached("UPDATE outbox SET refused = ?2 WHERE n = ?1")?.execute(params![n, why])?;
+    Ok(())
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It waits, or is under way.
+    Waits,
+    /// It is not here any more: it was made, or nobody wants it.
+    Gone,
+    /// It was not made, and why.
+    Refused(i32),
+}
+
+pub(crate) fn fate(db: &Connection, n: i64) -> Result<Fate> {
+    let refused: Option<Option<i32>> =
+        db.prepare_cached("SELECT refused FROM outbox WHERE n = ?1")?.query_row([n], |row| row.get(0)).optional()?;
+    Ok(match refused {
+        None => Fate::Gone,
+        Some(None) => Fate::Waits,
+        Some(Some(why)) => Fate::Refused(why),
+    })
+}
+
+/// Forgets changes that were not made, and of which nobody was told: who wanted them is gone.
+pub(crate) fn forget_refused(db: &Connection) -> Result<()> {
+    db.prepare_cached("DELETE FROM outbox WHERE refused IS NOT NULL")?.execute(())?;
+    Ok(())
+}
+
 /// Forgets all that was to be sent in a chat.
 pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
-    db.prepare_cached("DELETE FROM outbox WHERE chat = ?1")?.execute([chat])?;
+    db.prepare_cached("DELETE FROM outbox WHERE chat = ?1 AND refused IS NULL")?.execute([chat])?;
     Ok(())
 }
 

@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use super::{DbError, Result};
 
 /// Version of the schema that this release writes. Each release opens those before it.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 /// Steps from one version to the next, each with the tables of its time.
-const STEPS: [&[&str]; VERSION as usize] = [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS]];
+const STEPS: [&[&str]; VERSION as usize] = [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS], &[V5_GROUPS]];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
 pub(super) fn bring_up(db: &Connection) -> Result<()> {
@@ -355,6 +355,66 @@ CREATE TABLE added(
   seq INTEGER NOT NULL,
   PRIMARY KEY (chat, account, device)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Groups among the chats.
+const V5_GROUPS: &str = "
+-- Chats that are groups. `chats.peer` is then what the group is called by (see `rules::groups`), and `chats.channel` is
+-- there as long as we have its keys.
+CREATE TABLE groups(
+  chat INTEGER PRIMARY KEY REFERENCES chats(id) ON DELETE CASCADE,
+  channel BLOB NOT NULL UNIQUE,
+  master_key BLOB NOT NULL,
+  record BLOB,                         -- group.Record: where we stand; from outside, as it was last shown
+  link_secret BLOB,                    -- of the link that this person has set, or came by
+  inviter BLOB,                        -- who has added or invited us
+  way BLOB,                            -- content.GroupWay, as long as it waits for our word
+  epoch_revision INTEGER NOT NULL DEFAULT 0, -- of the record with which this epoch began
+  entering INTEGER NOT NULL DEFAULT 0, -- the commit by which we come in is under way
+  renewed_ms INTEGER NOT NULL DEFAULT 0, -- when our own leaf was renewed here; 0: not yet
+  head_wrong INTEGER NOT NULL DEFAULT 0, -- the head slot is not what it should be
+  head_seq INTEGER NOT NULL DEFAULT 0, -- the commit whose head slot is to be looked at; 0: none
+  head_by BLOB,                        -- by whom that commit was made, and on which device
+  head_device INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Whom the entries of a group's record encrypt; nobody, for one that is void.
+CREATE TABLE pseudonyms(
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  entry BLOB NOT NULL,
+  account BLOB,
+  PRIMARY KEY (chat, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pseudonyms_account ON pseudonyms(chat, account);
+
+-- Hashes of a group's record, as far as something of this epoch may have been made by them.
+CREATE TABLE revisions(
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  revision INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  PRIMARY KEY (chat, revision)
+) STRICT, WITHOUT ROWID;
+
+-- By which we show ourselves in groups.
+CREATE TABLE credentials(
+  day INTEGER PRIMARY KEY,
+  credential BLOB NOT NULL
+) STRICT;
+
+ALTER TABLE posts ADD COLUMN recipient BLOB;   -- none: the other of the chat
+ALTER TABLE letters ADD COLUMN recipient BLOB; -- likewise
+ALTER TABLE outbox ADD COLUMN slot BLOB;       -- with a commit of a group: its head slot
+ALTER TABLE outbox ADD COLUMN refused INTEGER; -- why a change was not made, until that was told
+
+-- What is fetched of people before a change that adds them, or invites them, is made.
+CREATE TABLE fetched(
+  n INTEGER NOT NULL REFERENCES outbox(n) ON DELETE CASCADE,
+  account BLOB NOT NULL,
+  reply BLOB,                          -- visitor.FetchContactReply, once it is there
+  PRIMARY KEY (n, account)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX members_account ON members(account);
 ";
 
 #[cfg(test)]

@@ -62,6 +62,20 @@ pub(crate) fn take(db: &Connection) -> Result<Option<(Stocked, Head)>> {
     Ok(taken)
 }
 
+/// Takes this one, if it is ready.
+pub(crate) fn take_this(db: &Connection, channel: ChannelId) -> Result<Option<(Stocked, Head)>> {
+    Ok(db
+        .query_row(
+            "DELETE FROM stock WHERE channel = ?1 AND head IS NOT NULL RETURNING generation_secret, head",
+            [channel.as_bytes()],
+            |row| {
+                let stocked = Stocked { channel, generation_secret: Zeroizing::new(row.get(0)?) };
+                Ok((stocked, Head::decode(&row.get::<_, Vec<u8>>(1)?[..]).unwrap_or_default()))
+            },
+        )
+        .optional()?)
+}
+
 /// Forgets those made before `first` or after `last`: the service soon forgets them too.
 pub(crate) fn forget_but(db: &Connection, first: Day, last: Day) -> Result<()> {
     db.prepare_cached("DELETE FROM stock WHERE created_day NOT BETWEEN ?1 AND ?2")?.execute([first.0, last.0])?;

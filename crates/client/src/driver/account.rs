@@ -35,6 +35,7 @@ impl Driver {
         let circuit = self.shared.connect::<Account>(&own.link).await?;
         let standing = self.authenticate(own, &circuit).await?;
         let issued = self.fetch_tokens(&circuit).await;
+        self.shared.fetch_credentials(own, &circuit).await?;
         self.shared.write_quietly(|tx| devices::announce(tx, own))?;
         let own = &self.shared.reload_own()?;
         let list_put = self.put_list(own, &circuit).await?;

@@ -25,6 +25,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, Trouble},
+        groups,
         stock::{self, Stocked},
         ways,
     },
@@ -37,7 +38,7 @@ use crate::{
 };
 
 /// Times that the position may move under what we send before the pass gives up; the next tries again.
-const TRIES_MAX: u32 = 8;
+pub(super) const TRIES_MAX: u32 = 8;
 /// Pages of one log read in one go. Whoever writes without end, or a service that says so, keeps no other chat waiting.
 const PAGES_A_TURN: u32 = 256;
 /// Pages in a row that may end short of their head and bring nothing: an entry may be appended while a page is read.
@@ -48,6 +49,9 @@ impl Driver {
     pub(super) async fn sync_channels(&mut self, own: &Arc<Own>) -> Result<()> {
         for chat in self.shared.read(|db| Ok(ways::chats(db)?))? {
             self.shared.write_quietly(|tx| entrance::enter_waiting(tx, own, chat))?;
+        }
+        for group in self.shared.read(|db| Ok(groups::all(db)?))? {
+            self.lines.set_alone(group.channel);
         }
         let mut chats = self.shared.read(|db| Ok(chats::all(db)?))?;
         chats.retain(|chat| self.is_active(chat));
@@ -135,7 +139,7 @@ impl Driver {
 
     /// Opens channels, by a ticket where we have one and else by their keys, and follows them. What was missed is yet to be
     /// read.
-    async fn open(&mut self, index: usize, closed: &[Closed]) -> Result<()> {
+    pub(super) async fn open(&mut self, index: usize, closed: &[Closed]) -> Result<()> {
         let circuit = self.lines.circuit(index)?;
         let mut current = self.resume(&circuit, closed).await?;
         let mut opened = current.clone();
@@ -276,7 +280,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`ClientError::BadHead`] when the service does not lead us to the head that it shows, or has lost what it showed.
-    async fn catch_up(&mut self, own: &Own, index: usize, chat: i64) -> Result<Taken> {
+    pub(super) async fn catch_up(&mut self, own: &Own, index: usize, chat: i64) -> Result<Taken> {
         let (mut before, mut empty_pages) = (None, 0);
         for _ in 0..PAGES_A_TURN {
             let chat = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
@@ -309,6 +313,9 @@ impl Driver {
 
     /// Sends what waits in a chat, in order.
     async fn flush(&mut self, own: &Own, index: usize, chat: i64) -> Result<()> {
+        if self.shared.read(|db| Ok(chats::load(db, chat)?.is_group))? {
+            return self.flush_group(own, index, chat).await;
+        }
         let self_update_ms = self.shared.pace.self_update_ms;
         let mut tries = 0;
         while tries < TRIES_MAX {
@@ -355,7 +362,13 @@ impl Driver {
     }
 
     /// Takes in what the service says it has appended.
-    async fn appended(&mut self, own: &Own, index: usize, batch: &Batch, appended: &Appended) -> Result<Taken> {
+    pub(super) async fn appended(
+        &mut self,
+        own: &Own,
+        index: usize,
+        batch: &Batch,
+        appended: &Appended,
+    ) -> Result<Taken> {
         let taken = match self.shared.write(|tx| outbox::appended(tx, own, batch, appended))? {
             Taken::Behind => self.catch_up(own, index, batch.chat()).await?,
             taken => taken,
@@ -365,7 +378,7 @@ impl Driver {
     }
 
     /// A request about one channel. Where that is not open any more, the next pass opens it.
-    async fn ask<R: Call<Service = Channel>>(
+    pub(super) async fn ask<R: Call<Service = Channel>>(
         &mut self,
         index: usize,
         channel: ChannelId,
@@ -388,7 +401,7 @@ impl Driver {
 }
 
 /// The channel of a chat and its generation.
-fn generation(chat: &Chat) -> Option<(ChannelId, u32)> {
+pub(super) fn generation(chat: &Chat) -> Option<(ChannelId, u32)> {
     chat.channel.as_ref().map(|channel| (channel.id, channel.generation))
 }
 
@@ -398,16 +411,16 @@ fn on(chat: &Chat) -> Option<ChannelId> {
 }
 
 /// Whether a refusal says that nothing was applied, and that the same again would not be.
-fn is_certain(code: Code) -> bool {
+pub(super) fn is_certain(code: Code) -> bool {
     !matches!(code, Code::Unavailable | Code::Unknown | Code::Unspecified)
 }
 
 /// A channel that is to be opened.
-struct Closed {
+pub(super) struct Closed {
     /// The chat in it; none yet for one of the stock.
-    chat: Option<i64>,
-    generation: (ChannelId, u32),
-    secret: Zeroizing<[u8; 32]>,
+    pub(super) chat: Option<i64>,
+    pub(super) generation: (ChannelId, u32),
+    pub(super) secret: Zeroizing<[u8; 32]>,
 }
 
 impl Closed {

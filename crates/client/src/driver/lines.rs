@@ -18,6 +18,10 @@ const LOST: &str = "the connection broke";
 /// Our channel circuits.
 pub(super) struct Lines {
     lines: Vec<Option<Line>>,
+    /// So many of them, the first ones, carry several channels.
+    shared: usize,
+    /// Channels that have one for themselves.
+    alone: BTreeMap<ChannelId, usize>,
     sender: mpsc::Sender<LineEvent>,
     events: mpsc::Receiver<LineEvent>,
     /// Counts circuits, so that an event of one that is gone is known.
@@ -32,6 +36,8 @@ struct Line {
     opened: BTreeMap<ChannelId, u32>,
     /// Those of them that were not read up to their heads yet.
     behind: BTreeSet<ChannelId>,
+    /// It has shown whom it speaks for, in the one group that it carries.
+    speaks: bool,
     pumps: Vec<JoinHandle<()>>,
 }
 
@@ -52,7 +58,9 @@ pub(super) struct LineEvent {
 impl Lines {
     pub(super) fn new(circuits: usize) -> Self {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        Self { lines: (0..circuits.max(1)).map(|_| None).collect(), sender, events, made: 0 }
+        let shared = circuits.max(1);
+        let lines = (0..shared).map(|_| None).collect();
+        Self { lines, shared, alone: BTreeMap::new(), sender, events, made: 0 }
     }
 
     pub(super) async fn event(&mut self) -> LineEvent {
@@ -75,7 +83,30 @@ impl Lines {
 
     /// The same channel is always on the same circuit, before and after a chat takes it.
     pub(super) fn index(&self, channel: ChannelId) -> usize {
-        usize::from(channel.as_bytes()[0]) % self.lines.len().max(1)
+        let alone = self.alone.get(&channel).copied();
+        alone.unwrap_or_else(|| usize::from(channel.as_bytes()[0]) % self.shared)
+    }
+
+    /// Gives a channel a circuit for itself, from its first opening on. Returns which.
+    pub(super) fn set_alone(&mut self, channel: ChannelId) -> usize {
+        let next = self.lines.len();
+        let index = *self.alone.entry(channel).or_insert(next);
+        if index == next {
+            self.lines.push(None);
+        }
+        index
+    }
+
+    /// Whether a circuit has shown whom it speaks for.
+    pub(super) fn speaks(&self, index: usize) -> bool {
+        self.line(index).is_some_and(|line| line.speaks)
+    }
+
+    /// Notes whether it has.
+    pub(super) fn set_speaks(&mut self, index: usize, speaks: bool) {
+        if let Some(Some(line)) = self.lines.get_mut(index) {
+            line.speaks = speaks;
+        }
     }
 
     pub(super) fn has(&self, index: usize) -> bool {
@@ -85,7 +116,7 @@ impl Lines {
     pub(super) fn put(&mut self, index: usize, circuit: Circuit<Channel>) {
         self.made += 1;
         let (opened, behind) = (BTreeMap::new(), BTreeSet::new());
-        let line = Line { number: self.made, circuit, opened, behind, pumps: Vec::new() };
+        let line = Line { number: self.made, circuit, opened, behind, speaks: false, pumps: Vec::new() };
         if let Some(place) = self.lines.get_mut(index) {
             *place = Some(line);
         }
@@ -152,6 +183,13 @@ impl Lines {
         for line in self.lines.iter_mut().flatten() {
             line.opened.retain(|channel, _| wanted.contains(channel));
             line.behind.retain(|channel| wanted.contains(channel));
+        }
+        for (channel, index) in &self.alone {
+            if !wanted.contains(channel)
+                && let Some(line) = self.lines.get_mut(*index)
+            {
+                *line = None;
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod account;
 mod channels;
+mod groups;
 mod lines;
 mod people;
 mod visits;
@@ -146,6 +147,7 @@ impl Driver {
         note(self.shared.write_quietly(|tx| sync::tell_read(tx, own)));
         note(self.plan_notes(own));
         note(self.visits(own).await);
+        note(self.groups(own).await);
         note(self.sync_channels(own).await);
         note(self.fetch_profiles(own).await);
         if asked.inbox > self.inbox_read || Instant::now() >= self.inbox_due {
@@ -158,6 +160,7 @@ impl Driver {
             let own = &self.shared.reload_own()?;
             // What came may be answered at once where the pace allows it.
             note(self.visits(own).await);
+            note(self.groups(own).await);
             note(self.sync_channels(own).await);
         }
         if first_error.is_ok() {

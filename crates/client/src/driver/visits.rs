@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use undertone_circuit::CallError;
 use undertone_wire::{
+    AccountId,
     circuit::Code,
     paid::Paid,
     rpc::Call,
-    visitor::{DeliverRequest, FetchContactRequest, Visitor},
+    visitor::{DeliverRequest, FetchContactReply, FetchContactRequest, Visitor},
 };
 
 use super::Driver;
@@ -32,7 +33,7 @@ const CHANNEL_TRIES: u32 = 3;
 impl Driver {
     /// Begins new chats, and those that are to go on in a fresh channel; writes letters, and delivers them.
     pub(super) async fn visits(&mut self, own: &Arc<Own>) -> Result<()> {
-        for chat in self.shared.read(|db| Ok(chats::all(db)?))? {
+        for chat in self.shared.read(|db| Ok(chats::all(db)?))?.into_iter().filter(|chat| !chat.is_group) {
             let wanted = self.shared.write_quietly(|tx| begin::is_wanted(tx, own, &chat))?;
             let outcome = match chat.state {
                 _ if chat.trouble.is_proven() => continue,
@@ -53,7 +54,7 @@ impl Driver {
             let chat = self.shared.read(|db| Ok(chats::load(db, post.chat)?))?;
             let sealed = async {
                 if self.shared.write(|tx| letters::seal_post(tx, own, &post, KeyAge::Fresh))? == Written::NeedsKey {
-                    let fetched = self.fetch(own, &chat).await?;
+                    let fetched = self.fetch(own, post.recipient.unwrap_or(chat.peer)).await?;
                     self.shared.write(|tx| fetched.keep(tx, own))?;
                     self.shared.write(|tx| letters::seal_post(tx, own, &post, KeyAge::Any))?;
                 }
@@ -71,7 +72,7 @@ impl Driver {
             self.make_channel(own).await?;
         }
         let alone = chat.peer == own.account && own.list.devices().len() == 1;
-        let fetched = if alone { None } else { Some(self.fetch(own, chat).await?) };
+        let fetched = if alone { None } else { Some(self.fetch(own, chat.peer).await?) };
         for _ in 0..CHANNEL_TRIES {
             if self.shared.write(|tx| begin::begin(tx, own, chat, fetched.as_ref()))? {
                 self.open_later(chat.id)?;
@@ -96,7 +97,7 @@ impl Driver {
 
     /// Moves a chat on to a better suite.
     async fn restart(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
-        let fetched = if chat.peer == own.account { None } else { Some(self.fetch(own, chat).await?) };
+        let fetched = if chat.peer == own.account { None } else { Some(self.fetch(own, chat.peer).await?) };
         self.shared.write(|tx| crate::rules::outbox::restart(tx, own, chat.id, fetched.as_ref()))
     }
 
@@ -111,7 +112,7 @@ impl Driver {
                     return Err(ClientError::Refused("it gave keys that this person did not sign"));
                 }
                 Written::NeedsKey => {
-                    let fetched = self.fetch(own, chat).await?;
+                    let fetched = self.fetch(own, chat.peer).await?;
                     self.shared.write(|tx| fetched.keep(tx, own))?;
                     age = KeyAge::Any;
                 }
@@ -119,10 +120,15 @@ impl Driver {
         }
     }
 
-    async fn fetch(&mut self, own: &Own, chat: &Chat) -> Result<Fetched> {
-        let request = FetchContactRequest { account: chat.peer.into(), ..FetchContactRequest::default() };
+    async fn fetch(&mut self, own: &Own, account: AccountId) -> Result<Fetched> {
+        Fetched::check(account, &self.fetch_reply(own, account).await?)
+    }
+
+    /// The same, unchecked.
+    pub(super) async fn fetch_reply(&mut self, own: &Own, account: AccountId) -> Result<FetchContactReply> {
+        let request = FetchContactRequest { account: account.into(), ..FetchContactRequest::default() };
         match self.pay(own, request).await? {
-            Ok(reply) => Fetched::check(chat.peer, &reply),
+            Ok(reply) => Ok(reply),
             Err(CallError::Refused(fault)) if fault.code() == Code::NotFound => Err(ClientError::NoSuchAccount),
             Err(error) => Err(error.into()),
         }
@@ -134,7 +140,10 @@ impl Driver {
             let letters = self.shared.read(|db| Ok(inbox::next_letters(db)?))?;
             let mut delivered = false;
             for letter in letters {
-                let account = self.shared.read(|db| Ok(chats::load(db, letter.chat)?.peer))?;
+                let account = match letter.recipient {
+                    Some(recipient) => recipient,
+                    None => self.shared.read(|db| Ok(chats::load(db, letter.chat)?.peer))?,
+                };
                 let expiry_day = self.shared.write_quietly(|tx| letters::expiry_day(tx, &letter))?;
                 let request = DeliverRequest {
                     account: account.into(),

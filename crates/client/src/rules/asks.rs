@@ -55,6 +55,10 @@ pub(crate) fn answer(tx: &Tx<'_>, chat: &Chat, added: &[Member], letter: &Letter
 
 /// When a chat is to ask next, in milliseconds since 1970; none if it need not.
 pub(crate) fn due_ms(chat: &Chat, pace: &Delay, now_ms: u64) -> Option<u64> {
+    if chat.is_group {
+        // One comes in by oneself.
+        return None;
+    }
     let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked);
     let moved = chat.trouble == Trouble::Moved && matches!(chat.state, State::Open | State::Invited);
     // Another device of ours has begun it, and did not let us in.

@@ -22,9 +22,9 @@ use crate::{
 
 /// What the service gave us of a person, checked against the account id that we asked for.
 pub(crate) struct Fetched {
-    list: DeviceList,
+    pub(crate) list: DeviceList,
     inbox_key: InboxKey,
-    key_packages: Vec<KeyPackage>,
+    pub(crate) key_packages: Vec<KeyPackage>,
 }
 
 impl Fetched {
@@ -58,6 +58,7 @@ impl Fetched {
 /// Whether a chat is to begin, or to go on, in a channel from the stock.
 pub(crate) fn is_wanted(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
     Ok(match chat.state {
+        _ if chat.is_group => false,
         State::New => {
             let has_devices_to_talk_to =
                 chat.peer == own.account && members::cards(tx.db)?.iter().any(|(device, _)| *device != own.device);
@@ -65,7 +66,7 @@ pub(crate) fn is_wanted(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
         }
         // A channel that can be read is closed first.
         State::Invited | State::Open => (1..entrance::COUNT_MAX).contains(&chat.fresh) && !chat.is_read(),
-        State::Request | State::Blocked => false,
+        State::Request | State::Blocked | State::Out => false,
     })
 }
 

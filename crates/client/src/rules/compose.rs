@@ -18,7 +18,7 @@ use crate::{
         outbox,
     },
     own::Own,
-    rules::{profiles, sync},
+    rules::{groups, profiles, sync},
     state::Tx,
     view,
 };
@@ -28,7 +28,7 @@ use crate::{
 ///
 /// # Errors
 /// When it is nobody, or one of several.
-fn whom(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) -> Result<AccountId> {
+pub(crate) fn whom(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) -> Result<AccountId> {
     if who.contains('#') || who.contains(':') {
         let link = Link::parse(who)?;
         if link.pin != own.link.pin {
@@ -57,6 +57,24 @@ fn whom(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) -> Result<A
     }
 }
 
+/// The same, or a group, by its title or id.
+fn meant(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) -> Result<AccountId> {
+    match (groups::named(tx, who)?, whom(tx, own, who, meant)) {
+        (Some(_), Ok(account)) if account.to_hex() != who => Err(ClientError::AmbiguousName(who.to_owned())),
+        (Some(group), _) => Ok(group),
+        (None, whom) => whom,
+    }
+}
+
+/// Any chat, by what it is called.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn any(tx: &Tx<'_>, own: &Own, who: &str) -> Result<Chat> {
+    let peer = meant(tx, own, who, is_company)?;
+    chats::with(tx.db, peer)?.ok_or_else(|| ClientError::UnknownName(who.to_owned()))
+}
+
 fn state_of(tx: &Tx<'_>, account: AccountId) -> Result<Option<State>> {
     Ok(chats::with(tx.db, account)?.map(|chat| chat.state))
 }
@@ -72,7 +90,7 @@ pub(crate) fn is_company(state: State) -> bool {
 /// When there is none.
 pub(crate) fn existing(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) -> Result<Chat> {
     let account = whom(tx, own, who, meant)?;
-    chats::with(tx.db, account)?.ok_or_else(|| ClientError::UnknownName(who.to_owned()))
+    chats::with(tx.db, account)?.filter(|chat| !chat.is_group).ok_or_else(|| ClientError::UnknownName(who.to_owned()))
 }
 
 /// Puts a text into the outbox, and into our history, unless it is there.
@@ -86,7 +104,7 @@ pub(crate) fn text(tx: &Tx<'_>, own: &Own, id: MessageId, who: &str, body: &str)
         _ => {}
     }
     me::load(tx.db)?.ok_or(ClientError::NotRegistered)?.standing.check()?;
-    let peer = whom(tx, own, who, is_company)?;
+    let peer = meant(tx, own, who, is_company)?;
     let chat = match chats::with(tx.db, peer)? {
         Some(chat) => chat,
         None => {
@@ -98,10 +116,13 @@ pub(crate) fn text(tx: &Tx<'_>, own: &Own, id: MessageId, who: &str, body: &str)
     if messages::has(tx.db, chat.id, id)? {
         return Ok(chat);
     }
+    if chat.is_group {
+        groups::check_post(tx, own, &chat)?;
+    }
     match chat.state {
         State::Request => return Err(ClientError::RequestWaits),
         State::Blocked => return Err(ClientError::Blocked),
-        State::New | State::Invited | State::Open => {}
+        State::New | State::Invited | State::Open | State::Out => {}
     }
     if let Some(trouble) = view::trouble(chat.trouble).filter(|_| !view::mends_itself(chat.trouble)) {
         return Err(ClientError::Trouble(trouble));
@@ -142,7 +163,7 @@ pub(crate) fn accept(tx: &mut Tx<'_>, own: &Own, who: &str, open_from_ms: u64) -
             chats::set_state(tx.db, chat.id, State::New)?;
             sync::tell_standing(tx, own, chat.peer)?;
         }
-        (State::New | State::Invited | State::Open, _) => return Err(ClientError::NoRequest),
+        (State::New | State::Invited | State::Open | State::Out, _) => return Err(ClientError::NoRequest),
     }
     Ok(chat.peer)
 }

@@ -19,7 +19,7 @@ use crate::{
         inbox, me, members,
     },
     own::Own,
-    rules::{lists, profiles, receipts, sync},
+    rules::{groups, lists, profiles, receipts, sync},
     state::Tx,
 };
 
@@ -236,6 +236,12 @@ fn restore(tx: &mut Tx<'_>, vault: &Vault) -> Result<()> {
     }
     for chat in &vault.chats {
         restore_chat(tx, &own, chat)?;
+    }
+    for group in &vault.groups {
+        match groups::hear(tx, &own, group) {
+            Ok(()) | Err(ClientError::Letter) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

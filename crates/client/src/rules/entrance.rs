@@ -229,7 +229,7 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
     let accepts = match chat.state {
         State::New => true,
         State::Invited => way.inviter == chat.peer,
-        State::Request | State::Open | State::Blocked => false,
+        State::Request | State::Open | State::Blocked | State::Out => false,
     };
     if accepts && chat.peer != own.account {
         // Both wanted to talk, so nobody is asked. Who comes to the other's channel says so there.
@@ -239,7 +239,7 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
 }
 
 /// How many messages stand between two places of a log: all but the commits.
-fn said_between(from: &Channel, to: &Channel) -> u64 {
+pub(crate) fn said_between(from: &Channel, to: &Channel) -> u64 {
     let same = from.position.incarnation == to.position.incarnation;
     let commits = if same { to.position.epoch.saturating_sub(from.position.epoch) } else { 0 };
     to.seq.saturating_sub(from.seq).saturating_sub(commits)
@@ -254,12 +254,22 @@ pub(crate) fn is_for_others(own: &Own, invitation: &Invitation) -> bool {
 
 /// The place where a way leads to, as far as it can be checked before anything is read there.
 fn channel(tx: &Tx<'_>, own: &Own, way: &Way) -> Result<Channel> {
-    let invitation = &way.invitation;
+    channel_of(tx, own, way.channel, way.inviter, &way.invitation)
+}
+
+/// The same.
+pub(crate) fn channel_of(
+    tx: &Tx<'_>,
+    own: &Own,
+    id: ChannelId,
+    inviter: AccountId,
+    invitation: &Invitation,
+) -> Result<Channel> {
     let secret = invitation.generation_secret[..].try_into().map_err(|_| ClientError::Letter)?;
     let (seq, chain) = match &invitation.head {
-        None => (0, Chain::start(way.channel)),
+        None => (0, Chain::start(id)),
         Some(head) => {
-            let signed = head.signature.is_empty() || verify_seen(heads::head_key(own)?, way.channel, head).is_ok();
+            let signed = head.signature.is_empty() || verify_seen(heads::head_key(own)?, id, head).is_ok();
             let countable = i64::try_from(head.seq).is_ok();
             let chain = Chain::try_from(&head.chain[..]).map_err(|_| ClientError::Letter)?;
             if !signed || !countable {
@@ -279,14 +289,14 @@ fn channel(tx: &Tx<'_>, own: &Own, way: &Way) -> Result<Channel> {
         return Err(ClientError::Letter);
     }
     Ok(Channel {
-        id: way.channel,
+        id,
         position,
         generation: invitation.generation,
         generation_secret: Zeroizing::new(secret),
         generation_day: tx.now.day(),
         group: invitation.group,
         part: invitation.part,
-        inviter: way.inviter,
+        inviter,
         seq,
         chain,
         seen: None,

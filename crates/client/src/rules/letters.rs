@@ -27,7 +27,7 @@ use crate::{
     rules::{
         asks, compose,
         entrance::{self, Way},
-        lists, sync,
+        groups, lists, sync,
     },
     state::Tx,
 };
@@ -95,6 +95,7 @@ pub(crate) fn write(
         first_index: chat.letters,
         ask,
         part: channel.part,
+        ..Letter::default()
     };
     let mut place = chat.letters;
     for item in items {
@@ -104,7 +105,7 @@ pub(crate) fn write(
         place += 1;
     }
     chats::set_letters(tx.db, chat.id, place)?;
-    dispatch(tx, own, chat, &key, &letter, place)?;
+    dispatch(tx, own, chat, None, &key, &letter, place)?;
     let letters = content::Letters {
         peer: chat.peer.into(),
         contents: letter.contents,
@@ -182,6 +183,9 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
     let (sender, device, letter) = letter.into_parts();
     let account = sender.account();
     let channel = ChannelId::try_from(&letter.channel[..]).map_err(|_| ClientError::Letter)?;
+    if let Some(way) = letter.group {
+        return groups::invited(tx, own, &sender, channel, way);
+    }
     if account == own.account {
         return from_ourselves(tx, own, &sender, device, channel, letter, open_from_ms);
     }
@@ -297,24 +301,34 @@ pub(crate) fn contents(
 /// Seals a letter that waits. None: the recipient's inbox key is to be fetched first.
 pub(crate) fn seal_post(tx: &mut Tx<'_>, own: &Own, post: &Post, age: KeyAge) -> Result<Written> {
     let chat = chats::load(tx.db, post.chat)?;
+    let recipient = post.recipient.unwrap_or(chat.peer);
     let key = match &post.seal_key {
         Some((week, key)) => InboxKey::vouched(*week, Bytes::copy_from_slice(key)).ok(),
-        None => inbox_key(tx, own, chat.peer, age)?,
+        None => inbox_key(tx, own, recipient, age)?,
     };
     let Some(key) = key else { return Ok(Written::NeedsKey) };
     let letter = Letter::decode(&post.letter[..]).map_err(|_| crate::db::DbError::Damaged)?;
     inbox::remove_post(tx.db, post.n)?;
-    dispatch(tx, own, &chat, &key, &letter, 0)?;
+    dispatch(tx, own, &chat, post.recipient, &key, &letter, 0)?;
     Ok(Written::Letter)
 }
 
 /// Seals a letter and has it delivered.
-fn dispatch(tx: &mut Tx<'_>, own: &Own, chat: &Chat, key: &InboxKey, letter: &Letter, upto: u64) -> Result<()> {
-    let content = write_letter(&own.list, own.device, &own.device_key, chat.peer, letter);
-    let sealed = seal(chat.peer, key, &content, &mut tx.rng)?;
+fn dispatch(
+    tx: &mut Tx<'_>,
+    own: &Own,
+    chat: &Chat,
+    recipient: Option<AccountId>,
+    key: &InboxKey,
+    letter: &Letter,
+    upto: u64,
+) -> Result<()> {
+    let account = recipient.unwrap_or(chat.peer);
+    let content = write_letter(&own.list, own.device, &own.device_key, account, letter);
+    let sealed = seal(account, key, &content, &mut tx.rng)?;
     let id = IdempotencyId::new(tx.random());
     let expiry_day = last_day(tx.now.day());
-    Ok(inbox::add_letter(tx.db, chat.id, id, &sealed, expiry_day, upto)?)
+    Ok(inbox::add_letter(tx.db, chat.id, recipient, id, &sealed, expiry_day, upto)?)
 }
 
 /// What somebody calls himself, cut to what a name may be.

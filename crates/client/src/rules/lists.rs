@@ -42,9 +42,7 @@ pub(crate) fn learn(tx: &Tx<'_>, own: &Own, list: &DeviceList) -> Result<()> {
     let is_newer = of_contact(tx, list.account())?.is_none_or(|known| newer(list, &known));
     if is_newer {
         contacts::set_device_list(tx.db, list.account(), list.encoded())?;
-        if let Some(chat) = chats::with(tx.db, list.account())? {
-            chats::set_owes(tx.db, chat.id, true)?;
-        }
+        chats::owe_for(tx.db, list.account())?;
     }
     Ok(())
 }

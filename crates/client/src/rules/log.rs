@@ -3,6 +3,8 @@
 //! A page is one transaction: what it brought, the ratchets it consumed and the cursor stand or fall together. Inside,
 //! each entry is an attempt of its own, so that a bad one leaves nothing behind and the next is read all the same.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use undertone_credentials::DeviceList;
@@ -24,12 +26,16 @@ use crate::{
     db::{
         attempt,
         chats::{self, Channel, Chat, State, Trouble},
-        contacts, members,
+        contacts, groups as rows, members,
         messages::{self, NewMessage, Place, Shown},
         outbox::{self, Item},
     },
     own::Own,
-    rules::{asks, compose, entrance, heads, letters, lists, receipts, riders, sync},
+    rules::{
+        asks, compose, entrance,
+        groups::{self, Group},
+        heads, letters, lists, receipts, riders, sync,
+    },
     state::{MlsStore, Tx},
 };
 
@@ -64,12 +70,17 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
             break;
         }
         if !reader.entry(tx, own, entry)? {
-            reader.keep(tx, own)?;
+            if chats::load(tx.db, reader.chat.id)?.channel.is_some() {
+                reader.keep(tx, own)?;
+            }
             return Ok(Taken::Stopped);
         }
     }
     reader.keep(tx, own)?;
     let chat = chats::load(tx.db, reader.chat.id)?;
+    if chat.channel.is_none() {
+        return Ok(Taken::Stopped);
+    }
     if !heads::note(tx, &chat, head)? {
         return Ok(Taken::Stopped);
     }
@@ -86,6 +97,8 @@ struct Reader {
     mls: Option<Mls>,
     /// Messages of others that had expired before we came.
     missed: bool,
+    /// What it is besides, if it is a group.
+    group: Option<Group>,
 }
 
 /// What an entry means.
@@ -96,6 +109,8 @@ enum Outcome {
     Skipped,
     /// The last that counts in this channel.
     Closed,
+    /// The last that is for us: we are out of the group.
+    Out,
     /// We cannot go on.
     Stop(Trouble),
 }
@@ -104,7 +119,20 @@ impl Reader {
     fn new(tx: &Tx<'_>, chat: Chat) -> Result<Self> {
         let generation = Generation::from_secret(*chat.channel()?.generation_secret);
         let lists = lists::of_log(tx, chat.id)?;
-        Ok(Self { chat, generation, lists, mls: None, missed: false })
+        let group = if chat.is_group { Some(Group::load(tx.db, chat.id)?) } else { None };
+        Ok(Self { chat, generation, lists, mls: None, missed: false, group })
+    }
+
+    /// By which lists entries are judged here: those of all who belong.
+    fn judging(&self, tx: &Tx<'_>) -> Result<Lists<'_>> {
+        let lists = Lists::from_iter(&self.lists);
+        let Some(group) = &self.group else { return Ok(lists) };
+        Ok(lists.and_newcomers(group.members(tx.db)?.into_iter().map(|(account, _)| account)))
+    }
+
+    /// Whether the commit by which we come into a group is under way: before it stands, nothing is for us.
+    fn is_entering(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.stored.entering)
     }
 
     fn seq(&self) -> u64 {
@@ -131,8 +159,13 @@ impl Reader {
             // The service takes no entry for another position; one that shows such an entry does not keep its rules.
             return Err(ClientError::BadHead);
         }
-        let outcome =
-            if entry.body.is_empty() { self.expired(tx, entry)? } else { self.body(tx, own, entry, position)? };
+        let outcome = match (entry.kind(), &self.group) {
+            (EntryKind::Change, Some(_)) => self.change_of_group(tx, own, entry)?,
+            (EntryKind::Commit | EntryKind::Restart, Some(_)) if self.is_entering() => self.entrance(tx, own, entry)?,
+            (EntryKind::Message, Some(_)) if self.is_entering() => Outcome::Skipped,
+            _ if entry.body.is_empty() => self.expired(tx, entry)?,
+            _ => self.body(tx, own, entry, position)?,
+        };
         let outcome = match outcome {
             // The service opens the channel to the keys of this entry alone, and it is not what it should be.
             Outcome::Skipped if !entry.installs.is_empty() => Outcome::Stop(Trouble::Locked),
@@ -142,10 +175,16 @@ impl Reader {
             chats::set_trouble(tx.db, self.chat.id, trouble)?;
             return Ok(false);
         }
-        if entry.kind() != EntryKind::Message {
+        let moves = matches!(entry.kind(), EntryKind::Commit | EntryKind::Restart);
+        if moves && !matches!(outcome, Outcome::Out) {
             self.position_moved(tx, own)?;
         }
         self.step(tx, entry, chain)?;
+        if matches!(outcome, Outcome::Out) {
+            chats::advance(tx.db, self.chat.id, self.chat.channel()?)?;
+            groups::replay::leave_behind(tx, own, &self.chat)?;
+            return Ok(false);
+        }
         if matches!(outcome, Outcome::Closed) {
             chats::set_trouble(tx.db, self.chat.id, Trouble::Moved)?;
             // The way on is with us already, or about to come.
@@ -167,6 +206,9 @@ impl Reader {
     /// Whatever the commit was: nothing of ours for the old position can land any more.
     fn position_moved(&mut self, tx: &mut Tx<'_>, own: &Own) -> Result<()> {
         discard(tx, own, &self.chat)?;
+        if let Some(group) = &mut self.group {
+            group.begin_epoch(tx)?;
+        }
         self.mls = None;
         chats::set_doubled(tx.db, self.chat.id, false)?;
         self.chat.doubled = false;
@@ -209,6 +251,57 @@ impl Reader {
         }
     }
 
+    /// The record of a group changes: history, whatever we think of it.
+    fn change_of_group(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry) -> Result<Outcome> {
+        let Some(group) = &mut self.group else { return Ok(Outcome::Skipped) };
+        let change = match groups::replay::change(own, group, entry) {
+            Err(ClientError::UpdateNeeded) => return Ok(Outcome::Stop(Trouble::Newer)),
+            change => change?,
+        };
+        let hash: [u8; 32] = Sha256::digest(&entry.body).into();
+        let ours = outbox::by_body(tx.db, self.chat.id, &hash)?.filter(|item| is_as_sent(item, entry));
+        if ours.is_none() && outbox::changes_under_way(tx.db, self.chat.id)? {
+            // What we were about to change was of another revision.
+            discard(tx, own, &self.chat)?;
+            self.mls = None;
+            if group.stored.entering {
+                groups::entrance::give_up(tx, own, &self.chat)?;
+                return Ok(Outcome::Stop(Trouble::Lost));
+            }
+        }
+        let gone = group.take(tx, &change)?;
+        self.lists.retain(|list| !gone.contains(&list.account()));
+        let (closed, is_in) = (group.record()?.is_closed(), group.standing(tx.db, own.account)?.is_member());
+        let comes = group.stored.entering;
+        if let Some(item) = &ours {
+            outbox::remove(tx.db, item.n)?;
+            groups::invitations::after_change(tx, own, &self.chat, &change)?;
+        }
+        chats::set_owes(tx.db, self.chat.id, true)?;
+        if closed && is_in {
+            outbox::clear(tx.db, self.chat.id)?;
+        }
+        Ok(if is_in || comes { Outcome::Done } else { Outcome::Out })
+    }
+
+    /// A commit where ours is to stand, by which we come into a group.
+    fn entrance(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry) -> Result<Outcome> {
+        let hash: [u8; 32] = Sha256::digest(&entry.body).into();
+        let Some(item) = outbox::by_body(tx.db, self.chat.id, &hash)?.filter(|item| is_as_sent(item, entry)) else {
+            groups::entrance::give_up(tx, own, &self.chat)?;
+            return Ok(Outcome::Stop(Trouble::Lost));
+        };
+        outbox::remove(tx.db, item.n)?;
+        groups::entrance::came_in(tx, own, &self.chat)?;
+        self.chat.state = State::Open;
+        self.lists = lists::of_log(tx, self.chat.id)?;
+        if let Some(group) = &mut self.group {
+            group.stored.entering = false;
+        }
+        chats::set_updated(tx.db, self.chat.id, tx.now.0)?;
+        Ok(Outcome::Done)
+    }
+
     fn our_message(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, item: &Item) -> Result<()> {
         if self.chat.doubled {
             // Another home may have used the same key before: who reads that one cannot read this one.
@@ -238,6 +331,9 @@ impl Reader {
     fn changed(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, change: Change) -> Result<()> {
         for list in change.lists {
             members::put(tx.db, self.chat.id, list.account(), list.encoded())?;
+            if self.group.is_some() && list.account() != own.account {
+                contacts::put(tx.db, list.account(), "")?;
+            }
             lists::learn(tx, own, &list)?;
             self.lists.retain(|known| known.account() != list.account());
             self.lists.push(list);
@@ -276,6 +372,13 @@ impl Reader {
         };
         let (welcome, tree) = (Bytes::copy_from_slice(welcome), Bytes::copy_from_slice(tree));
         let invitation = entrance::invitation(tx, own, &there, welcome, tree)?;
+        if self.group.is_some() {
+            let accounts: BTreeSet<_> = added.iter().map(|member| member.account).collect();
+            for account in accounts.into_iter().filter(|account| *account != own.account) {
+                groups::invitations::write(tx, own, &there, account, Some(invitation.clone()))?;
+            }
+            return Ok(());
+        }
         let ours = |member: &&Member| member.account == own.account;
         let by_letter = |member: &Member| member.account != own.account || self.chat.peer == own.account;
         let by_letter: Vec<_> = added.iter().copied().filter(by_letter).collect();
@@ -309,10 +412,10 @@ impl Reader {
         let channel = self.chat.channel()?;
         let place = WrapPlace { channel: channel.id, kind: entry.kind(), position, expiry_day: Day(entry.expiry_day) };
         let content = self.generation.unwrap(&place, &entry.body)?;
+        let lists = self.judging(tx)?;
         let received = {
             let store = MlsStore(tx.db);
             let me = own.me(&store, tx.rng);
-            let lists = Lists::from_iter(&self.lists);
             let arriving = Arriving { kind: entry.kind(), installs: &entry.installs, content: &content };
             if entry.kind() == EntryKind::Restart {
                 let at = RestartAt { channel: channel.id, group: channel.group + 1, position };
@@ -329,12 +432,25 @@ impl Reader {
             Received::Message { sender, content, seen } => {
                 self.hold_against(tx, own, entry, &seen)?;
                 self.meet(tx, own, sender)?;
+                if let Some(group) = &self.group
+                    && !group.may_post(tx.db, sender.account)?
+                {
+                    return Err(flaw());
+                }
                 self.message(tx, entry, sender, &content, own)?;
                 Ok(Outcome::Done)
             }
             Received::Commit { sender, seen, change } => {
                 self.hold_against(tx, own, entry, &seen)?;
                 self.meet(tx, own, sender)?;
+                if let Some(group) = &self.group {
+                    if !group.agrees(tx, &seen)? {
+                        return Err(flaw());
+                    }
+                    group.hear_name(tx, own, sender.account, &seen)?;
+                    groups::heads::came(tx, group, entry, sender, ours.is_some())?;
+                    chats::set_updated(tx.db, self.chat.id, tx.now.0)?;
+                }
                 let (gone, added) = (change.gone, change.added.clone());
                 if gone && added.contains(&Member { account: own.account, device: own.device }) {
                     // We were added again in the same step, because we had asked: the way in is on its way.
@@ -344,6 +460,9 @@ impl Reader {
                 self.changed(tx, own, entry, change)?;
                 if let Some(item) = ours {
                     outbox::remove(tx.db, item.n)?;
+                    if self.group.is_some() {
+                        rows::set_renewed(tx.db, self.chat.id, tx.now.0)?;
+                    }
                     chats::set_updated(tx.db, self.chat.id, tx.now.0)?;
                     chats::set_peer_spoke(tx.db, self.chat.id, false)?;
                     self.let_in(tx, own, entry, &added, item)?;
@@ -385,7 +504,7 @@ impl Reader {
         let content = Content::decode(encoded).map_err(|_| flaw())?;
         let id = MessageId::try_from(&content.id[..]).map_err(|_| flaw())?;
         let mine = sender.account == own.account;
-        if self.chat.state == State::Invited && !mine {
+        if self.chat.state == State::Invited && !mine && self.group.is_none() {
             chats::set_state(tx.db, self.chat.id, State::Open)?;
             self.chat.state = State::Open;
             sync::tell_standing(tx, own, self.chat.peer)?;
@@ -396,7 +515,7 @@ impl Reader {
             riders::heard(tx, own, &self.chat, &content)?;
         }
         match content.kind {
-            Some(content::Kind::Accepted(accepted)) if !mine => {
+            Some(content::Kind::Accepted(accepted)) if !mine && self.group.is_none() => {
                 return Ok(contacts::put(tx.db, sender.account, &letters::name(&accepted.name))?);
             }
             Some(content::Kind::Accepted(_) | content::Kind::Note(_)) => return Ok(()),

@@ -4,8 +4,10 @@
 pub(crate) mod asks;
 pub(crate) mod begin;
 pub(crate) mod compose;
+pub(crate) mod credentials;
 pub(crate) mod devices;
 pub(crate) mod entrance;
+pub(crate) mod groups;
 pub(crate) mod heads;
 pub(crate) mod letters;
 pub(crate) mod lists;

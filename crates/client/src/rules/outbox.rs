@@ -8,7 +8,7 @@ use undertone_e2ee::{Chat as Mls, Committed, E2eeError, Generation, Lists, Place
 use undertone_wire::Message as _;
 use undertone_wire::{
     ChannelId, IdempotencyId,
-    channel::{AppendRequest, Appended, Entry, EntryKind, NewEntry},
+    channel::{AppendRequest, Appended, ChangeGroupRequest, Entry, EntryKind, NewEntry},
     content::{Content, Seen},
     limits, padding,
 };
@@ -23,7 +23,7 @@ use crate::{
     own::Own,
     rules::{
         begin::{self, Fetched},
-        entrance, heads, lists, log,
+        entrance, groups, heads, lists, log,
         owed::Owed,
         riders, sync,
     },
@@ -35,21 +35,46 @@ const OVERHEAD_BYTES_MAX: usize = 512;
 
 /// Ciphertext under way: what goes out in one append.
 pub(crate) struct Batch {
-    chat: i64,
-    items: Vec<UnderWay>,
-    channel: ChannelId,
+    pub(super) chat: i64,
+    pub(super) items: Vec<UnderWay>,
+    pub(super) channel: ChannelId,
+    /// In a group: whether the circuit has to have shown whom it speaks for.
+    pub(super) shows: bool,
 }
 
-struct UnderWay {
-    kind: EntryKind,
-    attempt: Attempt,
-    installs: Vec<u8>,
+pub(crate) struct UnderWay {
+    pub(super) kind: EntryKind,
+    pub(super) attempt: Attempt,
+    pub(super) installs: Vec<u8>,
+    /// In a group: the head slot that comes with a commit.
+    pub(super) slot: Vec<u8>,
 }
 
 impl UnderWay {
-    fn message(attempt: Attempt) -> Self {
-        Self { kind: EntryKind::Message, attempt, installs: Vec::new() }
+    pub(super) fn of(item: &Item) -> Option<Self> {
+        let Begins { installs, slot, .. } = item.begins.clone();
+        Some(Self { kind: item.kind, attempt: item.attempt.clone()?, installs, slot })
     }
+
+    /// As it is sent.
+    fn entry(&self) -> NewEntry {
+        let Self { kind, attempt, installs, slot } = self;
+        NewEntry {
+            kind: (*kind).into(),
+            incarnation: attempt.position.incarnation,
+            epoch: attempt.position.epoch,
+            expiry_day: attempt.expiry_day.0,
+            body: attempt.body.clone().into(),
+            idempotency_id: attempt.id.into(),
+            installs: installs.clone().into(),
+            slot_hash: slot_hash(slot),
+        }
+    }
+}
+
+/// By which an entry names the head slot that comes with it.
+fn slot_hash(slot: &[u8]) -> Bytes {
+    if slot.is_empty() { Bytes::new() } else { Sha256::digest(slot).to_vec().into() }
 }
 
 impl Batch {
@@ -70,17 +95,29 @@ impl Batch {
 
     /// As a request. The same batch gives the same request.
     pub(crate) fn request(&self) -> AppendRequest {
-        let entries = self.items.iter().map(|UnderWay { kind, attempt, installs }| NewEntry {
-            kind: (*kind).into(),
-            incarnation: attempt.position.incarnation,
-            epoch: attempt.position.epoch,
-            expiry_day: attempt.expiry_day.0,
-            body: attempt.body.clone().into(),
-            idempotency_id: attempt.id.into(),
-            installs: installs.clone().into(),
-            ..NewEntry::default()
-        });
-        AppendRequest { channel: self.channel.into(), entries: entries.collect(), ..AppendRequest::default() }
+        let entries = self.items.iter().map(UnderWay::entry).collect();
+        AppendRequest { channel: self.channel.into(), entries, head_slot: self.head_slot() }
+    }
+
+    /// If it is a change of a group: as a request that is yet to be shown to be ours.
+    pub(crate) fn change(&self) -> Option<ChangeGroupRequest> {
+        let (change, follows) = self.items.split_first().filter(|(first, _)| first.kind == EntryKind::Change)?;
+        Some(ChangeGroupRequest {
+            channel: self.channel.into(),
+            change: Some(change.entry()),
+            commit: follows.first().map(UnderWay::entry),
+            head_slot: self.head_slot(),
+            ..ChangeGroupRequest::default()
+        })
+    }
+
+    /// Whether the circuit has to show whom it speaks for before this is sent.
+    pub(crate) fn shows(&self) -> bool {
+        self.shows
+    }
+
+    fn head_slot(&self) -> Bytes {
+        self.items.last().map(|last| last.slot.clone().into()).unwrap_or_default()
     }
 
     /// Whether any of it was neither found in the log yet, nor given up.
@@ -91,7 +128,7 @@ impl Batch {
 
     /// The entries as they stand in the log from `first_seq` on.
     fn entries(&self, first_seq: u64) -> Vec<Entry> {
-        let entry = |(seq, UnderWay { kind, attempt, installs }): (u64, &UnderWay)| Entry {
+        let entry = |(seq, UnderWay { kind, attempt, installs, slot }): (u64, &UnderWay)| Entry {
             seq,
             kind: (*kind).into(),
             installs: installs.clone().into(),
@@ -99,6 +136,7 @@ impl Batch {
             epoch: attempt.position.epoch,
             expiry_day: attempt.expiry_day.0,
             body: attempt.body.clone().into(),
+            slot_hash: slot_hash(slot),
             ..Entry::default()
         };
         (first_seq..).zip(&self.items).map(entry).collect()
@@ -109,15 +147,18 @@ impl Batch {
 /// before all that waits, and a self-update before a message when the speaker changes.
 pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -> Result<Option<Batch>> {
     let chat = chats::load(tx.db, chat)?;
+    if chat.is_group {
+        return groups::sending::next(tx, own, &chat, self_update_ms);
+    }
     let Some(channel) = &chat.channel else { return Ok(None) };
     let leaves = entrance::leaves(tx, &chat)?;
     let may_speak = chat.is_read() && chat.state == State::Open && !inbox::has_letters(tx.db, chat.id)?;
     if !may_speak && !leaves {
         return Ok(None);
     }
-    let batch = |items| Some(Batch { chat: chat.id, items, channel: channel.id });
+    let batch = |items| Some(Batch { chat: chat.id, items, channel: channel.id, shows: false });
     let mut items = outbox::first(tx.db, chat.id, limits::APPEND_ENTRIES_MAX)?;
-    let under_way: Vec<_> = items.iter().filter_map(under_way).collect();
+    let under_way: Vec<_> = items.iter().filter_map(UnderWay::of).collect();
     if !under_way.is_empty() {
         return Ok(batch(under_way));
     }
@@ -140,16 +181,12 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
         let update = commit(tx, own, &chat, channel, &Plan::default(), false)?;
         return Ok(batch(vec![update]));
     }
-    let messages = messages(tx, own, &chat, channel, &items)?;
+    let messages = messages(tx, own, &chat, channel, &items, &heads::seen(&chat)?)?;
     Ok(if messages.is_empty() { None } else { batch(messages) })
 }
 
-fn is_note(item: &Item) -> bool {
+pub(super) fn is_note(item: &Item) -> bool {
     Content::decode(&item.content[..]).is_ok_and(|content| riders::is_note(&content))
-}
-
-fn under_way(item: &Item) -> Option<UnderWay> {
-    Some(UnderWay { kind: item.kind, attempt: item.attempt.clone()?, installs: item.begins.installs.clone() })
 }
 
 /// The commit that a chat owes, if it owes one. `speaks`: whether there is something to say anyhow.
@@ -216,7 +253,7 @@ fn commit(
         let me = own.me(&store, tx.rng);
         load(&me, channel)?.commit(&me, plan, &Lists::from_iter(&in_log), &seen)?
     };
-    under_way_with(tx, chat, channel, EntryKind::Commit, committed)
+    under_way_with(tx, chat, channel, EntryKind::Commit, committed, Vec::new())
 }
 
 /// Moves a chat on into an MLS group of a better suite, with the other's key packages. Where something is under way, or
@@ -240,30 +277,38 @@ pub(crate) fn restart(tx: &mut Tx<'_>, own: &Own, chat: i64, fetched: Option<&Fe
         let me = own.me(&store, tx.rng);
         Mls::restart(&me, &at, own.suite, &plan, &Lists::from_iter(&in_log), &seen)?
     };
-    under_way_with(tx, &chat, channel, EntryKind::Restart, committed).map(drop)
+    under_way_with(tx, &chat, channel, EntryKind::Restart, committed, Vec::new()).map(drop)
 }
 
 /// Puts a commit or a restart on its way.
-fn under_way_with(
+pub(super) fn under_way_with(
     tx: &mut Tx<'_>,
     chat: &Chat,
     channel: &Channel,
     kind: EntryKind,
     committed: Committed,
+    slot: Vec<u8>,
 ) -> Result<UnderWay> {
     let attempt = wrap(tx, channel, kind, &committed.entry, limits::COMMIT_DAYS)?;
     let begins = Begins {
         installs: committed.generation.map(|generation| generation.installs().to_vec()).unwrap_or_default(),
         invitation: committed.invitation.map(|way| (way.welcome.to_vec(), way.tree.to_vec())),
+        slot,
     };
     let n = outbox::push(tx.db, chat.id, kind, &[])?;
     outbox::set_attempt(tx.db, n, &attempt)?;
     outbox::set_begins(tx.db, n, &begins)?;
-    Ok(UnderWay { kind, attempt, installs: begins.installs })
+    Ok(UnderWay { kind, attempt, installs: begins.installs, slot: begins.slot })
 }
 
-fn messages(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, items: &[Item]) -> Result<Vec<UnderWay>> {
-    let seen = heads::seen(chat)?;
+pub(super) fn messages(
+    tx: &mut Tx<'_>,
+    own: &Own,
+    chat: &Chat,
+    channel: &Channel,
+    items: &[Item],
+    seen: &Seen,
+) -> Result<Vec<UnderWay>> {
     let mut mls = {
         let store = MlsStore(tx.db);
         load(&own.me(&store, tx.rng), channel)?
@@ -284,13 +329,13 @@ fn messages(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, items: &
         }
         let encrypted = {
             let store = MlsStore(tx.db);
-            mls.encrypt(&own.me(&store, tx.rng), &encoded, &seen)?
+            mls.encrypt(&own.me(&store, tx.rng), &encoded, seen)?
         };
         // Once it stands in the log, it is known from here what rode along.
         outbox::set_content(tx.db, item.n, &encoded)?;
         let attempt = wrap(tx, channel, EntryKind::Message, &encrypted, limits::MESSAGE_DAYS_MAX)?;
         outbox::set_attempt(tx.db, item.n, &attempt)?;
-        batch.push(UnderWay::message(attempt));
+        batch.push(UnderWay { kind: EntryKind::Message, attempt, installs: Vec::new(), slot: Vec::new() });
     }
     Ok(batch)
 }
@@ -301,7 +346,7 @@ fn bucket_at_most(length: usize) -> usize {
     padding::ENTRY.iter().copied().find(|bucket| *bucket >= needed).unwrap_or(limits::PAGE_BYTES_MAX)
 }
 
-fn load(me: &undertone_e2ee::Me<'_>, channel: &Channel) -> Result<Mls> {
+pub(super) fn load(me: &undertone_e2ee::Me<'_>, channel: &Channel) -> Result<Mls> {
     Ok(Mls::load(me, channel.id, channel.group)?.ok_or(E2eeError::Private)?)
 }
 

@@ -11,11 +11,15 @@ use crate::{
     Result,
     db::{chats::Chat, contacts, members},
     own::Own,
-    rules::lists::{self, newer},
+    rules::{
+        begin::Fetched,
+        lists::{self, newer},
+    },
     state::Tx,
 };
 
 /// What a commit is to do.
+#[derive(Default)]
 pub(crate) struct Owed {
     adds: Vec<(DeviceList, KeyPackage)>,
     removes: Vec<Member>,
@@ -27,13 +31,9 @@ pub(crate) struct Owed {
 impl Owed {
     /// Compares a chat's leaves with the newest lists that we know, and with who asks.
     pub(crate) fn find(tx: &Tx<'_>, own: &Own, chat: &Chat, leaves: &[Member], suite: Suite) -> Result<Self> {
-        let mut owed =
-            Self { adds: Vec::new(), removes: Vec::new(), lists: Vec::new(), generation: false, restart: false };
+        let mut owed = Self::default();
         let judged = owed.judge(tx, own, chat)?;
-        let place =
-            |member: &Member| list_of(&judged, member.account).is_some_and(|list| list.device(member.device).is_some());
-        owed.removes.extend(leaves.iter().filter(|leaf| !place(leaf)));
-        owed.generation = !owed.removes.is_empty() || generation_is_due(tx, chat);
+        owed.remove(tx, chat, leaves, &judged);
 
         owed.restart = suite < own.suite && judged.iter().all(|list| reads(list, own.suite));
 
@@ -52,6 +52,45 @@ impl Owed {
             }
         }
         Ok(owed)
+    }
+
+    /// The same for a group: those belong whom its record names, and no others. Who comes in by this commit brings his first
+    /// list; whoever else has no leaf comes in by himself.
+    pub(crate) fn of_group(
+        tx: &Tx<'_>,
+        own: &Own,
+        chat: &Chat,
+        leaves: &[Member],
+        belongs: &[AccountId],
+        comers: &[Fetched],
+        suite: Suite,
+    ) -> Result<Self> {
+        let mut owed = Self::default();
+        let mut judged = owed.judge(tx, own, chat)?;
+        judged.retain(|list| belongs.contains(&list.account()));
+        owed.lists.retain(|list| belongs.contains(&list.account()));
+        for comer in comers.iter().filter(|comer| belongs.contains(&comer.list.account())) {
+            if list_of(&judged, comer.list.account()).is_none() {
+                owed.lists.push(comer.list.clone());
+                judged.push(comer.list.clone());
+            }
+            for package in &comer.key_packages {
+                let member = Member { account: comer.list.account(), device: package.device() };
+                if !leaves.contains(&member) {
+                    owed.add_package(tx, &judged, member, Some(package.clone()), suite);
+                }
+            }
+        }
+        owed.remove(tx, chat, leaves, &judged);
+        Ok(owed)
+    }
+
+    /// Leaves without a place go, and a generation begins with that.
+    fn remove(&mut self, tx: &Tx<'_>, chat: &Chat, leaves: &[Member], judged: &[DeviceList]) {
+        let place =
+            |member: &Member| list_of(judged, member.account).is_some_and(|list| list.device(member.device).is_some());
+        self.removes.extend(leaves.iter().filter(|leaf| !place(leaf)));
+        self.generation = !self.removes.is_empty() || generation_is_due(tx, chat);
     }
 
     /// The newest list of each account; those that the log lacks are owed.
@@ -76,8 +115,20 @@ impl Owed {
 
     /// False: this device cannot be added so.
     fn add(&mut self, tx: &Tx<'_>, judged: &[DeviceList], member: Member, key_package: &[u8], suite: Suite) -> bool {
+        let list = list_of(judged, member.account);
+        let package = list.and_then(|list| KeyPackage::verify(list, key_package).ok());
+        self.add_package(tx, judged, member, package, suite)
+    }
+
+    fn add_package(
+        &mut self,
+        tx: &Tx<'_>,
+        judged: &[DeviceList],
+        member: Member,
+        package: Option<KeyPackage>,
+        suite: Suite,
+    ) -> bool {
         let Some(list) = list_of(judged, member.account) else { return false };
-        let package = KeyPackage::verify(list, key_package).ok();
         let fits = |package: &KeyPackage| {
             let current = package.is_current(tx.now.day()) && Suite::of_package(package) == Some(suite);
             package.device() == member.device && current
@@ -101,6 +152,31 @@ impl Owed {
     /// Everybody's devices understand a better suite than the chat has: it moves up.
     pub(crate) fn restart(&self) -> bool {
         self.restart
+    }
+
+    /// Whether it takes somebody out, or is to begin a generation for another reason.
+    pub(crate) fn begins(&self) -> bool {
+        self.generation
+    }
+
+    /// Has a generation begun with it.
+    pub(crate) fn begin(&mut self) {
+        self.generation = true;
+    }
+
+    /// Whether it adds a device of somebody.
+    pub(crate) fn adds(&self, account: AccountId) -> bool {
+        self.adds.iter().any(|(list, _)| list.account() == account)
+    }
+
+    /// Whether it removes anybody.
+    pub(crate) fn removes(&self) -> bool {
+        !self.removes.is_empty()
+    }
+
+    /// Lists that the log does not have yet.
+    pub(crate) fn lists(&self) -> &[DeviceList] {
+        &self.lists
     }
 
     /// Only the generation is due: that can wait until somebody has something to say.

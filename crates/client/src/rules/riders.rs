@@ -40,7 +40,7 @@ pub(crate) fn is_note(content: &Content) -> bool {
 
 /// Whether anything but messages is told in a chat.
 pub(crate) fn may_ride(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
-    if chat.state != State::Open || chat.peer == own.account || chat.channel.is_none() {
+    if chat.state != State::Open || chat.is_group || chat.peer == own.account || chat.channel.is_none() {
         return Ok(false);
     }
     let lists = lists::of_log(tx, chat.id)?;
@@ -75,7 +75,7 @@ pub(crate) fn told(tx: &Tx<'_>, own: &Own, chat: i64, content: &Content) -> Resu
 
 /// What rode on a content of the other.
 pub(crate) fn heard(tx: &Tx<'_>, own: &Own, chat: &Chat, content: &Content) -> Result<()> {
-    if chat.state != State::Open {
+    if chat.state != State::Open || chat.is_group {
         return Ok(());
     }
     if let Some(receipt) = &content.receipt {

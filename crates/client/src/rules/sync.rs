@@ -26,7 +26,7 @@ use crate::{
     rules::{
         asks, compose,
         entrance::{self, Way},
-        letters, lists, profiles, receipts,
+        groups, letters, lists, profiles, receipts,
     },
     state::Tx,
 };
@@ -90,7 +90,7 @@ pub(crate) fn standing(tx: &Tx<'_>, peer: AccountId) -> Result<Standing> {
         Some(State::Request) => standing::State::Request,
         Some(State::Open) => standing::State::Open,
         Some(State::Blocked) => standing::State::Blocked,
-        None => standing::State::Unspecified,
+        Some(State::Out) | None => standing::State::Unspecified,
     };
     Ok(Standing {
         peer: peer.into(),
@@ -151,6 +151,7 @@ fn take(tx: &mut Tx<'_>, own: &Own, from: u32, sync: Sync) -> Result<()> {
             }
             Ok(())
         }
+        Some(Kind::Group(known)) => groups::hear(tx, own, &known),
         Some(Kind::Asked(asked)) if asked.device == from => take_asked(tx, own, &asked),
         Some(Kind::Read(read)) => {
             let chat = chat_with(tx, &read.peer)?;
@@ -220,7 +221,7 @@ pub(crate) fn take_standing(tx: &mut Tx<'_>, own: &Own, standing: &Standing) -> 
             let back = match state {
                 State::New => chat.state != State::Blocked,
                 State::Invited | State::Request => chat.state == State::Open,
-                State::Open | State::Blocked => false,
+                State::Open | State::Blocked | State::Out => false,
             };
             if !back {
                 chats::set_state(tx.db, chat.id, state)?;
@@ -317,7 +318,7 @@ fn take_asked(tx: &mut Tx<'_>, own: &Own, asked: &Asked) -> Result<()> {
         return tell_all(tx, own, asked.device);
     }
     let chat = chat_with(tx, &asked.peer)?;
-    if let Some(ask) = &asked.ask {
+    if let Some(ask) = asked.ask.as_ref().filter(|_| !chat.is_group) {
         asks::heard_in_sync(tx, own, &chat, asked.device, ask)?;
     }
     if asked.history {
@@ -331,7 +332,9 @@ pub(crate) fn tell_all(tx: &mut Tx<'_>, own: &Own, device: u32) -> Result<()> {
     let shared = shared(tx)?;
     tell(tx, own, Kind::Shared(shared))?;
     for chat in chats::all(tx.db)? {
-        if chat.peer != own.account {
+        if chat.is_group {
+            groups::tell(tx, own, &chat)?;
+        } else if chat.peer != own.account {
             match &chat.channel {
                 Some(_) => tell_joined(tx, own, &chat, None)?,
                 None => tell_standing(tx, own, chat.peer)?,

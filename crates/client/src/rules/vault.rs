@@ -21,7 +21,7 @@ use crate::{
         me,
     },
     own::Own,
-    rules::{heads, sync},
+    rules::{groups, heads, sync},
     state::Tx,
 };
 
@@ -40,6 +40,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own) -> Result<Option<ToPut>> {
     // What was seen of a log changes all the time: it is told with the rest, and is no reason to tell.
     let mut lasting = vault.clone();
     lasting.chats.iter_mut().for_each(|chat| chat.head = None);
+    lasting.groups.iter_mut().for_each(|group| group.head = None);
     let hash: [u8; 32] = Sha256::digest(lasting.encode_to_vec()).into();
     if me.vault_hash == Some(hash) {
         return Ok(None);
@@ -59,6 +60,10 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own) -> Result<Option<ToPut>> {
 fn content(tx: &Tx<'_>, own: &Own) -> Result<Vault> {
     let mut vault = Vault { version: ladder::OBJECTS, shared: Some(sync::shared(tx)?), ..Vault::default() };
     for chat in chats::all(tx.db)? {
+        if chat.is_group {
+            vault.groups.extend(groups::known(tx, &chat)?);
+            continue;
+        }
         if chat.peer != own.account {
             // Device lists are the bulk, and can be fetched.
             vault.contacts.push(Standing { device_list: Bytes::new(), ..sync::standing(tx, chat.peer)? });

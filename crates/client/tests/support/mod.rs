@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each story uses its part")]
 
 mod clock;
+pub mod groups;
 mod home;
 mod lies;
 mod peer;

@@ -9,7 +9,10 @@ use openmls::{
     },
 };
 use undertone_credentials::DeviceList;
-use undertone_wire::{ChannelId, Message as _, content::Seen};
+use undertone_wire::{
+    ChannelId, Message as _,
+    content::{GroupPlace, Seen},
+};
 
 use super::{
     Chat, Committed, Plan,
@@ -44,8 +47,25 @@ impl Chat {
             group_info: tls(&group_info.ok_or(E2eeError::Internal)?)?,
             tree: tls(&self.tree_after(me, pending)?)?,
             generation: Generation::from_secret(*generation.secret()),
+            place: GroupPlace::default(),
         };
         Ok((committed, head))
+    }
+
+    /// The head of the epoch in which this chat stands, in its generation: what goes into the head slot with the entry by
+    /// which this device [came in](Self::rejoin).
+    ///
+    /// # Errors
+    /// [`E2eeError::Private`] once this device was removed.
+    pub fn head(&self, me: &Me<'_>, generation: &Generation) -> Result<Head, E2eeError> {
+        self.check_member()?;
+        let exported = self.group.export_group_info(me.provider.crypto(), &me.signer, false);
+        Ok(Head {
+            group_info: tls(&exported.map_err(|_| E2eeError::Internal)?)?,
+            tree: tls(&self.group.export_ratchet_tree())?,
+            generation: Generation::from_secret(*generation.secret()),
+            place: GroupPlace::default(),
+        })
     }
 
     /// Checks the head that came with a commit, once that is merged: it leads into this epoch and this generation, and
@@ -126,7 +146,9 @@ impl Chat {
             .map_err(|_| internal())?
             .finalize(&me.provider)
             .map_err(|_| internal())?;
-        verify::members(group.members(), &lists)?;
+        if !verify::staying(group.members(), &lists)?.contains(&me.member) {
+            return Err(Flaw::Leaf.into());
+        }
         let fork_tag = group.export_secret(me.provider.crypto(), labels::FORK_TAG, &[], FORK_TAG_LEN);
         let fork_tag = fork_tag.map_err(|_| E2eeError::Internal)?.into();
         Ok(Committed { entry: entry(bundle.commit(), fork_tag, brought)?, generation: None, invitation: None })

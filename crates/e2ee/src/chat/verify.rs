@@ -43,6 +43,16 @@ pub fn members(leaves: impl Iterator<Item = Leaf>, lists: &Lists<'_>) -> Result<
     distinct(leaves.map(|leaf| lists.member(&leaf.credential, &leaf.signature_key)))
 }
 
+/// The same where nobody can be removed: devices that have lost their place on the list of somebody who belongs are still
+/// there, until the next member commits.
+pub fn staying(leaves: impl Iterator<Item = Leaf>, lists: &Lists<'_>) -> Result<BTreeSet<Member>, Flaw> {
+    let has_lost_it = |leaf: &Leaf| {
+        let list = Member::of(&leaf.credential).ok().and_then(|member| Some((member, lists.of(member.account)?)));
+        list.is_some_and(|(member, list)| list.device(member.device).is_none())
+    };
+    members(leaves.filter(|leaf| !has_lost_it(leaf)), lists)
+}
+
 /// Checks that every device that has a place has a leaf in a tree, and nobody else.
 pub fn everybody(tree: &RatchetTreeIn, lists: &Lists<'_>) -> Result<(), Flaw> {
     let leaves = tree.leaves().map(|leaf| lists.member(leaf.credential(), leaf.signature_key().as_slice()));
@@ -85,7 +95,8 @@ pub struct Judged {
 /// devices, and does nothing else. Every leaf has its place on `lists`, the newest once the commit stands, and each
 /// device at most one. Removed is only who has no place, is of the committer's own account, or is added again; and whoever
 /// is not added again is locked out by a generation that begins. A commit from outside adds its committer's device, in the
-/// place of that device's former leaf if there is one, and nothing besides.
+/// place of that device's former leaf if there is one, and nothing besides; leaves of devices that have lost their place wait
+/// for the next member's.
 pub fn commit(
     group: &MlsGroup,
     commit: &StagedCommit,
@@ -123,7 +134,10 @@ pub fn commit(
     }
     let (removed, stayed): (Vec<Leaf>, Vec<Leaf>) =
         others.into_iter().partition(|leaf| leaves_removed.contains(&leaf.index));
-    let mut after = members(stayed.into_iter(), lists)?;
+    let mut after = match committer {
+        Committer::Member(_) => members(stayed.into_iter(), lists)?,
+        Committer::Outside => staying(stayed.into_iter(), lists)?,
+    };
     let added: Vec<Member> = commit
         .add_proposals()
         // MLS has refused who cannot do what the context requires; here nothing is left to a later release.

@@ -142,7 +142,7 @@ fn whoever_merges_the_commit_checks_its_head() {
     assert_eq!(check(&bo1, &head, &ana, &before.generation), wrong, "another generation");
     let with = |group_info: &Bytes, tree: &Bytes| {
         let generation = Generation::from_secret(*generation.secret());
-        let head = Head { group_info: group_info.clone(), tree: tree.clone(), generation };
+        let head = Head { group_info: group_info.clone(), tree: tree.clone(), generation, place: Default::default() };
         check(&bo1, &head, &ana, &head.generation)
     };
     assert_eq!(with(&head.group_info, &head.tree), None);
@@ -161,7 +161,12 @@ fn a_head_is_judged_before_it_is_followed() {
     let (ana, bo) = pair();
     let both = lists(&[&ana, &bo]);
     let (_, head) = with_head(&ana, &[&bo], &Plan::default(), &both);
-    let copy = |group_info: Bytes, tree: Bytes| Head { group_info, tree, generation: Generation::from_secret([1; 32]) };
+    let copy = |group_info: Bytes, tree: Bytes| Head {
+        group_info,
+        tree,
+        generation: Generation::from_secret([1; 32]),
+        place: Default::default(),
+    };
     let rows = bo.memory.rows.borrow().clone();
     let refused = |head: &Head| {
         let error = rejoin(&bo, head, &both).err().expect("refused");

@@ -1,0 +1,391 @@
+//! What groups need besides their logs: channels to be made in, ways in, and circuits of their own on which we show who we are.
+//!
+//! A group's channel is on a circuit that carries nothing else, from its first opening on: what is shown there belongs to one
+//! group, and ties it to nothing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use undertone_circuit::CallError;
+use undertone_wire::{
+    ChannelId, Day,
+    channel::{
+        AppendReply, ChangeGroupRequest, Channel, Head, PresentRequest, ReadHeadSlotRequest, ReadRecordRequest,
+        ReadRequest, Refusal, append_reply, change_group_reply,
+    },
+    circuit::Code,
+    limits,
+    presented::Presented,
+    rpc::Call,
+};
+
+use super::{
+    Driver,
+    channels::{Closed, TRIES_MAX, generation, is_certain},
+};
+use crate::{
+    ClientError, Result,
+    db::{
+        chats::{self, Chat, State, Trouble},
+        groups as rows, stock,
+    },
+    own::Own,
+    rules::{
+        credentials::Presenter,
+        groups::{self, Group, entrance::Opened, outside, replay, sending, wishes},
+        log::Taken,
+        outbox::{self, Batch},
+    },
+};
+
+/// Pages that are read by who comes in: from the newest head slot on, which every commit renews.
+const PAGES_MAX: u32 = 1_024;
+
+impl Driver {
+    /// Fetches what changes wait for; makes groups, and comes into those that we have a place in.
+    pub(super) async fn groups(&mut self, own: &Arc<Own>) -> Result<()> {
+        self.fetch_for_wishes(own).await?;
+        for chat in self.shared.read(|db| Ok(chats::all(db)?))?.into_iter().filter(|chat| chat.is_group) {
+            let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked);
+            let outcome = match chat.state {
+                State::New => self.make_group(own, &chat).await,
+                State::Open if lost => self.come_in(own, &chat, false).await,
+                State::Open if self.is_active(&chat) => self.look_at_head(own, &chat).await,
+                State::Request | State::Invited if !chat.is_read() || chat.channel.is_none() => {
+                    self.act_from_outside(own, &chat).await
+                }
+                _ => continue,
+            };
+            let outcome = match outcome {
+                Err(ClientError::NotInGroup) => {
+                    self.shared.write(|tx| {
+                        outside::refuse(tx, chat.id, sending::OUT)?;
+                        replay::leave_behind(tx, own, &chat)
+                    })?;
+                    Err(ClientError::NotInGroup)
+                }
+                outcome => outcome,
+            };
+            self.contain(chat.id, outcome)?;
+        }
+        Ok(())
+    }
+
+    async fn fetch_for_wishes(&mut self, own: &Own) -> Result<()> {
+        for (chat, n, account) in self.shared.read(|db| Ok(rows::to_fetch(db)?))? {
+            let fetched = match self.fetch_reply(own, account).await {
+                Ok(reply) => self.shared.write(|tx| wishes::keep_fetched(tx, own, n, account, &reply)),
+                Err(error) => Err(error),
+            };
+            self.contain(chat, fetched)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a group its channel: one that no circuit has ever opened.
+    async fn make_group(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
+        let unopened = |driver: &Self| {
+            let ready = driver.shared.read(|db| Ok(stock::ready(db)?))?;
+            let closed = |channel: &ChannelId| !driver.lines.is_open(driver.lines.index(*channel), *channel);
+            Ok::<_, ClientError>(ready.into_iter().map(|spare| spare.channel).find(closed))
+        };
+        let channel = match unopened(self)? {
+            Some(channel) => channel,
+            None => {
+                self.make_channel(own).await?;
+                unopened(self)?.ok_or(ClientError::Busy)?
+            }
+        };
+        self.lines.set_alone(channel);
+        // The first circuit may have brought the service's parameters.
+        let own = &self.shared.own()?;
+        self.shared.write(|tx| outside::begin(tx, own, chat.id, channel))
+    }
+
+    /// What is wanted of a group by who has no leaf in it: to come in, to ask for that, to want nothing of it.
+    async fn act_from_outside(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
+        let Some(wish) = self.shared.write_quietly(|tx| outside::wish(tx, chat.id))? else { return Ok(()) };
+        match wish {
+            outside::Wish::ComeIn => self.come_in(own, chat, false).await,
+            outside::Wish::ByLink => {
+                let group = self.shared.read(|db| Group::load(db, chat.id))?;
+                let secret = link_secret(&group);
+                let index = self.group_line(own, group.stored.channel).await?;
+                let request = ReadRecordRequest { channel: group.stored.channel.into(), link_secret: secret };
+                let reply = match self.ask(index, group.stored.channel, request).await {
+                    Err(CallError::Refused(fault))
+                        if matches!(fault.code(), Code::Unauthenticated | Code::NotFound) =>
+                    {
+                        return self.shared.write(|tx| outside::refuse(tx, chat.id, Refusal::Link.into()));
+                    }
+                    reply => reply?,
+                };
+                if self.shared.write(|tx| outside::joins(tx, own, chat.id, &reply.record))? {
+                    self.come_in(own, chat, true).await
+                } else {
+                    self.change_from_outside(own, chat, true).await
+                }
+            }
+            outside::Wish::Change { by_link } => self.change_from_outside(own, chat, by_link).await,
+        }
+    }
+
+    /// A change of somebody who has no leaf, made of the record that the service shows.
+    async fn change_from_outside(&mut self, own: &Arc<Own>, chat: &Chat, by_link: bool) -> Result<()> {
+        let group = self.shared.read(|db| Group::load(db, chat.id))?;
+        let channel = group.stored.channel;
+        let index = self.group_line(own, channel).await?;
+        if !by_link {
+            self.show(own, index, &group).await?;
+        }
+        let secret = if by_link { link_secret(&group) } else { Bytes::new() };
+        for _ in 0..TRIES_MAX {
+            let request = ReadRecordRequest { channel: channel.into(), link_secret: secret.clone() };
+            let reply = self.ask(index, channel, request).await?;
+            let head = reply.head.unwrap_or_default();
+            let Some(change) = self.shared.write(|tx| outside::change(tx, own, chat.id, &reply.record, &head))? else {
+                return Ok(());
+            };
+            let request = ChangeGroupRequest { link_secret: secret.clone(), ..change };
+            let reply = self.ask_shown(index, &group, request).await?;
+            match reply.result {
+                Some(change_group_reply::Result::Appended(_)) => {
+                    return self.shared.write(|tx| outside::made(tx, own, chat.id));
+                }
+                Some(change_group_reply::Result::Refused(why)) => {
+                    return self.shared.write(|tx| outside::refuse(tx, chat.id, why));
+                }
+                _ => self.shared.write_quietly(|tx| outside::again(tx, chat.id))?,
+            }
+        }
+        Err(ClientError::Busy)
+    }
+
+    /// Comes into a group by its head slot. What it takes is under way then, and goes with the rest of what is to be sent.
+    async fn come_in(&mut self, own: &Arc<Own>, chat: &Chat, by_link: bool) -> Result<()> {
+        let group = self.shared.read(|db| Group::load(db, chat.id))?;
+        let channel = group.stored.channel;
+        let index = self.group_line(own, channel).await?;
+        if !by_link {
+            self.show(own, index, &group).await?;
+        }
+        let link_secret = if by_link { link_secret(&group) } else { Bytes::new() };
+        let reply = match self.ask(index, channel, ReadHeadSlotRequest { channel: channel.into(), link_secret }).await {
+            Err(CallError::Refused(fault)) if by_link && fault.code() == Code::Unauthenticated => {
+                return self.shared.write(|tx| outside::refuse(tx, chat.id, Refusal::Link.into()));
+            }
+            reply => reply?,
+        };
+        let opened = Opened::open(&group, &reply)?;
+        let (number, secret) = opened.generation();
+        self.lines.close(index, channel);
+        self.open(index, &[Closed { chat: None, generation: (channel, number), secret }]).await?;
+        if !self.lines.is_open(index, channel) {
+            return Err(ClientError::NoWayIn);
+        }
+        let (mut entries, mut head, mut after) = (Vec::new(), Head::default(), opened.after());
+        for _ in 0..PAGES_MAX {
+            let request = ReadRequest { channel: channel.into(), after, limit: limits::PAGE_ENTRIES_MAX };
+            let page = self.ask(index, channel, request).await?;
+            head = page.head.unwrap_or_default();
+            entries.extend(page.entries);
+            let last = entries.last().map_or(after, |entry| entry.seq);
+            if last >= head.seq || last == after {
+                break;
+            }
+            after = last;
+        }
+        let own = &self.shared.own()?;
+        self.shared.write(|tx| groups::entrance::come_in(tx, own, chat, &opened, &entries, &head))?;
+        self.lines.set_behind(index, channel, false);
+        Ok(())
+    }
+
+    /// Looks whether the newest commit has left a head slot by which others come in.
+    async fn look_at_head(&mut self, own: &Own, chat: &Chat) -> Result<()> {
+        let stored = self.shared.read(|db| Ok(rows::load(db, chat.id)?))?;
+        let Some(channel) = stored.filter(|stored| stored.head.is_some()).map(|stored| stored.channel) else {
+            return Ok(());
+        };
+        let index = self.lines.index(channel);
+        if !generation(chat).is_some_and(|of| self.lines.is_open_under(index, of)) {
+            return Ok(());
+        }
+        let request = ReadHeadSlotRequest { channel: channel.into(), ..ReadHeadSlotRequest::default() };
+        let reply = self.ask(index, channel, request).await?;
+        self.shared.write_quietly(|tx| groups::heads::look(tx, own, chat.id, &reply))
+    }
+
+    /// The circuit that carries a group's channel, and nothing else.
+    async fn group_line(&mut self, own: &Own, channel: ChannelId) -> Result<usize> {
+        let index = self.lines.set_alone(channel);
+        if !self.lines.has(index) {
+            self.apart().await;
+            let circuit = self.shared.connect::<Channel>(&own.link).await?;
+            self.lines.put(index, circuit);
+        }
+        Ok(index)
+    }
+
+    /// Has a group's circuit speak for us.
+    async fn show(&mut self, own: &Own, index: usize, group: &Group) -> Result<()> {
+        if self.lines.speaks(index) {
+            return Ok(());
+        }
+        let channel = group.stored.channel;
+        let entry = self.shared.write_quietly(|tx| group.entry(tx.db, own.account))?;
+        let request = PresentRequest {
+            channel: channel.into(),
+            entry: Bytes::copy_from_slice(entry.as_bytes()),
+            ..PresentRequest::default()
+        };
+        match self.ask_shown(index, group, request).await {
+            Ok(_) => {
+                self.lines.set_speaks(index, true);
+                Ok(())
+            }
+            Err(ClientError::Refused(_)) => Err(ClientError::NotInGroup),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A request that shows who we are in a group.
+    async fn ask_shown<R>(&mut self, index: usize, group: &Group, request: R) -> Result<R::Reply>
+    where
+        R: Dated + Call<Service = Channel>,
+    {
+        let circuit = self.lines.circuit(index)?;
+        let request = self.shared.write_quietly(|tx| {
+            let presenter = Presenter::of_today(tx)?;
+            let request = request.of_day(presenter.day());
+            Ok(presenter.show(&group.secret, &circuit.handshake_hash(), request, &mut tx.rng))
+        });
+        if matches!(request, Err(ClientError::NoCredential)) {
+            // The next visit brings one.
+            self.inbox_due = tokio::time::Instant::now();
+        }
+        Ok(self.ask(index, group.stored.channel, request?).await?)
+    }
+
+    /// Sends what waits in a group, in order.
+    pub(super) async fn flush_group(&mut self, own: &Own, index: usize, chat: i64) -> Result<()> {
+        let self_update_ms = self.shared.pace.self_update_ms;
+        let mut tries = 0;
+        while tries < TRIES_MAX {
+            let now = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
+            let before = generation(&now);
+            if !before.is_some_and(|of| self.lines.is_open_under(index, of)) {
+                return Ok(());
+            }
+            let Some(batch) = self.shared.write(|tx| outbox::next(tx, own, chat, self_update_ms))? else {
+                return Ok(());
+            };
+            let sent = self.send_batch(own, index, chat, &batch).await?;
+            if sent == Sent::Done {
+                continue;
+            }
+            tries += 1;
+            self.catch_up(own, index, chat).await?;
+            let now = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
+            if now.channel.is_none() {
+                return Ok(());
+            }
+            self.shared.write(|tx| match sent {
+                Sent::Refused(why) => sending::refused(tx, own, chat, why),
+                Sent::TooSoon if batch.is_commit() && batch.change().is_none() => {
+                    outbox::postpone_update(tx, own, chat)
+                }
+                _ => sending::given_up(tx, own, chat),
+            })?;
+            if generation(&self.shared.read(|db| Ok(chats::load(db, chat)?))?) != before {
+                return Ok(());
+            }
+            if sent == Sent::TooSoon && batch.change().is_some() {
+                break;
+            }
+        }
+        Err(ClientError::Busy)
+    }
+
+    async fn send_batch(&mut self, own: &Own, index: usize, chat: i64, batch: &Batch) -> Result<Sent> {
+        let group = self.shared.read(|db| Group::load(db, chat))?;
+        let refused = |why: i32| match Refusal::try_from(why).unwrap_or_default() {
+            // What was owed, or what has ended it, is in the log.
+            Refusal::Owed | Refusal::Closed | Refusal::Unspecified => Sent::Stale,
+            _ => Sent::Refused(why),
+        };
+        if let Some(request) = batch.change() {
+            let request = ChangeGroupRequest { link_secret: link_secret(&group), ..request };
+            let reply = match self.ask_shown(index, &group, request).await {
+                Err(ClientError::Refused(_)) => return Ok(Sent::TooSoon),
+                reply => reply?,
+            };
+            return Ok(match reply.result {
+                Some(change_group_reply::Result::Appended(_)) => {
+                    self.lines.set_speaks(index, true);
+                    let taken = self.catch_up(own, index, chat).await?;
+                    if taken == Taken::UpToDate && self.shared.read(|db| batch.is_under_way(db))? {
+                        return Err(ClientError::BadHead);
+                    }
+                    Sent::Done
+                }
+                Some(change_group_reply::Result::Refused(why)) => refused(why),
+                _ => Sent::Stale,
+            });
+        }
+        if batch.shows() {
+            self.show(own, index, &group).await?;
+        }
+        Ok(match self.ask(index, batch.channel(), batch.request()).await {
+            Ok(AppendReply { result: Some(append_reply::Result::Appended(appended)) }) => {
+                self.appended(own, index, batch, &appended).await?;
+                Sent::Done
+            }
+            Ok(AppendReply { result: Some(append_reply::Result::Refused(why)) }) => refused(why),
+            Ok(_) => Sent::Stale,
+            Err(CallError::Refused(fault)) if fault.code() == Code::Exhausted => Sent::TooSoon,
+            Err(CallError::Refused(fault)) if fault.code() == Code::Forbidden => {
+                self.lines.set_speaks(index, false);
+                Sent::Stale
+            }
+            Err(CallError::Refused(fault)) if is_certain(fault.code()) => {
+                self.shared.write(|tx| sending::given_up(tx, own, chat))?;
+                return Err(ClientError::refused(fault.code()));
+            }
+            Err(error) => return Err(error.into()),
+        })
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Done,
+    /// It was made for another place or revision.
+    Stale,
+    /// The record stands against it, and why.
+    Refused(i32),
+    /// Others have changed too much of late, or one of them holds the next commit.
+    TooSoon,
+}
+
+fn link_secret(group: &Group) -> Bytes {
+    group.stored.link_secret.as_ref().map(|secret| Bytes::copy_from_slice(&secret[..])).unwrap_or_default()
+}
+
+/// A request that names the day of the credential by which it is shown.
+trait Dated: Presented {
+    fn of_day(self, day: Day) -> Self;
+}
+
+impl Dated for ChangeGroupRequest {
+    fn of_day(self, day: Day) -> Self {
+        Self { day: day.0, ..self }
+    }
+}
+
+impl Dated for PresentRequest {
+    fn of_day(self, day: Day) -> Self {
+        Self { day: day.0, ..self }
+    }
+}

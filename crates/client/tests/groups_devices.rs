@@ -1,0 +1,108 @@
+//! Several devices of people in groups: each comes in by itself, and all have one history.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+
+mod support;
+
+use support::{
+    Home, Service, Setup, befriend, folder,
+    groups::{TITLE, act, agree, create, says, three, titled, view},
+    has, linked,
+};
+use undertone_client::{GroupAct, GroupRole};
+
+/// A home, and the words that bring it back.
+async fn registered(service: &Service, name: &str) -> (Home, String) {
+    let (folder, setup) = (folder(), Setup::at(service));
+    let engine = setup.open(&folder).unwrap();
+    let words = engine.register(&service.link(), None, name).await.unwrap().words.to_string();
+    drop(engine);
+    (Home::open(folder, setup), words)
+}
+
+#[tokio::test]
+async fn a_device_that_comes_later_is_in_every_group() {
+    let service = Service::start();
+    let [ana, bo, cy] = three(&service).await;
+    create(&ana, &titled(&[&bo, &cy])).await;
+    agree(&[&ana, &bo, &cy], 3).await;
+    says(&bo, "before the phone", &[&ana, &cy]).await;
+    let phone = linked(Setup::at(&service), &bo).await;
+    agree(&[&ana, &bo, &cy, &phone], 3).await;
+    let id = view(&bo).group;
+    has(&phone, &id, 1).await;
+    says(&phone, "from my phone", &[&ana, &cy]).await;
+    says(&ana, "I see", &[&bo, &cy, &phone]).await;
+    for home in [&bo, &cy, &phone] {
+        has(home, &id, 3).await;
+        assert_eq!(home.history(TITLE), ana.history(TITLE));
+    }
+}
+
+#[tokio::test]
+async fn who_is_added_comes_with_all_devices() {
+    let service = Service::start();
+    let [ana, bo, cy] = three(&service).await;
+    let phone = linked(Setup::at(&service), &bo).await;
+    phone.until("step", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
+    bo.until("step", |engine| engine.devices().unwrap().len() == 2).await;
+    create(&ana, &titled(&[&bo])).await;
+    agree(&[&ana, &bo, &phone], 2).await;
+    says(&ana, "both of you", &[&bo, &phone]).await;
+    act(&ana, GroupAct::Invite(vec![cy.account()], GroupRole::Member)).await;
+    cy.until("invited", |engine| engine.group(TITLE).is_ok_and(|view| view.state == "invited")).await;
+    cy.engine.group_accept(TITLE).await.unwrap();
+    agree(&[&ana, &bo, &phone, &cy], 3).await;
+    act(&ana, GroupAct::Remove("Bo".into())).await;
+    for home in [&bo, &phone] {
+        home.until("out", |engine| engine.group(TITLE).unwrap().state == "out").await;
+    }
+    says(&cy, "they are gone", &[&ana]).await;
+}
+
+#[tokio::test]
+async fn a_removed_device_is_out_of_its_groups() {
+    let service = Service::start();
+    let (bo, words) = registered(&service, "Bo").await;
+    let ana = Home::new(&service, "Ana").await;
+    befriend(&ana, &bo).await;
+    create(&ana, &titled(&[&bo])).await;
+    let phone = linked(Setup::at(&service), &bo).await;
+    agree(&[&ana, &bo, &phone], 2).await;
+    says(&phone, "here", &[&ana]).await;
+    let epoch = view(&ana).epoch;
+    bo.engine.remove_device(2, &words).await.unwrap();
+    ana.until("the device is out", |engine| engine.group(TITLE).unwrap().epoch > epoch).await;
+    bo.take_new();
+    says(&ana, "without the phone", &[&bo]).await;
+    says(&bo, "good", &[&ana]).await;
+    assert!(phone.sync().await.is_err());
+    assert_eq!(phone.texts(TITLE), ["here"]);
+}
+
+#[tokio::test]
+async fn words_bring_groups_back() {
+    let service = Service::start();
+    let (bo, words) = registered(&service, "Bo").await;
+    let ana = Home::new(&service, "Ana").await;
+    befriend(&ana, &bo).await;
+    create(&ana, &titled(&[&bo])).await;
+    agree(&[&ana, &bo], 2).await;
+    bo.sync().await.unwrap();
+    bo.sync().await.unwrap();
+    drop(bo.close().await);
+    let (folder, setup) = (folder(), Setup::at(&service));
+    let engine = setup.open(&folder).unwrap();
+    engine.recover(&service.link(), &words, "Bo").await.unwrap();
+    drop(engine);
+    let bo = Home::open(folder, setup);
+    agree(&[&ana, &bo], 2).await;
+    says(&bo, "it is me", &[&ana]).await;
+    says(&ana, "welcome back", &[&bo]).await;
+}
