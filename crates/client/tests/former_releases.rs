@@ -133,7 +133,7 @@ fn serve(data: &Path, clock: Arc<Since>) -> MemoryDialer {
                         let session = channels.session(circuit.handshake_hash());
                         circuit.serve(Arc::new(session), clock, draining).await;
                     }
-                    Ok(Accepted::Blob(_)) | Err(_) => {}
+                    Ok(Accepted::Blob(_) | Accepted::Directory(_)) | Err(_) => {}
                 }
             });
         }

@@ -203,7 +203,7 @@ impl Planes {
                 circuit.serve(Arc::new(Liar { honest, lies }), clock, draining).await;
             }
             // Nobody has put anything there.
-            Accepted::Blob(_) => {}
+            Accepted::Blob(_) | Accepted::Directory(_) => {}
         }
     }
 }
