@@ -8,6 +8,7 @@ use crate::{
     ntt::{LANES, Lanes},
     ring::PLAIN,
     secret::WORDS,
+    simd::vectorized,
 };
 
 /// The entries of a row in eight buckets: a point and its words.
@@ -21,9 +22,15 @@ pub struct Entry {
 /// Sums of products for each word and lane.
 type Sums = [[u64; LANES]; WORDS];
 
-/// Coefficients of `x`, `x^2`, ... for each word; as many as entries.
+vectorized! {
+    /// Coefficients of `x`, `x^2`, ... for each word; as many as entries.
+    pub fn interpolate(entries: &[Entry]) -> Vec<[Lanes; WORDS]> {
+        through(entries)
+    }
+}
+
 #[inline(always)]
-pub fn interpolate(entries: &[Entry]) -> Vec<[Lanes; WORDS]> {
+fn through(entries: &[Entry]) -> Vec<[Lanes; WORDS]> {
     let master = master(entries);
     let mut sums: Vec<Sums> = vec![[[0; LANES]; WORDS]; entries.len()];
     let mut quotient = vec![[0; LANES]; entries.len()];
@@ -162,7 +169,7 @@ mod tests {
         };
         for count in [1, 2, 37] {
             let entries: Vec<_> = (0..count).map(entry).collect();
-            let rows = interpolate(&entries);
+            let rows = interpolate(Backend::PORTABLE, &entries);
             assert_eq!(rows.len(), count);
             for Entry { point, words } in &entries {
                 for (word, values) in words.iter().enumerate() {
@@ -171,7 +178,7 @@ mod tests {
                 }
             }
             for backend in Backend::all() {
-                assert!(backend.run(|| interpolate(&entries)) == rows);
+                assert!(interpolate(backend, &entries) == rows);
             }
         }
     }

@@ -48,12 +48,6 @@ impl Factor<Lanes> {
     fn of(factors: [Factor; LANES]) -> Self {
         Self { value: factors.map(|factor| factor.value), quotient: factors.map(|factor| factor.quotient) }
     }
-
-    #[inline(always)]
-    fn lanes(&self) -> [Factor; LANES] {
-        #[allow(clippy::indexing_slicing, reason = "both arrays have as many lanes")]
-        array::from_fn(|lane| Factor { value: self.value[lane], quotient: self.quotient[lane] })
-    }
 }
 
 /// The root of `X^2048 + 1` whose value stands in `lane` of `block`, as an odd power of the first root.
@@ -116,41 +110,31 @@ impl Ntt {
     #[inline(always)]
     pub fn forward(&self, poly: &mut Poly) {
         let q = self.modulus;
-        // Each level adds less than 2q: below 26q in the end.
-        let butterfly = |factor: Factor, low: &mut u32, high: &mut u32| {
-            let product = factor.times(*high, q);
-            (*low, *high) = (*low + product, *low + 2 * q - product);
-        };
-        let mut groups = self.forward.early.iter().skip(1);
+        let mut factors = self.forward.early.iter().skip(1);
         let mut half = BLOCKS / 2;
         while half > 0 {
-            for (group, factor) in poly.chunks_exact_mut(2 * half).zip(&mut groups) {
+            for (group, factor) in poly.chunks_exact_mut(2 * half).zip(&mut factors) {
                 let (low, high) = group.split_at_mut(half);
-                for (low, high) in low.iter_mut().zip(high) {
-                    low.iter_mut().zip(high).for_each(|(low, high)| butterfly(*factor, low, high));
-                }
+                let pairs = low.as_flattened_mut().iter_mut().zip(high.as_flattened_mut());
+                pairs.for_each(|(low, high)| (*low, *high) = forward(*factor, q, *low, *high));
             }
             half /= 2;
         }
         for (tile, [f1, f2, f3, f4, f5, f6, f7]) in tiles(poly).zip(&self.forward.late) {
             transpose(tile);
             let [a, b, c, d, e, f, g, h] = tile;
-            let butterflies = |factor: &Factor<Lanes>, low: &mut Lanes, high: &mut Lanes| {
-                let pairs = factor.lanes().into_iter().zip(low.iter_mut().zip(high));
-                pairs.for_each(|(factor, (low, high))| butterfly(factor, low, high));
-            };
-            butterflies(f1, a, e);
-            butterflies(f1, b, f);
-            butterflies(f1, c, g);
-            butterflies(f1, d, h);
-            butterflies(f2, a, c);
-            butterflies(f2, b, d);
-            butterflies(f3, e, g);
-            butterflies(f3, f, h);
-            butterflies(f4, a, b);
-            butterflies(f5, c, d);
-            butterflies(f6, e, f);
-            butterflies(f7, g, h);
+            forward_lanes(f1, q, a, e);
+            forward_lanes(f1, q, b, f);
+            forward_lanes(f1, q, c, g);
+            forward_lanes(f1, q, d, h);
+            forward_lanes(f2, q, a, c);
+            forward_lanes(f2, q, b, d);
+            forward_lanes(f3, q, e, g);
+            forward_lanes(f3, q, f, h);
+            forward_lanes(f4, q, a, b);
+            forward_lanes(f5, q, c, d);
+            forward_lanes(f6, q, e, f);
+            forward_lanes(f7, q, g, h);
         }
         self.reduce(poly, self.one);
     }
@@ -159,45 +143,36 @@ impl Ntt {
     #[inline(always)]
     pub fn inverse(&self, poly: &mut Poly) {
         let q = self.modulus;
-        // Each level doubles the bound.
-        let butterfly = |factor: Factor, bound: u32, low: &mut u32, high: &mut u32| {
-            (*low, *high) = (*low + *high, factor.times(*low + bound - *high, q));
-        };
         for (tile, [f1, f2, f3, f4, f5, f6, f7]) in tiles(poly).zip(&self.inverse.late) {
-            let [a, b, c, d, e, f, g, h] = tile;
-            let butterflies = |factor: &Factor<Lanes>, bound: u32, low: &mut Lanes, high: &mut Lanes| {
-                let pairs = factor.lanes().into_iter().zip(low.iter_mut().zip(high));
-                pairs.for_each(|(factor, (low, high))| butterfly(factor, bound, low, high));
-            };
-            butterflies(f4, 4 * q, a, b);
-            butterflies(f5, 4 * q, c, d);
-            butterflies(f6, 4 * q, e, f);
-            butterflies(f7, 4 * q, g, h);
-            butterflies(f2, 8 * q, a, c);
-            butterflies(f2, 8 * q, b, d);
-            butterflies(f3, 8 * q, e, g);
-            butterflies(f3, 8 * q, f, h);
-            butterflies(f1, 16 * q, a, e);
-            butterflies(f1, 16 * q, b, f);
-            butterflies(f1, 16 * q, c, g);
-            butterflies(f1, 16 * q, d, h);
+            let [a, b, c, d, e, f, g, h] = &mut *tile;
+            inverse_lanes(f4, 4 * q, q, a, b);
+            inverse_lanes(f5, 4 * q, q, c, d);
+            inverse_lanes(f6, 4 * q, q, e, f);
+            inverse_lanes(f7, 4 * q, q, g, h);
+            inverse_lanes(f2, 8 * q, q, a, c);
+            inverse_lanes(f2, 8 * q, q, b, d);
+            inverse_lanes(f3, 8 * q, q, e, g);
+            inverse_lanes(f3, 8 * q, q, f, h);
+            inverse_lanes(f1, 16 * q, q, a, e);
+            inverse_lanes(f1, 16 * q, q, b, f);
+            inverse_lanes(f1, 16 * q, q, c, g);
+            inverse_lanes(f1, 16 * q, q, d, h);
             transpose(tile);
         }
         let mut half = 1;
         let mut bound = 32 * q;
         while half < BLOCKS {
-            // Two more levels make it 128 q, below 2^31: then it is reduced, and six more levels make it as much again.
+            // Two levels have made it 128 q, below 2^31: now it is reduced, and six more make it as much again.
             if half == 4 {
                 let reduce = |value: &mut u32| *value = self.one.times(*value, q);
                 poly.as_flattened_mut().iter_mut().for_each(reduce);
                 bound = 2 * q;
             }
-            let groups = self.inverse.early.iter().skip(BLOCKS / (2 * half));
-            for (group, factor) in poly.chunks_exact_mut(2 * half).zip(groups) {
+            let factors = self.inverse.early.iter().skip(BLOCKS / (2 * half));
+            for (group, factor) in poly.chunks_exact_mut(2 * half).zip(factors) {
                 let (low, high) = group.split_at_mut(half);
-                for (low, high) in low.iter_mut().zip(high) {
-                    low.iter_mut().zip(high).for_each(|(low, high)| butterfly(*factor, bound, low, high));
-                }
+                let pairs = low.as_flattened_mut().iter_mut().zip(high.as_flattened_mut());
+                pairs.for_each(|(low, high)| (*low, *high) = inverse(*factor, bound, q, *low, *high));
             }
             half *= 2;
             bound *= 2;
@@ -212,6 +187,37 @@ impl Ntt {
             let product = factor.times(*value, self.modulus);
             *value = product.min(product.wrapping_sub(self.modulus));
         }
+    }
+}
+
+/// One step of the way to values. It adds up to `2q`, so after all steps words are below `26q`.
+#[inline(always)]
+const fn forward(factor: Factor, q: u32, low: u32, high: u32) -> (u32, u32) {
+    let product = factor.times(high, q);
+    (low + product, low + 2 * q - product)
+}
+
+/// One step of the way back. It doubles the bound, which is a multiple of `q`.
+#[inline(always)]
+const fn inverse(factor: Factor, bound: u32, q: u32, low: u32, high: u32) -> (u32, u32) {
+    (low + high, factor.times(low + bound - high, q))
+}
+
+#[inline(always)]
+#[allow(clippy::indexing_slicing, reason = "all have as many lanes")]
+fn forward_lanes(factor: &Factor<Lanes>, q: u32, low: &mut Lanes, high: &mut Lanes) {
+    for lane in 0..LANES {
+        let factor = Factor { value: factor.value[lane], quotient: factor.quotient[lane] };
+        (low[lane], high[lane]) = forward(factor, q, low[lane], high[lane]);
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::indexing_slicing, reason = "all have as many lanes")]
+fn inverse_lanes(factor: &Factor<Lanes>, bound: u32, q: u32, low: &mut Lanes, high: &mut Lanes) {
+    for lane in 0..LANES {
+        let factor = Factor { value: factor.value[lane], quotient: factor.quotient[lane] };
+        (low[lane], high[lane]) = inverse(factor, bound, q, low[lane], high[lane]);
     }
 }
 
@@ -256,7 +262,19 @@ pub const fn pow(base: u32, exponent: u64, modulus: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::Backend;
+    use crate::simd::{Backend, vectorized};
+
+    vectorized! {
+        fn forward_by(ntt: &Ntt, poly: &mut Poly) {
+            ntt.forward(poly);
+        }
+    }
+
+    vectorized! {
+        fn inverse_by(ntt: &Ntt, poly: &mut Poly) {
+            ntt.inverse(poly);
+        }
+    }
 
     const MODULI: [u32; 3] = [16_760_833, 16_736_257, 65_537];
 
@@ -336,9 +354,9 @@ mod tests {
             let ntt = Ntt::new(modulus, 5);
             let run = |backend: Backend| {
                 let mut poly = some(4, modulus);
-                backend.run(|| ntt.forward(&mut poly));
+                forward_by(backend, &ntt, &mut poly);
                 let values = poly.clone();
-                backend.run(|| ntt.inverse(&mut poly));
+                inverse_by(backend, &ntt, &mut poly);
                 (values, poly)
             };
             let expected = run(Backend::PORTABLE);

@@ -7,7 +7,7 @@ use crate::{
     pack::{packed_len, unpack},
     ring::{Line, QUERY_BITS, ring},
     shape::Shape,
-    simd::Backend,
+    simd::{Backend, vectorized},
 };
 
 /// The bodies of somebody's ciphertexts, transformed; the masks are the base's.
@@ -55,10 +55,11 @@ impl Query {
     }
 }
 
-fn read(backend: Backend, body: &[u8]) -> Vec<Line> {
-    backend.run(|| {
+vectorized! {
+    /// A body, by its values.
+    fn read(body: &[u8]) -> Vec<Line> {
         let mut fractions = [0; DEGREE];
-        unpack(body, QUERY_BITS, &mut fractions);
+        unpack::<QUERY_BITS>(body, &mut fractions);
         ring().scale(&fractions).to_vec()
-    })
+    }
 }

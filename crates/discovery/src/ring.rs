@@ -16,7 +16,7 @@ pub const MODULI: [u32; 2] = [16_760_833, 16_736_257];
 /// The modulus of what is encrypted, a Fermat prime: 2,048 slots of 16 bits and a little.
 pub const PLAIN: u32 = 65_537;
 /// Bits of a fraction that a query carries.
-pub const QUERY_BITS: u32 = 44;
+pub const QUERY_BITS: usize = 44;
 /// Products that may be added up before they are reduced.
 pub const SUM_MAX: usize = 1 << 16;
 
@@ -84,7 +84,7 @@ impl Ring {
     pub fn scale(&self, fractions: &Fractions) -> Element {
         // q = 2^48 - BELOW, so fraction * q / 2^44 = 16 fraction - fraction * BELOW / 2^44, by halves of 22 bits.
         const BELOW: u64 = (1 << 48) - Q;
-        const HALF: u32 = QUERY_BITS / 2;
+        const HALF: usize = QUERY_BITS / 2;
         let integer = |fraction: u64| {
             let (high, low) = (fraction >> HALF, fraction & ((1 << HALF) - 1));
             (fraction << 4) - ((high * BELOW + ((low * BELOW) >> HALF)) >> HALF)
@@ -196,10 +196,10 @@ pub fn product(a: &[Line], b: &[Line]) -> [Poly; 2] {
 
 /// Adds the products of two lines to the sums of each prime.
 #[inline(always)]
-pub fn multiply_add(sums: &mut [Line; 2], a: &Line, b: &Line) {
-    let [low, high] = sums;
-    for ((low, high), (a, b)) in low.iter_mut().zip(high).zip(a.iter().zip(b)) {
-        *low += (a & 0xffff_ffff) * (b & 0xffff_ffff);
-        *high += (a >> 32) * (b >> 32);
+#[allow(clippy::indexing_slicing, reason = "all have as many lanes")]
+pub fn multiply_add([low, high]: &mut [Line; 2], a: &Line, b: &Line) {
+    for lane in 0..LANES {
+        low[lane] += (a[lane] & 0xffff_ffff) * (b[lane] & 0xffff_ffff);
+        high[lane] += (a[lane] >> 32) * (b[lane] >> 32);
     }
 }

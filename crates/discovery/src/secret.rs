@@ -1,7 +1,7 @@
 //! What an identifier is known by here, and what follows from it in each base and delta.
 
 use sha2::{Digest as _, Sha256};
-use subtle::{ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeLess as _};
+use subtle::ConstantTimeEq as _;
 use undertone_credentials::voprf::{ELEMENT_LEN, Element};
 use undertone_wire::{AccountId, context::Context};
 use zeroize::ZeroizeOnDrop;
@@ -132,17 +132,15 @@ impl Spot {
         let mut second = draw(16, ALL - 1);
         second += not_below(second, first);
         let mut third = draw(32, ALL - 2);
-        let swap = second.ct_lt(&first);
-        let (lower, upper) =
-            (u16::conditional_select(&first, &second, swap), u16::conditional_select(&second, &first, swap));
-        third += not_below(third, lower);
-        third += not_below(third, upper);
+        third += not_below(third, first.min(second));
+        third += not_below(third, first.max(second));
         Self { buckets: [first, second, third], point: 1 + draw(48, u64::from(PLAIN) - 2) }
     }
 }
 
-fn not_below(a: u16, b: u16) -> u16 {
-    u16::from((!a.ct_lt(&b)).unwrap_u8())
+/// 1 or 0, without a branch, for numbers of which the highest bit is free.
+const fn not_below(a: u16, b: u16) -> u16 {
+    (a.wrapping_sub(b) >> 15) ^ 1
 }
 
 #[cfg(test)]

@@ -14,13 +14,13 @@ pub const TABLE_ENTRIES_MAX: usize = 45_000;
 /// Entries of a base, padding included: beyond that, decryption could fail. Larger services split.
 pub const ENTRIES_MAX: u32 = 200_000_000;
 /// Bits of an answer's fractions.
-pub const ANSWER_BITS: u32 = 18;
+pub const ANSWER_BITS: usize = 18;
 /// Bits of a mask's fractions.
-pub const MASK_BITS: u32 = 25;
+pub const MASK_BITS: usize = 25;
 /// Digits of a fraction whose key is switched.
 pub const DIGITS: usize = 2;
 /// Bits of such a digit.
-pub const DIGIT_BITS: u32 = 14;
+pub const DIGIT_BITS: usize = 14;
 /// Columns and rows at the most.
 const COLUMNS_MAX: u16 = 2048;
 const ROWS_MAX: u16 = 1024;

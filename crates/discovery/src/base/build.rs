@@ -13,13 +13,13 @@ use crate::{
     kernel::dot,
     masks::{by_blocks, mask},
     members::Member,
-    ntt::{BLOCKS, LANES, Lanes, Poly},
+    ntt::{BLOCKS, LANES, Poly},
     pack::pack,
     parallel::each,
     ring::{Element, Line, PLAIN, multiply_add, reduce, ring},
     secret::{Spot, WORDS},
     shape::{DIGIT_BITS, DIGITS, MASK_BITS, Shape},
-    simd::Backend,
+    simd::{Backend, vectorized},
     table,
 };
 
@@ -90,13 +90,15 @@ impl Work<'_> {
             let mut polynomials = vec![Vec::new(); BLOCKS];
             each(self.threads, &mut polynomials, |block, out| {
                 let entries = self.entries(row, block);
-                *out = self.backend.run(|| interpolate(&entries));
+                *out = interpolate(self.backend, &entries);
             });
             let mut elements: Vec<Vec<Line>> = vec![Vec::new(); WORDS * columns];
             each(self.threads, &mut elements, |index, element| {
                 let (word, column) = (index / columns, index % columns);
                 let slots = polynomials.iter().map(|block| block.get(column).and_then(|words| words.get(word)));
-                *element = self.backend.run(|| encode(slots));
+                let mut poly: Poly = [[0; LANES]; BLOCKS];
+                poly.iter_mut().zip(slots).for_each(|(to, from)| *to = from.copied().unwrap_or_default());
+                *element = encode(self.backend, &mut poly);
             });
             each(self.threads, &mut blocks, |index, block| {
                 for pair in elements.chunks_exact(WIDTH * columns) {
@@ -141,11 +143,9 @@ impl Work<'_> {
         let mut rows = vec![(Vec::new(), Vec::new()); shape.rows.into()];
         let built: &[Block] = blocks;
         each(self.threads, &mut rows, |row, (digits, download)| {
-            *digits = (0..WORDS)
-                .flat_map(|word| self.backend.run(|| split(&mut row_mask(built, shape, row, word, &powers))))
-                .collect();
+            *digits = (0..WORDS).flat_map(|word| row_digits(self.backend, built, shape, row, word, &powers)).collect();
             for group in digits.chunks_exact(shape.switched()) {
-                self.backend.run(|| pack_mask(&mut switch(group, &keys), download));
+                pack_mask(self.backend, group, &keys, download);
             }
         });
         each(self.threads, blocks, |index, block| {
@@ -183,13 +183,19 @@ fn filler(rng: &mut ChaCha20Rng, taken: &[u16]) -> (u16, [u16; WORDS]) {
     (point, [(); WORDS].map(|()| rng.next_u32() as u16))
 }
 
-/// A column: from one coefficient in all slots to the values of the polynomial that has them there.
-#[inline(always)]
-fn encode<'a>(slots: impl Iterator<Item = Option<&'a Lanes>>) -> Vec<Line> {
-    let mut poly: Poly = [[0; LANES]; BLOCKS];
-    poly.iter_mut().zip(slots).for_each(|(to, from)| *to = from.copied().unwrap_or_default());
-    ring().unslots(&mut poly);
-    ring().plain(&poly).to_vec()
+vectorized! {
+    /// A column: from one coefficient in all slots to the values of the polynomial that has them there.
+    fn encode(poly: &mut Poly) -> Vec<Line> {
+        ring().unslots(poly);
+        ring().plain(poly).to_vec()
+    }
+}
+
+vectorized! {
+    /// The digits of one word's mask in a row.
+    fn row_digits(blocks: &[Block], shape: &Shape, row: usize, word: usize, powers: &[Vec<Line>]) -> [Vec<Line>; DIGITS] {
+        split(&mut row_mask(blocks, shape, row, word, powers))
+    }
 }
 
 /// The mask of one word of a row: its columns times the masks of powers.
@@ -209,7 +215,7 @@ fn row_mask(blocks: &[Block], shape: &Shape, row: usize, word: usize, powers: &[
 /// A mask as digits between -2^13 and 2^13, of which the first is the lowest.
 #[inline(always)]
 fn split(residues: &mut [Poly; 2]) -> [Vec<Line>; DIGITS] {
-    const BITS: u32 = DIGIT_BITS * DIGITS as u32;
+    const BITS: usize = DIGIT_BITS * DIGITS;
     let fractions = ring().fractions(residues);
     let mut digits = [[[0; LANES]; BLOCKS]; DIGITS];
     let [low, high] = &mut digits;
@@ -225,7 +231,7 @@ fn split(residues: &mut [Poly; 2]) -> [Vec<Line>; DIGITS] {
 /// The lowest digit, modulo 2^32.
 #[inline(always)]
 fn centred(value: u32) -> u32 {
-    const SHIFT: u32 = 32 - DIGIT_BITS;
+    const SHIFT: usize = 32 - DIGIT_BITS;
     (((value << SHIFT) as i32) >> SHIFT) as u32
 }
 
@@ -246,11 +252,15 @@ fn switch(digits: &[Vec<Line>], keys: &[Vec<Line>]) -> [Poly; 2] {
     residues
 }
 
-#[inline(always)]
-fn pack_mask(residues: &mut [Poly; 2], out: &mut Vec<u8>) {
-    let fractions = ring().fractions(residues);
-    let round = |fraction: &u64| fraction.wrapping_add(1 << (63 - MASK_BITS)) >> (64 - MASK_BITS);
-    pack(out, MASK_BITS, fractions.iter().map(round));
+vectorized! {
+    /// The mask of a group, as everybody gets it.
+    fn pack_mask(digits: &[Vec<Line>], keys: &[Vec<Line>], out: &mut Vec<u8>) {
+        const HALF: u64 = 1 << (63 - MASK_BITS);
+        let mut fractions = ring().fractions(&mut switch(digits, keys));
+        let round = |fraction: &mut u64| *fraction = fraction.wrapping_add(HALF) >> (64 - MASK_BITS);
+        fractions.iter_mut().for_each(round);
+        pack::<MASK_BITS>(out, &fractions);
+    }
 }
 
 const _: () = assert!(PLAIN as usize > u16::MAX as usize, "words of 16 bits fit a slot");

@@ -16,7 +16,7 @@ use crate::{
     ring::{Line, add, reduce, ring},
     secret::WORDS,
     shape::{ANSWER_BITS, Shape},
-    simd::Backend,
+    simd::{Backend, vectorized},
 };
 
 /// Words that are computed at once: their sums fit the registers.
@@ -89,12 +89,12 @@ impl Base {
         let zero: Sums = [[[0; LANES]; BLOCKS]; 2];
         let mut answers: Vec<Vec<Sums>> = queries.iter().map(|_| vec![zero; words]).collect();
         for (index, block) in self.blocks.iter().enumerate() {
-            self.backend.run(|| add_block(shape, block, rows.clone(), queries, index, &mut answers));
+            add_block(self.backend, shape, block, rows.clone(), queries, index, &mut answers);
         }
         let packed = |sums: &mut Vec<Sums>| {
             let mut out = Vec::with_capacity(rows.len() * shape.row_len());
             for sums in sums {
-                self.backend.run(|| pack_word(sums, &mut out));
+                pack_word(self.backend, sums, &mut out);
             }
             out
         };
@@ -102,27 +102,28 @@ impl Base {
     }
 }
 
-/// The part of all answers that comes of one block.
-#[inline(always)]
-fn add_block(
-    shape: &Shape,
-    block: &Block,
-    rows: Range<usize>,
-    queries: &[&Query],
-    index: usize,
-    answers: &mut [Vec<Sums>],
-) {
-    for (number, row) in rows.enumerate() {
-        for pair in 0..WORDS / WIDTH {
-            let columns = block.pair(shape, row, pair);
-            for (query, answer) in queries.iter().zip(answers.iter_mut()) {
-                let sums = dot::<WIDTH>(columns, query.powers(index));
-                for (word, sums) in (pair * WIDTH..).zip(sums) {
-                    let [switched] = dot::<1>(query.key(index, word), block.digits(shape, row, word));
-                    let total = add(&sums, &switched);
-                    let Some([low, high]) = answer.get_mut(number * WORDS + word) else { continue };
-                    if let (Some(low), Some(high)) = (low.get_mut(index), high.get_mut(index)) {
-                        [*low, *high] = reduce(&total);
+vectorized! {
+    /// The part of all answers that comes of one block.
+    fn add_block(
+        shape: &Shape,
+        block: &Block,
+        rows: Range<usize>,
+        queries: &[&Query],
+        index: usize,
+        answers: &mut [Vec<Sums>],
+    ) {
+        for (number, row) in rows.enumerate() {
+            for pair in 0..WORDS / WIDTH {
+                let columns = block.pair(shape, row, pair);
+                for (query, answer) in queries.iter().zip(answers.iter_mut()) {
+                    let sums = dot::<WIDTH>(columns, query.powers(index));
+                    for (word, sums) in (pair * WIDTH..).zip(sums) {
+                        let [switched] = dot::<1>(query.key(index, word), block.digits(shape, row, word));
+                        let total = add(&sums, &switched);
+                        let Some([low, high]) = answer.get_mut(number * WORDS + word) else { continue };
+                        if let (Some(low), Some(high)) = (low.get_mut(index), high.get_mut(index)) {
+                            [*low, *high] = reduce(&total);
+                        }
                     }
                 }
             }
@@ -130,10 +131,13 @@ fn add_block(
     }
 }
 
-/// The upper bits of a word's coefficients.
-#[inline(always)]
-fn pack_word(sums: &mut Sums, out: &mut Vec<u8>) {
-    const HALF: u64 = 1 << (63 - ANSWER_BITS);
-    let fractions = ring().fractions(sums);
-    pack(out, ANSWER_BITS, fractions.iter().map(|fraction| fraction.wrapping_add(HALF) >> (64 - ANSWER_BITS)));
+vectorized! {
+    /// The upper bits of a word's coefficients.
+    fn pack_word(sums: &mut Sums, out: &mut Vec<u8>) {
+        const HALF: u64 = 1 << (63 - ANSWER_BITS);
+        let mut fractions = ring().fractions(sums);
+        let round = |fraction: &mut u64| *fraction = fraction.wrapping_add(HALF) >> (64 - ANSWER_BITS);
+        fractions.iter_mut().for_each(round);
+        pack::<ANSWER_BITS>(out, &fractions);
+    }
 }

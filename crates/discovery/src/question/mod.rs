@@ -17,7 +17,7 @@ use crate::{
     ring::{Element, Fractions, Line, ONE, PLAIN, QUERY_BITS, UNIT, product, ring},
     secret::{BUCKETS, Mark, WORDS},
     shape::{ANSWER_BITS, DIGIT_BITS, DIGITS, MASK_BITS, Shape},
-    simd::Backend,
+    simd::{Backend, vectorized},
     table,
 };
 
@@ -165,10 +165,10 @@ impl Question {
     /// The slots of each word of a row.
     fn read(&self, masks: &[u8], row: &[u8]) -> Vec<Poly> {
         let masks = masks.chunks_exact(packed_len(DEGREE, MASK_BITS));
-        let masks = masks.map(|mask| self.backend.run(|| read_mask(mask)));
+        let masks = masks.map(|mask| read_mask(self.backend, mask));
         let keys = masks.flat_map(|mask| self.secrets.iter().map(move |secret| (mask.clone(), secret)));
         let words = row.chunks_exact(packed_len(DEGREE, ANSWER_BITS));
-        words.zip(keys).map(|(word, (mask, secret))| self.backend.run(|| decrypt(word, &mask, secret))).collect()
+        words.zip(keys).map(|(word, (mask, secret))| decrypt(self.backend, word, &mask, secret)).collect()
     }
 }
 
@@ -201,25 +201,17 @@ impl Encryption {
             let third = (u64::from(rng.next_u32()) * 3) >> 32;
             *coefficient = (third as u32).wrapping_sub(1);
         }
-        let element = self.backend.run(|| ring().small(&coefficients).to_vec());
-        (Zeroizing::new(element), coefficients)
+        let element = small(self.backend, &coefficients);
+        (element, coefficients)
     }
 
     /// Bodies of `x`, `x^2`, ... in all slots.
     fn powers(&self, points: &Poly, secret: &[Line], rng: &mut ChaCha20Rng, out: &mut Vec<u8>) {
         let mut power = Zeroizing::new(*points);
+        let mut message = Zeroizing::new([0; DEGREE]);
         for column in 0..usize::from(self.shape.columns) {
-            let mask = mask(&self.seed, column);
-            self.backend.run(|| {
-                let mut message = Zeroizing::new(*power);
-                ring().unslots(&mut message);
-                let unit = |value: &u32| u64::from(*value) * UNIT;
-                encrypt(message.as_flattened().iter().map(unit), &mask, secret, rng, out);
-                let next = power.as_flattened_mut().iter_mut().zip(points.as_flattened());
-                next.for_each(|(power, point)| {
-                    *power = (u64::from(*power) * u64::from(*point) % u64::from(PLAIN)) as u32
-                });
-            });
+            encode(self.backend, &mut power, points, &mut message);
+            encrypt(self.backend, &message, &mask(&self.seed, column), secret, rng, out);
         }
     }
 
@@ -229,30 +221,48 @@ impl Encryption {
         for place in 0..self.shape.switched() {
             let mask = mask(&self.seed, usize::from(self.shape.columns) + place);
             let (of, digit) = (place / DIGITS, place % DIGITS);
-            let scale = if of == word { 1u64 << (64 - DIGIT_BITS as usize * (DIGITS - digit)) } else { 0 };
-            // Sign-extended, so that the product is one modulo 2^64.
-            let scaled = |value: &u32| (i64::from(*value as i32) as u64).wrapping_mul(scale);
-            self.backend.run(|| encrypt(secret.as_flattened().iter().map(scaled), &mask, key, rng, out));
+            let scale = if of == word { 1u64 << (64 - DIGIT_BITS * (DIGITS - digit)) } else { 0 };
+            let mut message = Zeroizing::new([0; DEGREE]);
+            for (scaled, value) in message.iter_mut().zip(secret.as_flattened()) {
+                // Sign-extended, so that the product is one modulo 2^64.
+                *scaled = (i64::from(*value as i32) as u64).wrapping_mul(scale);
+            }
+            encrypt(self.backend, &message, &mask, key, rng, out);
         }
     }
 }
 
-/// Appends the body of a message, given by fractions.
-#[inline(always)]
-fn encrypt(
-    message: impl Iterator<Item = u64>,
-    mask: &Element,
-    secret: &[Line],
-    rng: &mut ChaCha20Rng,
-    out: &mut Vec<u8>,
-) {
-    const HALF: u64 = 1 << (63 - QUERY_BITS);
-    let mut hiding = Zeroizing::new(ring().fractions(&mut product(mask, secret)));
-    for (fraction, message) in hiding.iter_mut().zip(message) {
-        let body = message.wrapping_sub(*fraction).wrapping_add(noise(rng.next_u64()));
-        *fraction = body.wrapping_add(HALF) >> (64 - QUERY_BITS);
+vectorized! {
+    /// Small coefficients, by values.
+    fn small(coefficients: &Poly) -> Zeroizing<Vec<Line>> {
+        Zeroizing::new(ring().small(coefficients).to_vec())
     }
-    pack(out, QUERY_BITS, hiding.iter().copied());
+}
+
+vectorized! {
+    /// A power of the points as a message, and the next power in its place.
+    fn encode(power: &mut Poly, points: &Poly, message: &mut Fractions) {
+        let mut coefficients = Zeroizing::new(*power);
+        ring().unslots(&mut coefficients);
+        message.iter_mut().zip(coefficients.as_flattened()).for_each(|(to, value)| *to = u64::from(*value) * UNIT);
+        let next = power.as_flattened_mut().iter_mut().zip(points.as_flattened());
+        next.for_each(|(power, point)| *power = (u64::from(*power) * u64::from(*point) % u64::from(PLAIN)) as u32);
+    }
+}
+
+vectorized! {
+    /// Appends the body of a message.
+    fn encrypt(message: &Fractions, mask: &Element, secret: &[Line], rng: &mut ChaCha20Rng, out: &mut Vec<u8>) {
+        const HALF: u64 = 1 << (63 - QUERY_BITS);
+        let mut random = Zeroizing::new([0; 8 * DEGREE]);
+        rng.fill_bytes(&mut *random);
+        let mut body = Zeroizing::new(ring().fractions(&mut product(mask, secret)));
+        for (body, (message, random)) in body.iter_mut().zip(message.iter().zip(random.as_chunks().0)) {
+            let exact = message.wrapping_sub(*body).wrapping_add(noise(u64::from_le_bytes(*random)));
+            *body = exact.wrapping_add(HALF) >> (64 - QUERY_BITS);
+        }
+        pack::<QUERY_BITS>(out, &body[..]);
+    }
 }
 
 /// Noise of variance 10.5: the difference of how many of 21 bits are set, twice, in units of `1 / q`.
@@ -263,30 +273,33 @@ fn noise(random: u64) -> u64 {
     ones(random).wrapping_sub(ones(random >> 21)).wrapping_mul(ONE)
 }
 
-#[inline(always)]
-fn read_mask(packed: &[u8]) -> Vec<Line> {
-    let mut fractions: Fractions = [0; DEGREE];
-    unpack(packed, MASK_BITS, &mut fractions);
-    fractions.iter_mut().for_each(|fraction| *fraction <<= QUERY_BITS - MASK_BITS);
-    ring().scale(&fractions).to_vec()
+vectorized! {
+    /// The mask of a group, by values.
+    fn read_mask(packed: &[u8]) -> Vec<Line> {
+        let mut fractions: Fractions = [0; DEGREE];
+        unpack::<MASK_BITS>(packed, &mut fractions);
+        fractions.iter_mut().for_each(|fraction| *fraction <<= QUERY_BITS - MASK_BITS);
+        ring().scale(&fractions).to_vec()
+    }
 }
 
-/// Slots of one word of an answer.
-#[inline(always)]
-fn decrypt(packed: &[u8], mask: &[Line], secret: &[Line]) -> Poly {
-    let hiding = Zeroizing::new(ring().fractions(&mut product(mask, secret)));
-    let mut fractions: Fractions = [0; DEGREE];
-    unpack(packed, ANSWER_BITS, &mut fractions);
-    let mut message = [[0; LANES]; BLOCKS];
-    for (coefficient, (body, hiding)) in message.as_flattened_mut().iter_mut().zip(fractions.iter().zip(hiding.iter()))
-    {
-        let fraction = (body << (64 - ANSWER_BITS)).wrapping_add(*hiding);
-        let scaled = u128::from(fraction) * u128::from(PLAIN) + (1 << 63);
-        // The modulus itself, to which the highest fractions round, transforms like zero.
-        *coefficient = (scaled >> 64) as u32;
+vectorized! {
+    /// Slots of one word of an answer.
+    fn decrypt(packed: &[u8], mask: &[Line], secret: &[Line]) -> Poly {
+        let hiding = Zeroizing::new(ring().fractions(&mut product(mask, secret)));
+        let mut fractions: Fractions = [0; DEGREE];
+        unpack::<ANSWER_BITS>(packed, &mut fractions);
+        let mut message = [[0; LANES]; BLOCKS];
+        for (coefficient, (body, hiding)) in message.as_flattened_mut().iter_mut().zip(fractions.iter().zip(hiding.iter()))
+        {
+            let fraction = (body << (64 - ANSWER_BITS)).wrapping_add(*hiding);
+            let scaled = u128::from(fraction) * u128::from(PLAIN) + (1 << 63);
+            // The modulus itself, to which the highest fractions round, transforms like zero.
+            *coefficient = (scaled >> 64) as u32;
+        }
+        ring().slots(&mut message);
+        message
     }
-    ring().slots(&mut message);
-    message
 }
 
 const _: () = assert!(BUCKETS == DEGREE, "a slot for each bucket");
