@@ -31,7 +31,7 @@ use undertone_wire::{Day, Identifier};
 use crate::program::Program;
 
 /// Transactions that wait for one sync of the disk together.
-const TOGETHER: usize = 2_048;
+const TOGETHER: usize = 512;
 /// Mobile numbers of one German network: as many as there are, so that each is a valid one.
 const NUMBERS: u64 = 100_000_000;
 /// Scatters people over the numbers: it has no factor in common with [`NUMBERS`].

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::{admin, demo, serve};
+use crate::{admin, command::groups, demo, serve};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 network, 4 refused, 5 not found.
@@ -159,6 +159,9 @@ pub enum Chat {
         #[arg(long)]
         follow: bool,
     },
+    /// Talk in groups; GROUP is a title or an id from `group list`
+    #[command(subcommand)]
+    Group(Group),
     /// List your chats
     Chats,
     /// Print a whole chat
@@ -225,6 +228,107 @@ pub enum Device {
         #[arg(value_name = "N")]
         number: u32,
     },
+}
+
+#[derive(Subcommand)]
+pub enum Group {
+    /// Make a group
+    Create {
+        /// What it is called
+        title: String,
+        /// What it is for
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        description: String,
+        /// Somebody to add at once; may be given several times
+        #[arg(long = "member", value_name = "WHO")]
+        members: Vec<String>,
+        #[command(flatten)]
+        rules: groups::Rules,
+    },
+    /// List your groups, and those that you are invited to
+    List,
+    /// Show a group: its members and their roles, its rules, the state of its record
+    Show { group: String },
+    /// Make people members
+    Add {
+        group: String,
+        #[arg(required = true)]
+        who: Vec<String>,
+        /// What they may do
+        #[arg(long, value_enum, default_value_t = groups::Role::Member)]
+        role: groups::Role,
+    },
+    /// Let people come in when they wish
+    Invite {
+        group: String,
+        #[arg(required = true)]
+        who: Vec<String>,
+        /// What they may do then
+        #[arg(long, value_enum, default_value_t = groups::Role::Member)]
+        role: groups::Role,
+    },
+    /// Take an invitation back
+    Revoke { group: String, who: String },
+    /// Come into a group that you were added or invited to
+    Accept { group: String },
+    /// Do not, or ask no longer to be let in
+    Decline { group: String },
+    /// Take a member out; he reads nothing of what is said from then on
+    Remove { group: String, who: String },
+    /// Go
+    Leave { group: String },
+    /// Give a member another role
+    Role {
+        group: String,
+        who: String,
+        #[arg(value_enum)]
+        role: groups::Role,
+    },
+    /// Say what a group is called, what it is for, or what all shall see; an empty TEXT takes it back
+    Set {
+        group: String,
+        #[arg(value_enum)]
+        what: groups::Text,
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
+    /// Set who does what; what is left out stays as it is
+    Rules {
+        group: String,
+        #[command(flatten)]
+        rules: groups::Rules,
+    },
+    /// Show a group's link; with MODE, make a new one by which people join or ask, or none
+    InviteLink {
+        group: String,
+        #[arg(value_enum)]
+        mode: Option<groups::Mode>,
+    },
+    /// Join a group by its link, or ask to be let in
+    Join {
+        /// The link, in quotes
+        link: String,
+    },
+    /// List who asks to be let in
+    Requests { group: String },
+    /// Let somebody in who asks
+    Approve {
+        group: String,
+        who: String,
+        /// What he may do then
+        #[arg(long, value_enum, default_value_t = groups::Role::Member)]
+        role: groups::Role,
+    },
+    /// Do not let somebody in who asks
+    Deny { group: String, who: String },
+    /// Take somebody out, or keep him out, for good
+    Ban { group: String, who: String },
+    /// Let somebody come back
+    Unban { group: String, who: String },
+    /// Make a member the owner, and yourself an admin
+    HandOver { group: String, who: String },
+    /// End a group: nothing is said or changed any more
+    Close { group: String },
 }
 
 #[derive(Subcommand)]

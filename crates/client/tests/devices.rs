@@ -264,38 +264,3 @@ async fn what_was_written_to_somebody_who_has_not_accepted_is_known_to_a_new_dev
     has(&second, &bo.account(), 3).await;
     assert_eq!(ana.texts(&bo.account()), second.texts(&bo.account()));
 }
-
-/// Whose invitation a friend prefers is as chance has it; of three, one is likely to take that of the removed.
-#[tokio::test(start_paused = true)]
-async fn whom_a_removed_device_has_invited_talks_with_those_that_are_left() {
-    let service = Service::start();
-    let (ana, words) = registered(&service, "Ana").await;
-    let mut lost = linked(Setup::at(&service), &ana).await;
-    ana.until("together", |engine| engine.devices().unwrap().len() == 2).await;
-    lost.sync().await.unwrap();
-    lost.offline().await;
-    ana.engine.remove_device(2, &words).await.unwrap();
-    let mut friends = Vec::new();
-    for name in ["Bo", "Cy", "Di"] {
-        let mut friend = Home::new(&service, name).await;
-        friend.offline().await;
-        let (engine, link) = (lost.engine.clone(), friend.link());
-        let written = tokio::spawn(async move { engine.send(&link, "from nowhere").await });
-        friends.push((friend, written));
-    }
-    lost.until("written", |engine| engine.chats().unwrap().iter().filter(|chat| chat.state == "new").count() == 3)
-        .await;
-    lost.online();
-    for (mut friend, written) in friends {
-        assert!(!written.await.unwrap().unwrap().queued, "it does not know yet");
-        ana.send(&friend.link(), "hello").await;
-        friend.online();
-        friend.expect(&ana, "from nowhere").await;
-        friend.expect(&ana, "hello").await;
-        friend.engine.accept(&ana.account()).unwrap();
-        friend.send(&ana.account(), "here I am").await;
-        ana.expect(&friend, "here I am").await;
-        ana.send(&friend.account(), "good").await;
-        friend.expect(&ana, "good").await;
-    }
-}

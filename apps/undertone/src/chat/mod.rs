@@ -1,5 +1,6 @@
 //! The commands of people: from what was typed to what a home is asked.
 
+mod group;
 mod profile;
 mod register;
 mod stdin;
@@ -80,6 +81,7 @@ async fn ask(session: &mut Session, chat: cli::Chat) -> Result<(), Failure> {
         cli::Chat::Receive { follow: true, .. } => Command::Receive(Until::Ended),
         cli::Chat::Receive { wait: Some(seconds), .. } => Command::Receive(Until::First { seconds }),
         cli::Chat::Receive { wait: None, .. } => Command::Receive(Until::Synced),
+        cli::Chat::Group(asked) => Command::Group(group::asked(asked)),
         cli::Chat::Chats => Command::Chats,
         cli::Chat::History { who } => Command::History { who },
     };

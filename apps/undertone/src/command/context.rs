@@ -55,6 +55,12 @@ impl Context {
         }
     }
 
+    /// Stays until what a change has left to be told is told, for a while: those who were invited hear of it by letters.
+    pub async fn tell(&self) {
+        let told = async { while self.engine.sync().await.is_ok() && self.engine.waits().unwrap_or(false) {} };
+        let _ = tokio::time::timeout(DELIVER, told).await;
+    }
+
     /// Ends the driver, so that nobody but our caller holds the engine.
     pub async fn stop(&self) {
         let driver = self.driver().take();

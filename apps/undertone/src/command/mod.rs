@@ -5,6 +5,7 @@
 
 mod context;
 mod devices;
+pub mod groups;
 mod people;
 mod receive;
 mod showing;
@@ -86,6 +87,8 @@ pub enum Command {
         /// With whom.
         who: String,
     },
+    /// Asks something of a group.
+    Group(groups::Group),
     /// Makes a link for a new device.
     Link,
     /// Answers the link of an old device.
@@ -132,7 +135,7 @@ pub enum Until {
 impl Command {
     /// Whether it may take its time. Then a host that leaves does not wait for its end: somebody else begins it again.
     pub const fn lasts(&self) -> bool {
-        matches!(self, Self::Receive(_) | Self::Send { .. } | Self::Link | Self::Join { .. })
+        matches!(self, Self::Receive(_) | Self::Send { .. } | Self::Group(_) | Self::Link | Self::Join { .. })
     }
 
     /// Whether it makes a home where there is none.
@@ -161,6 +164,7 @@ impl Command {
             {
                 AfterCut::Done
             }
+            Self::Group(asked) if printed > 0 && asked.changes() => AfterCut::Done,
             _ if printed == 0 => AfterCut::Again { skip: 0 },
             _ => AfterCut::Lost,
         }
@@ -215,6 +219,7 @@ pub async fn execute(context: &Context, command: &Command, sink: &mut impl Sink)
         Command::Block { who } => sink.print(&Line::answered(engine.block(who)?, Answer::Blocked)).await?,
         Command::Chats => print_all(engine.chats()?.into_iter().map(Line::from), sink).await?,
         Command::History { who } => print_all(engine.history(who)?.iter().map(Line::entry), sink).await?,
+        Command::Group(asked) => groups::execute(context, asked, sink).await?,
         Command::Link => devices::link(context, sink).await?,
         Command::Join { link } => devices::join(context, link, sink).await?,
         Command::Devices => print_all(engine.devices()?.into_iter().map(Line::from), sink).await?,

@@ -8,6 +8,7 @@ use crate::admin::PublishedValue;
 
 use super::{
     devices::{Code, Deleted, Device, Link, Linked, Removed},
+    groups,
     neutral::{block, one_line},
     people::{Profile, Report, Settings, Told, Typing},
     time::{rfc3339, short},
@@ -55,6 +56,14 @@ pub enum Line {
     Device(Device),
     /// `device remove`.
     Removed(Removed),
+    /// What changes a group.
+    GroupChanged(groups::Changed),
+    /// `group show`, `group list`.
+    Group(Box<groups::Group>),
+    /// `group requests`.
+    GroupRequest(groups::Asks),
+    /// `group invite-link`.
+    GroupLink(groups::Link),
     /// `delete-account`.
     Deleted(Deleted),
     /// `demo`.
@@ -257,6 +266,10 @@ impl Line {
             Self::Linked(linked) => linked.to_text(),
             Self::Device(device) => device.to_text(),
             Self::Removed(removed) => removed.to_text(),
+            Self::GroupChanged(changed) => changed.to_text(),
+            Self::Group(group) => group.to_text(),
+            Self::GroupRequest(asks) => asks.to_text(),
+            Self::GroupLink(link) => link.to_text(),
             Self::Deleted(deleted) => deleted.to_text(),
             Self::Step(Step { done, .. }) => format!("✓ {done}"),
         }
@@ -366,7 +379,7 @@ fn whoami(me: &Whoami) -> String {
 }
 
 /// A person's name, or the beginning of the account id while there is none.
-fn person(name: &str, account: &str) -> String {
+pub(super) fn person(name: &str, account: &str) -> String {
     if name.is_empty() { account.chars().take(8).chain(['…']).collect() } else { one_line(name) }
 }
 

@@ -1,6 +1,7 @@
 //! What is printed: one line per thing, as JSON for programs or as text for people.
 
 mod devices;
+mod groups;
 mod line;
 mod neutral;
 mod people;

@@ -24,6 +24,8 @@ fn every_command_and_every_schema_is_documented() {
     let document = document
         .replace("admin --data DIR", "admin")
         .replace("delete-account", "delete account")
+        .replace("hand-over", "hand over")
+        .replace("invite-link", "invite link")
         .replace("check-report", "check report");
     let pages = names(&pages, ".1");
     assert!(pages.contains("undertone-request-accept") && pages.contains("undertone-serve"));
@@ -31,7 +33,7 @@ fn every_command_and_every_schema_is_documented() {
         !document.contains(&format!("undertone {}", page.replacen("undertone-", "", 1).replace('-', " ")))
     };
     let without = |page: &&String| !["undertone", "undertone-help"].contains(&page.as_str()) && !page.contains("-help");
-    let groups = ["undertone-admin", "undertone-device", "undertone-request"].map(str::to_owned);
+    let groups = ["undertone-admin", "undertone-device", "undertone-group", "undertone-request"].map(str::to_owned);
     assert_eq!(
         pages.iter().filter(without).filter(|page| !groups.contains(page)).filter(missing).collect::<Vec<_>>(),
         [""; 0]

@@ -21,6 +21,7 @@ mod devices;
 mod first_contact;
 mod fleet;
 mod former_releases;
+mod groups;
 mod kills;
 mod knowledge;
 mod offline;

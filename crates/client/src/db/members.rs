@@ -137,12 +137,6 @@ pub(crate) fn set_answered(db: &Connection, chat: i64, account: AccountId, devic
     Ok(())
 }
 
-/// What was answered in a channel that is left before anybody spoke there is to be answered in the next.
-pub(crate) fn set_unanswered(db: &Connection, chat: i64) -> Result<()> {
-    db.prepare_cached("UPDATE asks SET answered = 0 WHERE chat = ?1")?.execute([chat])?;
-    Ok(())
-}
-
 /// History that a device is yet to be told.
 pub(crate) struct Telling {
     pub(crate) chat: i64,

@@ -168,24 +168,6 @@ pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, 
     Ok(())
 }
 
-/// A device of somebody whom we have not answered yet has invited us. Once we do, it is let in wherever that is: where two
-/// of his devices have invited us, they may not hear of each other. `taken`: it is where it has invited us to.
-pub(crate) fn heard_with_request(
-    tx: &mut Tx<'_>,
-    own: &Own,
-    chat: &Chat,
-    list: &DeviceList,
-    device: u32,
-    ask: &Ask,
-    taken: bool,
-) -> Result<()> {
-    keep(tx, own, chat, list, device, ask)?;
-    if taken {
-        members::set_answered(tx.db, chat.id, list.account(), device)?;
-    }
-    Ok(())
-}
-
 /// One of our other devices has lost its way into the chat with ourselves, or is new: then it lacks all the others too.
 pub(crate) fn heard_from_ours(tx: &mut Tx<'_>, own: &Own, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
     let known = members::cards(tx.db)?.iter().any(|(_, card)| *card == ask.key_package);

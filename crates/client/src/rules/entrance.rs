@@ -211,9 +211,6 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
     if leads_elsewhere(chat, way) {
         leave(tx, own, chat, &next)?;
     }
-    if chat.state == State::Request && leads_elsewhere(chat, way) {
-        members::set_unanswered(tx.db, chat.id)?;
-    }
     outbox::drop_attempts(tx.db, chat.id)?;
     let gap = chat.channel.as_ref().filter(|ours| ours.id == channel.id).map_or(0, |ours| said_between(ours, &channel));
     chats::set_channel(tx.db, chat.id, &channel)?;

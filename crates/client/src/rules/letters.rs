@@ -219,9 +219,7 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
     if let Some(ask) = letter.ask {
         let chat = chats::load(tx.db, chat.id)?;
         let taken = chat.channel.as_ref().is_some_and(|ours| ours.id == channel) || ways::waits(tx.db, chat.id)?;
-        if invites && chat.state == State::Request {
-            asks::heard_with_request(tx, own, &chat, &sender, device, &ask, taken)?;
-        } else if !invites || (chat.state == State::Open && !taken) {
+        if !invites || (chat.state == State::Open && !taken) {
             asks::heard(tx, own, &chat, &sender, device, &ask)?;
         }
     }

@@ -264,6 +264,10 @@ fn schema_of(arguments: &[&str]) -> &'static str {
         ["receive", ..] => "received",
         ["history", ..] => "entry",
         ["chats", ..] => "chat",
+        ["group", "list" | "show", ..] => "group",
+        ["group", "requests", ..] => "group-request",
+        ["group", "invite-link", ..] => "group-link",
+        ["group", ..] => "group-changed",
         ["device", "list"] => "device",
         ["device", "remove", ..] => "removed",
         // These fail before they print, or are dialogues.
