@@ -88,6 +88,9 @@ pub enum ClientError {
     /// As many as there may be.
     #[error("this group holds as many people as it may")]
     GroupFull,
+    /// More devices than this release can lead into a group.
+    #[error("with this there would be more devices in the group than this version can lead in: about twenty")]
+    GroupTooLarge,
     /// A group has one owner.
     #[error("a group has exactly one owner; `group hand-over GROUP WHO` makes somebody else the owner")]
     OneOwner,
@@ -295,6 +298,7 @@ impl ClientError {
             | Self::NotAllowed
             | Self::WrongTarget
             | Self::GroupFull
+            | Self::GroupTooLarge
             | Self::OneOwner
             | Self::GroupLinkOver
             | Self::TooOldForGroups
@@ -335,6 +339,7 @@ impl ClientError {
             | Self::NoWayIn
             | Self::NoCredential
             | Self::NotInGroup
+            | Self::GroupTooLarge
             | Self::GroupLinkOver => true,
             Self::E2ee(error) => !matches!(error, E2eeError::Storage),
             _ => false,

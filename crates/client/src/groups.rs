@@ -422,6 +422,7 @@ fn forget_if_never(db: &rusqlite::Connection, chat: i64) -> Result<()> {
 fn refusal(why: i32) -> ClientError {
     match (why, Refusal::try_from(why).unwrap_or_default()) {
         (sending::NO_KEYS, _) => ClientError::Refused("this person's devices have published no keys for a long time"),
+        (sending::TOO_LARGE, _) => ClientError::GroupTooLarge,
         (sending::OUT, _) => ClientError::NotInGroup,
         (sending::TOO_OLD, _) => ClientError::TooOldForGroups,
         (_, Refusal::NotAllowed) => ClientError::NotAllowed,

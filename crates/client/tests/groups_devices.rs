@@ -13,7 +13,7 @@ mod support;
 use support::{
     Home, Service, Setup, befriend, folder,
     groups::{TITLE, act, agree, create, says, three, titled, view},
-    linked,
+    has, linked,
 };
 use undertone_client::{GroupAct, GroupRole};
 
@@ -27,6 +27,25 @@ async fn registered(service: &Service, name: &str) -> (Home, String) {
 }
 
 #[tokio::test]
+async fn a_device_that_comes_later_is_in_every_group() {
+    let service = Service::start();
+    let [ana, bo, cy] = three(&service).await;
+    create(&ana, &titled(&[&bo, &cy])).await;
+    agree(&[&ana, &bo, &cy], 3).await;
+    says(&bo, "before the phone", &[&ana, &cy]).await;
+    let phone = linked(Setup::at(&service), &bo).await;
+    agree(&[&ana, &bo, &cy, &phone], 3).await;
+    let id = view(&bo).group;
+    has(&phone, &id, 1).await;
+    says(&phone, "from my phone", &[&ana, &cy]).await;
+    says(&ana, "I see", &[&cy]).await;
+    for home in [&bo, &cy, &phone] {
+        has(home, &id, 3).await;
+        assert_eq!(home.history(TITLE), ana.history(TITLE));
+    }
+}
+
+#[tokio::test]
 async fn who_is_added_comes_with_all_devices() {
     let service = Service::start();
     let [ana, bo, cy] = three(&service).await;
@@ -35,7 +54,10 @@ async fn who_is_added_comes_with_all_devices() {
     bo.until("step", |engine| engine.devices().unwrap().len() == 2).await;
     create(&ana, &titled(&[&bo])).await;
     agree(&[&ana, &bo, &phone], 2).await;
-    says(&ana, "both of you", &[&bo, &phone]).await;
+    says(&ana, "both of you", &[]).await;
+    let id = view(&bo).group;
+    has(&bo, &id, 1).await;
+    has(&phone, &id, 1).await;
     act(&ana, GroupAct::Invite(vec![cy.account()], GroupRole::Member)).await;
     cy.until("invited", |engine| engine.group(TITLE).is_ok_and(|view| view.state == "invited")).await;
     cy.engine.group_accept(TITLE).await.unwrap();
@@ -45,6 +67,26 @@ async fn who_is_added_comes_with_all_devices() {
         home.until("out", |engine| engine.group(TITLE).unwrap().state == "out").await;
     }
     says(&cy, "they are gone", &[&ana]).await;
+}
+
+#[tokio::test]
+async fn a_removed_device_is_out_of_its_groups() {
+    let service = Service::start();
+    let (bo, words) = registered(&service, "Bo").await;
+    let ana = Home::new(&service, "Ana").await;
+    befriend(&ana, &bo).await;
+    create(&ana, &titled(&[&bo])).await;
+    let phone = linked(Setup::at(&service), &bo).await;
+    agree(&[&ana, &bo, &phone], 2).await;
+    says(&phone, "here", &[&ana]).await;
+    let epoch = view(&ana).epoch;
+    bo.engine.remove_device(2, &words).await.unwrap();
+    ana.until("the device is out", |engine| engine.group(TITLE).unwrap().epoch > epoch).await;
+    bo.take_new();
+    says(&ana, "without the phone", &[&bo]).await;
+    says(&bo, "good", &[&ana]).await;
+    assert!(phone.sync().await.is_err());
+    assert_eq!(phone.texts(TITLE), ["here"]);
 }
 
 #[tokio::test]

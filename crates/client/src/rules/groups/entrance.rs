@@ -275,7 +275,10 @@ pub(crate) fn come_in(
     }
     slot.place = self::place(tx, own, &channel, &group, &after, channel.generation)?;
     let position = channel.position.after(EntryKind::Commit);
-    let sealed = seal_head(&slot_key(&group), channel.id, position, &slot, &mut tx.rng)?;
+    let sealed = match seal_head(&slot_key(&group), channel.id, position, &slot, &mut tx.rng) {
+        Err(E2eeError::TooLong) => return Err(ClientError::GroupTooLarge),
+        sealed => sealed?,
+    };
     if let Some((item, change)) = wish {
         let body = change.encode().map_err(|_| ClientError::Bug("a change that does not fit"))?;
         let attempt = Attempt {

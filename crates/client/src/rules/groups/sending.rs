@@ -9,7 +9,7 @@ use undertone_credentials::{
     DeviceList,
     group::{Action, Change, Follows, Record, Refused},
 };
-use undertone_e2ee::{Generation, Lists, seal_head};
+use undertone_e2ee::{E2eeError, Generation, Lists, seal_head};
 use undertone_wire::{
     AccountId, Day, IdempotencyId,
     channel::{EntryKind, Refusal},
@@ -19,8 +19,9 @@ use undertone_wire::{
 
 use super::{Group, entrance, wishes};
 use crate::{
-    Result,
+    ClientError, Result,
     db::{
+        attempt,
         chats::{self, Channel, Chat, State},
         outbox::{self, Attempt, Item},
     },
@@ -42,6 +43,8 @@ const RENEWAL_MS: u64 = 7 * 24 * 3_600_000;
 pub(crate) const NO_KEYS: i32 = 100;
 /// A device of somebody whom it adds, or invites, is of a release that knows of no groups.
 pub(crate) const TOO_OLD: i32 = 101;
+/// The group would have more devices than a head slot can lead to.
+pub(crate) const TOO_LARGE: i32 = 103;
 /// We have no place in the group any more.
 pub(crate) const OUT: i32 = 102;
 
@@ -67,7 +70,14 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: &Chat, self_update_ms: u64)
     for item in items.iter().filter(|item| item.kind == EntryKind::Change) {
         let Some(fetched) = wishes::fetched(tx, item.n)? else { continue };
         let actions = wishes::actions(item)?;
-        match change(tx, own, chat, channel, &group, actions, &fetched, Some(item))? {
+        let db = tx.db;
+        let made = attempt(db, || change(tx, own, chat, channel, &group, actions, &fetched, Some(item)))?;
+        let made = match made {
+            // What it takes does not fit an entry, or what leads in does not fit a slot.
+            Err(ClientError::E2ee(E2eeError::TooLong)) => Err(TOO_LARGE),
+            made => made?,
+        };
+        match made {
             Ok(made) => return Ok(batch(made)),
             Err(why) => outbox::set_refused(tx.db, item.n, why)?,
         }
@@ -270,8 +280,12 @@ fn commit(
     let generation = channel.generation + u32::from(committed.generation.is_some());
     head.place = entrance::place(tx, own, channel, group, &lists, generation)?;
     let position = channel.position.after(EntryKind::Commit);
-    let slot = seal_head(&entrance::slot_key(group), channel.id, position, &head, &mut tx.rng)?;
-    under_way_with(tx, chat, channel, EntryKind::Commit, committed, slot.to_vec())
+    let slot = match seal_head(&entrance::slot_key(group), channel.id, position, &head, &mut tx.rng) {
+        // Nobody comes in by it; whoever is in goes on.
+        Err(E2eeError::TooLong) if committed.invitation.is_none() => Vec::new(),
+        slot => slot?.to_vec(),
+    };
+    under_way_with(tx, chat, channel, EntryKind::Commit, committed, slot)
 }
 
 /// The record stands against what was under way: a change that somebody wanted is not made, and he is told why; all else is

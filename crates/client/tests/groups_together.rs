@@ -1,0 +1,169 @@
+//! Many in one group at the same time, in a bad network, with processes that are killed: in the end all see the same.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+
+mod support;
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+use support::{
+    Home, Service, befriend,
+    groups::{TITLE, act, agree, create, titled, view},
+};
+use tokio::time::{Duration, timeout};
+use undertone_client::{ClientError, GroupAct, GroupRole, GroupRules, GroupText, LinkMode};
+
+const NAMES: [&str; 6] = ["Ana", "Bo", "Cy", "Dan", "Eve", "Flo"];
+const ROUNDS: usize = 8;
+
+/// Something that somebody may want, whether he may or not.
+fn wish(rng: &mut StdRng, home: &Home) -> GroupAct {
+    let who = (*NAMES[1..].choose(rng).unwrap()).to_owned();
+    let role = *[GroupRole::Member, GroupRole::Member, GroupRole::Admin, GroupRole::Reader].choose(rng).unwrap();
+    let _ = home;
+    match rng.random_range(0..12) {
+        0 | 1 => GroupAct::Set(GroupText::Description, format!("said by chance: {}", rng.random::<u32>())),
+        2 => {
+            GroupAct::SetRules(GroupRules { members_edit: rng.random(), members_add: rng.random(), members_post: true })
+        }
+        3 => GroupAct::SetRole(who, role),
+        4 => GroupAct::Remove(who),
+        5 | 6 => GroupAct::Add(vec![who], GroupRole::Member),
+        7 => GroupAct::Invite(vec![who], GroupRole::Member),
+        8 => GroupAct::Ban(who),
+        9 => GroupAct::Unban(who),
+        10 => GroupAct::SetLink(LinkMode::Join),
+        _ => GroupAct::Set(GroupText::Pinned, format!("{}", rng.random::<u32>())),
+    }
+}
+
+async fn wanting(home: &Home, wishes: Vec<GroupAct>, texts: Vec<String>) {
+    for wish in wishes {
+        let what = format!("{wish:?}");
+        match timeout(Duration::from_secs(20), home.engine.group_act(TITLE, &wish)).await {
+            Ok(Err(
+                error @ (ClientError::Bug(_) | ClientError::E2ee(_) | ClientError::Db(_) | ClientError::BadHead),
+            )) => {
+                panic!("{what}: {error}")
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    for text in texts {
+        match timeout(Duration::from_secs(20), home.engine.send(TITLE, &text)).await {
+            Ok(Err(
+                error @ (ClientError::Bug(_) | ClientError::E2ee(_) | ClientError::Db(_) | ClientError::BadHead),
+            )) => {
+                panic!("{text}: {error}")
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+async fn live(seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut service = Service::start();
+    let mut homes = Vec::new();
+    for name in NAMES {
+        homes.push(Home::new(&service, name).await);
+    }
+    for other in &homes[1..] {
+        befriend(&homes[0], other).await;
+        for again in &homes[1..] {
+            // So that all know each other by name.
+            if again.account() != other.account() {
+                let _ = again.engine.send(&other.link(), "we meet").await;
+            }
+        }
+    }
+    for one in &homes {
+        for other in &homes {
+            let _ = one.engine.accept(&other.account());
+        }
+    }
+    let others: Vec<&Home> = homes[1..].iter().collect();
+    create(&homes[0], &titled(&others)).await;
+    agree(&homes.iter().collect::<Vec<_>>(), NAMES.len()).await;
+    for round in 0..ROUNDS {
+        let plans: Vec<(Vec<GroupAct>, Vec<String>)> = homes
+            .iter()
+            .map(|home| {
+                let wishes = (0..rng.random_range(0..2)).map(|_| wish(&mut rng, home)).collect();
+                let texts = (0..rng.random_range(0..3)).map(|n| format!("{seed} {round} {n}")).collect();
+                (wishes, texts)
+            })
+            .collect();
+        let all = homes.iter().zip(plans).map(|(home, (wishes, texts))| wanting(home, wishes, texts));
+        let all = async {
+            let mut all: Vec<_> = all.map(Box::pin).collect();
+            std::future::poll_fn(|context| {
+                all.retain_mut(|one| one.as_mut().poll(context).is_pending());
+                if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            })
+            .await;
+        };
+        use std::future::Future as _;
+        match rng.random_range(0..4) {
+            0 => {
+                // The service goes away in the middle, and with it all that it had in memory.
+                let cut = Duration::from_millis(rng.random_range(50..600));
+                let _ = timeout(cut, all).await;
+                service.restart().await;
+            }
+            1 => {
+                let cut = Duration::from_millis(rng.random_range(50..600));
+                let _ = timeout(cut, all).await;
+                let which = rng.random_range(0..homes.len());
+                let home = homes.remove(which);
+                homes.insert(which, home.reopen().await);
+            }
+            _ => all.await,
+        }
+    }
+    // Whoever is still in it sees the same as all the others who are.
+    let owner = &homes[0];
+    for home in &homes {
+        let _ = home.engine.group_accept(TITLE).await;
+    }
+    act(owner, GroupAct::Set(GroupText::Pinned, "the end".into())).await;
+    let inside: Vec<&Home> = {
+        let members: Vec<_> = view(owner).members.into_iter().filter_map(|member| member.account).collect();
+        homes.iter().filter(|home| members.contains(&home.account())).collect()
+    };
+    let count = inside.len();
+    agree(&inside, count).await;
+    for home in &inside {
+        home.until("everything is sent", |engine| {
+            !engine
+                .history(TITLE)
+                .unwrap()
+                .iter()
+                .any(|message| message.queued && engine.group(TITLE).unwrap().role != Some(GroupRole::Reader))
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn whatever_they_all_want_at_once_they_agree_in_the_end() {
+    for seed in 1..=2 {
+        live(seed).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "as long as one likes: SEEDS=first..last"]
+async fn for_a_long_time() {
+    let seeds = std::env::var("SEEDS").unwrap_or_else(|_| "1..20".into());
+    let (first, last) = seeds.split_once("..").unwrap();
+    for seed in first.parse::<u64>().unwrap()..last.parse().unwrap() {
+        eprintln!("seed {seed}");
+        live(seed).await;
+    }
+}
