@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -17,6 +20,7 @@ type Lie = Arc<dyn Fn(&[u8], Bytes) -> Result<Bytes, Fault> + Send + Sync>;
 type PushLie = Arc<dyn Fn(&mut LogPush) -> bool + Send + Sync>;
 type Refusal = Arc<dyn Fn(&[u8]) -> Option<Fault> + Send + Sync>;
 type Watcher = Arc<dyn Fn(Kind, u32, &[u8]) + Send + Sync>;
+type CircuitWatcher = Arc<dyn Fn(u64, Kind, u32, &[u8]) + Send + Sync>;
 type Garble = Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>;
 
 /// Lies that a service tells at present, by method.
@@ -26,6 +30,9 @@ pub struct Lies {
     refusals: Mutex<HashMap<(Kind, u32), Refusal>>,
     pushes: Mutex<Option<PushLie>>,
     watcher: Mutex<Option<Watcher>>,
+    circuit_watcher: Mutex<Option<CircuitWatcher>>,
+    /// Counts circuits.
+    circuits: AtomicU64,
     garble: Mutex<Option<Garble>>,
 }
 
@@ -55,6 +62,16 @@ impl Lies {
         *self.watcher.lock().unwrap() = Some(Arc::new(watcher));
     }
 
+    /// The same, with the number of the circuit on which each came.
+    pub fn watch_circuits(&self, watcher: impl Fn(u64, Kind, u32, &[u8]) + Send + Sync + 'static) {
+        *self.circuit_watcher.lock().unwrap() = Some(Arc::new(watcher));
+    }
+
+    /// A number for the next circuit.
+    pub fn circuit(&self) -> u64 {
+        self.circuits.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// From now on changes what is pushed, or holds it back (false).
     pub fn push(&self, lie: impl Fn(&mut LogPush) -> bool + Send + Sync + 'static) {
         *self.pushes.lock().unwrap() = Some(Arc::new(lie));
@@ -82,12 +99,15 @@ impl Lies {
 pub struct Liar<H> {
     pub honest: H,
     pub lies: Arc<Lies>,
+    pub circuit: u64,
 }
 
 impl<S: Service, H: Dispatch<S>> Dispatch<S> for Liar<H> {
     async fn dispatch(&self, now: Now, method: u32, body: Bytes, pushes: OpenPushes) -> Result<Answer, Fault> {
         let watcher = self.lies.watcher.lock().unwrap().clone();
         watcher.inspect(|watcher| watcher(S::KIND, method, &body));
+        let watcher = self.lies.circuit_watcher.lock().unwrap().clone();
+        watcher.inspect(|watcher| watcher(self.circuit, S::KIND, method, &body));
         let refusal = self.lies.refusals.lock().unwrap().get(&(S::KIND, method)).cloned();
         if let Some(fault) = refusal.and_then(|refusal| refusal(&body)) {
             return Err(fault);

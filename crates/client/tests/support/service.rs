@@ -189,18 +189,19 @@ impl Planes {
     async fn serve(self, accepted: Accepted) {
         let (_drain, draining) = watch::channel(false);
         let (lies, clock) = (self.lies, || self.clock.now());
+        let circuit_number = lies.circuit();
         match accepted {
             Accepted::Account(circuit) => {
                 let honest = self.accounts.session(circuit.handshake_hash());
-                circuit.serve(Arc::new(Liar { honest, lies }), clock, draining).await;
+                circuit.serve(Arc::new(Liar { honest, lies, circuit: circuit_number }), clock, draining).await;
             }
             Accepted::Visitor(circuit) => {
                 let honest = VisitorSession::new(self.accounts, self.channels);
-                circuit.serve(Arc::new(Liar { honest, lies }), clock, draining).await;
+                circuit.serve(Arc::new(Liar { honest, lies, circuit: circuit_number }), clock, draining).await;
             }
             Accepted::Channel(circuit) => {
                 let honest = self.channels.session(circuit.handshake_hash());
-                circuit.serve(Arc::new(Liar { honest, lies }), clock, draining).await;
+                circuit.serve(Arc::new(Liar { honest, lies, circuit: circuit_number }), clock, draining).await;
             }
             // Nobody has put anything there.
             Accepted::Blob(_) | Accepted::Directory(_) => {}
