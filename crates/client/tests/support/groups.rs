@@ -1,6 +1,8 @@
 //! What people do in groups.
 
-use tokio::time::timeout;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 use undertone_client::{ClientError, Engine, GroupAct, GroupChanged, GroupRole, GroupView, NewGroup};
 
 use super::{Home, PATIENCE, Service, befriend};
@@ -29,8 +31,11 @@ pub async fn act(home: &Home, act: GroupAct) {
     assert!(!done.queued, "{what}: {:?}", done.waits);
 }
 
+/// Revision, hash, epoch, incarnation, and who is in it.
+type Seen = (u64, String, u64, u32, Vec<(String, Option<GroupRole>)>);
+
 /// What everybody in a group has to agree on.
-pub fn seen(view: &GroupView) -> (u64, String, u64, u32, Vec<(String, Option<GroupRole>)>) {
+pub fn seen(view: &GroupView) -> Seen {
     let members = view.members.iter().map(|member| (member.account.clone().unwrap_or_default(), member.role));
     (view.revision, view.record_hash.clone(), view.epoch, view.incarnation, members.collect())
 }
@@ -39,45 +44,26 @@ pub fn view(home: &Home) -> GroupView {
     home.engine.group(TITLE).unwrap()
 }
 
-/// Waits until all see the same of the group, and that these are in it.
+/// Waits until all see the same of the group, and that so many are in it.
 pub async fn agree(homes: &[&Home], members: usize) {
     let of = |engine: &Engine| engine.group(TITLE).ok().map(|view| seen(&view));
-    for _ in 0..2 {
-        for home in homes {
-            let same = |engine: &Engine| {
-                let ours = of(engine);
-                ours.as_ref().is_some_and(|ours| ours.4.len() == members)
-                    && homes.iter().all(|other| of(&other.engine) == ours)
-            };
-            let what = homes.iter().map(|home| {
-                (
-                    home.engine.whoami().unwrap().name,
-                    of(&home.engine),
-                    home.engine.group(TITLE).map(|view| (view.state, view.trouble)),
-                )
-            });
-            let what = format!("{members} agree: {:#?}", what.collect::<Vec<_>>());
-            let mut changes = home.engine.changes();
-            let wait = async {
-                while !same(&home.engine) {
-                    let _ = timeout(std::time::Duration::from_millis(100), changes.changed()).await;
-                }
-            };
-            timeout(PATIENCE, wait).await.unwrap_or_else(|_| {
-                let now: Vec<_> = homes
-                    .iter()
-                    .map(|home| {
-                        (
-                            home.engine.whoami().unwrap().name,
-                            of(&home.engine),
-                            home.engine.group(TITLE).map(|view| (view.state, view.trouble)),
-                        )
-                    })
-                    .collect();
-                panic!("never {what}; now {now:#?}")
-            });
+    let same = || {
+        let first = of(&homes[0].engine);
+        let right = first.as_ref().is_some_and(|first| first.4.len() == members);
+        right && homes.iter().all(|home| of(&home.engine) == first)
+    };
+    let wait = async {
+        while !same() {
+            sleep(Duration::from_millis(50)).await;
         }
-    }
+    };
+    timeout(PATIENCE, wait).await.unwrap_or_else(|_| {
+        let stands = |home: &&Home| {
+            let stands = home.engine.group(TITLE).map(|view| (view.state, view.trouble));
+            (home.engine.whoami().unwrap().name, stands.ok(), of(&home.engine))
+        };
+        panic!("{members} never agree: {:#?}", homes.iter().map(stands).collect::<Vec<_>>())
+    });
 }
 
 pub async fn says(from: &Home, text: &str, to: &[&Home]) {
