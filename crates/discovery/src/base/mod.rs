@@ -70,6 +70,13 @@ impl Base {
         &self.download
     }
 
+    /// A column of one word and row, by values.
+    #[cfg(test)]
+    pub(crate) fn column(&self, row: usize, word: usize, column: usize) -> Vec<Line> {
+        let line = |block: &Block| block.pair(&self.header.shape, row, word / WIDTH)[column][word % WIDTH];
+        self.blocks.iter().map(line).collect()
+    }
+
     /// Answers queries from some of the rows: as many answers, each of as many rows. Answers of adjoining ranges are parts
     /// of one. Several queries at once cost less than one after another, since rows come from memory once.
     ///
