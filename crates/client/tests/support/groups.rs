@@ -1,8 +1,6 @@
 //! What people do in groups.
 
-use std::time::Duration;
-
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use undertone_client::{ClientError, Engine, GroupAct, GroupChanged, GroupRole, GroupView, NewGroup};
 
 use super::{Home, PATIENCE, Service, befriend};
@@ -52,18 +50,17 @@ pub async fn agree(homes: &[&Home], members: usize) {
         let right = first.as_ref().is_some_and(|first| first.4.len() == members);
         right && homes.iter().all(|home| of(&home.engine) == first)
     };
-    let wait = async {
-        while !same() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, wait).await.unwrap_or_else(|_| {
-        let stands = |home: &&Home| {
-            let stands = home.engine.group(TITLE).map(|view| (view.state, view.trouble));
-            (home.engine.whoami().unwrap().name, stands.ok(), of(&home.engine))
+    while !same() {
+        // Whoever is behind comes to where the foremost of them stands now; the first one, if nobody is, comes further.
+        let far = |engine: &Engine| {
+            of(engine).map_or((0, 0, 0), |(revision, _, epoch, incarnation, _)| (incarnation, epoch, revision))
         };
-        panic!("{members} never agree: {:#?}", homes.iter().map(stands).collect::<Vec<_>>())
-    });
+        let foremost = homes.iter().map(|home| far(&home.engine)).max().unwrap();
+        let behind = homes.iter().find(|home| far(&home.engine) < foremost);
+        let comes =
+            |engine: &Engine| if behind.is_some() { far(engine) >= foremost } else { same() || far(engine) > foremost };
+        behind.unwrap_or(&homes[0]).until(&format!("{members} agree"), comes).await;
+    }
 }
 
 pub async fn says(from: &Home, text: &str, to: &[&Home]) {
