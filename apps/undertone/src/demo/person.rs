@@ -110,6 +110,24 @@ impl Person {
         tokio::time::timeout(PATIENCE, known).await.with_context(|| format!("{} hears no news of {who}", self.name))?
     }
 
+    /// Waits until a group is as it should be, where nobody listens by asking the service.
+    pub async fn sees(&self, group: &str, holds: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+        let seen = async {
+            loop {
+                if self.ears.is_none() {
+                    self.all(&["receive"]).await?;
+                }
+                let all = self.all(&["group", "list"]).await?;
+                let found = all.into_iter().find(|line| line.get("title").and_then(Value::as_str) == Some(group));
+                match found.filter(&holds) {
+                    Some(line) => return Ok(line),
+                    None => tokio::time::sleep(LOOK_AGAIN).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.with_context(|| format!("{} does not see {group}", self.name))?
+    }
+
     /// Does a command that has to succeed and say one thing.
     pub async fn one(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let lines = self.all(arguments).await?;

@@ -14,6 +14,7 @@ use crate::output::{self, Line, one_line};
 pub struct Stage {
     pub ana: Person,
     pub bo: Person,
+    pub frank: Person,
     service: Option<Process>,
     link: String,
     folder: PathBuf,
@@ -28,6 +29,7 @@ impl Stage {
         Ok(Self {
             ana: person("Ana", "ana"),
             bo: person("Bo", "bo"),
+            frank: person("Frank", "frank"),
             service: None,
             link: String::new(),
             folder: folder.to_owned(),

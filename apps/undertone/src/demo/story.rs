@@ -9,6 +9,7 @@ pub async fn tell(stage: &mut Stage) -> anyhow::Result<()> {
     first_contact(stage).await.context("at first contact")?;
     talk(stage).await.context("in the middle of a talk")?;
     profile(stage).await.context("when Ana said something of herself")?;
+    group(stage).await.context("in the group")?;
     away(stage).await.context("when Bo was away")?;
     kill(stage).await.context("when the service was killed")?;
     compare(stage).await.context("when the histories were compared")
@@ -57,6 +58,46 @@ async fn profile(stage: &mut Stage) -> anyhow::Result<()> {
     let sealed = |kept: &&Value| kept.get("value").and_then(Value::as_str).is_some_and(|hex| hex.len() == 2 * 1_024);
     ensure!(kept.iter().filter(sealed).count() == 1, "the service does not keep one profile of 1,024 bytes");
     stage.done("Bo reads what Ana says of herself; to the service it is 1,024 bytes that it cannot open")
+}
+
+async fn group(stage: &mut Stage) -> anyhow::Result<()> {
+    const GROUP: &str = "Sailors";
+    let members = |count| {
+        move |group: &Value| group.get("members").and_then(Value::as_array).is_some_and(|all| all.len() == count)
+    };
+    let link = stage.link().to_owned();
+    stage.frank.register(&link).await?;
+    stage.ana.one(&["group", "create", GROUP, "--member", stage.bo.account()]).await?;
+    stage.bo.sees(GROUP, members(2)).await?;
+    stage.ana.one(&["group", "invite", GROUP, stage.frank.link(), "--role", "reader"]).await?;
+    stage.frank.sees(GROUP, |group| group.get("invited_by").is_some_and(Value::is_string)).await?;
+    stage.frank.one(&["group", "accept", GROUP]).await?;
+    stage.done(
+        "Ana made a group with Bo and invited Frank, who proved his place and came in; to the service he is an entry",
+    )?;
+
+    let list = stage.frank.sees(GROUP, members(3)).await?;
+    let names: Vec<_> = list.get("members").and_then(Value::as_array).into_iter().flatten().collect();
+    let named = |name: &str| names.iter().any(|member| member.get("name").and_then(Value::as_str) == Some(name));
+    ensure!(["Ana", "Frank"].into_iter().all(named), "Frank cannot read who is in the group");
+    let hear = stage.ana.send(GROUP, "All hands on deck.").await?;
+    stage.bo.hears(&hear).await?;
+    let new = stage.frank.all(&["receive"]).await?;
+    ensure!(new.iter().any(|line| super::person::text(line, "id").is_ok_and(|id| id == hear)), "Frank hears nothing");
+    let said = stage.frank.says(&["send", GROUP, "Aye!"]).await?;
+    ensure!(said.code == Some(4), "a reader was let speak");
+    stage.done("Frank reads who is in it and what is said; as a reader he is refused a word of his own")?;
+
+    stage.ana.one(&["group", "remove", GROUP, stage.frank.account()]).await?;
+    let id = stage.ana.send(GROUP, "Now we are among ourselves.").await?;
+    stage.bo.hears(&id).await?;
+    stage.frank.sees(GROUP, |group| group.get("state").and_then(Value::as_str) == Some("out")).await?;
+    let kept = stage.frank.all(&["history", GROUP]).await?;
+    ensure!(
+        kept.iter().all(|line| super::person::text(line, "id").is_ok_and(|other| other != id)),
+        "Frank still reads"
+    );
+    stage.done("Ana removed Frank, and nothing that is said from then on is his to read")
 }
 
 async fn away(stage: &mut Stage) -> anyhow::Result<()> {

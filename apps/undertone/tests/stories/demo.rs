@@ -24,7 +24,13 @@ fn the_demo_runs_to_its_end() {
     let output = demo(folder.path(), &["--check"]).stderr(Stdio::piped()).output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
-    for step in ["A service is up", "Ana's message reached Bo", "The service was killed", "What the service saw"] {
+    for step in [
+        "A service is up",
+        "Ana's message reached Bo",
+        "Ana made a group",
+        "The service was killed",
+        "What the service saw",
+    ] {
         assert!(shown.contains(step), "no {step:?} in\n{shown}");
     }
     let (_, seen_by_the_service) = shown.split_once("What the service saw").unwrap();
