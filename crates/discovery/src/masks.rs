@@ -31,9 +31,7 @@ pub fn mask(seed: &[u8; 32], place: usize) -> Box<Element> {
 
 /// Elements by blocks: of each block, the lines of all elements.
 pub fn by_blocks<'a>(elements: impl IntoIterator<Item = &'a [Line]>) -> Vec<Vec<Line>> {
-    let mut blocks = vec![Vec::new(); BLOCKS];
-    for element in elements {
-        blocks.iter_mut().zip(element).for_each(|(block, line)| block.push(*line));
-    }
-    blocks
+    let elements: Vec<_> = elements.into_iter().collect();
+    let block = |index: usize| elements.iter().filter_map(|element| element.get(index)).copied().collect();
+    (0..BLOCKS).map(block).collect()
 }

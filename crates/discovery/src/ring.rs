@@ -7,7 +7,7 @@
 //! A value in the transformed ring is one word: the residue of `q0` in its lower half, that of `q1` in its upper. A product
 //! of two residues has 48 bits, so 2^16 of them fit a word before anybody reduces.
 
-use std::{array, sync::LazyLock};
+use std::sync::LazyLock;
 
 use crate::ntt::{BLOCKS, DEGREE, Factor, LANES, Lanes, Ntt, Poly, pow};
 
@@ -63,10 +63,8 @@ impl Ring {
     /// The element of small coefficients, given modulo 2^32 (negative ones as their complement).
     #[inline(always)]
     pub fn small(&self, coefficients: &Poly) -> Element {
-        self.element(MODULI.map(|q| {
-            let residue = |value: u32| value.wrapping_add(q & 0u32.wrapping_sub(value >> 31));
-            coefficients.map(|block| block.map(residue))
-        }))
+        let coefficients = coefficients.as_flattened();
+        self.element(coefficients, |value, q| value.wrapping_add(q & 0u32.wrapping_sub(value >> 31)))
     }
 
     /// The element of a plaintext's coefficients, taken between `-PLAIN / 2` and `PLAIN / 2`.
@@ -74,9 +72,8 @@ impl Ring {
     pub fn plain(&self, coefficients: &Poly) -> Element {
         const HALF: u32 = PLAIN / 2;
         // The sign is what the subtraction leaves in the highest bit.
-        let centred = |value: u32| value.wrapping_sub(PLAIN & 0u32.wrapping_sub(HALF.wrapping_sub(value) >> 31));
-        let coefficients = coefficients.map(|block| block.map(centred));
-        self.small(&coefficients)
+        let residue = |value: u32, q: u32| value + ((q - PLAIN) & 0u32.wrapping_sub(HALF.wrapping_sub(value) >> 31));
+        self.element(coefficients.as_flattened(), residue)
     }
 
     /// The element whose coefficients are nearest to fractions of `q`, given by their upper [`QUERY_BITS`] alone.
@@ -85,27 +82,25 @@ impl Ring {
         // q = 2^48 - BELOW, so fraction * q / 2^44 = 16 fraction - fraction * BELOW / 2^44, by halves of 22 bits.
         const BELOW: u64 = (1 << 48) - Q;
         const HALF: usize = QUERY_BITS / 2;
-        let integer = |fraction: u64| {
+        self.element(fractions, |fraction, q| {
             let (high, low) = (fraction >> HALF, fraction & ((1 << HALF) - 1));
-            (fraction << 4) - ((high * BELOW + ((low * BELOW) >> HALF)) >> HALF)
-        };
-        let integers = fractions.map(integer);
-        self.element(MODULI.map(|q| {
+            let integer = (fraction << 4) - ((high * BELOW + ((low * BELOW) >> HALF)) >> HALF);
             let upper = Factor::new((1 << 24) % q, q);
-            let residue = |value: u64| upper.times((value >> 24) as u32, q) + (value & 0xff_ffff) as u32;
-            let mut poly = [[0; LANES]; BLOCKS];
-            poly.as_flattened_mut().iter_mut().zip(&integers).for_each(|(to, value)| *to = residue(*value));
-            poly
-        }))
+            upper.times((integer >> 24) as u32, q) + (integer & 0xff_ffff) as u32
+        })
     }
 
-    /// From residues by coefficients, each below 4 times its prime.
+    /// From coefficients, and what gives the residue of each, below 4 times its prime.
     #[inline(always)]
-    fn element(&self, residues: [Poly; 2]) -> Element {
-        let ([ntt0, ntt1], [mut low, mut high]) = (&self.of_q, residues);
-        ntt0.forward(&mut low);
-        ntt1.forward(&mut high);
-        join(&low, &high)
+    fn element<T: Copy>(&self, coefficients: &[T], residue: impl Fn(T, u32) -> u32) -> Element {
+        let mut residues = [[[0; LANES]; BLOCKS]; 2];
+        for ((poly, q), ntt) in residues.iter_mut().zip(MODULI).zip(&self.of_q) {
+            let places = poly.as_flattened_mut().iter_mut().zip(coefficients);
+            places.for_each(|(to, value)| *to = residue(*value, q));
+            ntt.forward(poly);
+        }
+        let [low, high] = &residues;
+        join(low, high)
     }
 
     /// Coefficients as fractions of `q`, from residues of values, each below 4 times its prime.
@@ -156,8 +151,11 @@ pub const UNIT: u64 = share(PLAIN);
 
 #[inline(always)]
 fn join(low: &Poly, high: &Poly) -> Element {
-    #[allow(clippy::indexing_slicing, reason = "all have as many blocks and lanes")]
-    array::from_fn(|block| array::from_fn(|lane| u64::from(low[block][lane]) | (u64::from(high[block][lane]) << 32)))
+    let mut element = [[0; LANES]; BLOCKS];
+    let residues = low.as_flattened().iter().zip(high.as_flattened());
+    let places = element.as_flattened_mut().iter_mut().zip(residues);
+    places.for_each(|(to, (low, high))| *to = u64::from(*low) | (u64::from(*high) << 32));
+    element
 }
 
 /// Two sums of up to [`SUM_MAX`] products each, reduced below 4 times their primes.
