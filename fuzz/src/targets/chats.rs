@@ -153,9 +153,11 @@ fn some_invitations() -> Option<Vec<Vec<u8>>> {
 /// A head slot; and what is in one, by which Bo comes back.
 fn heads(data: &[u8]) {
     let _ = open_head(&SECRET, CHANNEL, PLACE.position, data);
-    let Ok(content::HeadSlot { group_info, tree, generation_secret }) = content::HeadSlot::decode(data) else { return };
+    let Ok(slot) = content::HeadSlot::decode(data) else { return };
+    let content::HeadSlot { group_info, tree, generation_secret, place } = slot;
     let secret = generation_secret.first_chunk().copied().unwrap_or_default();
-    let head = Head { group_info, tree, generation: Generation::from_secret(secret) };
+    let place = place.unwrap_or_default();
+    let head = Head { group_info, tree, generation: Generation::from_secret(secret), place };
     JOINED.with(|world| {
         let Some(World { ana, bo, .. }) = world else { return };
         let lists = Lists::from_iter([&ana.list, &bo.list]);
@@ -166,7 +168,8 @@ fn heads(data: &[u8]) {
 fn some_heads() -> Option<Vec<Vec<u8>>> {
     let World { ana, head, .. } = World::new(true)?;
     let sealed = seal_head(&SECRET, CHANNEL, PLACE.position, &head, &mut ana.rng()).ok()?;
-    let Head { group_info, tree, generation } = head;
+    let Head { group_info, tree, generation, place } = head;
     let generation_secret = generation.secret().to_vec().into();
-    Some(vec![sealed.to_vec(), content::HeadSlot { group_info, tree, generation_secret }.encode_to_vec()])
+    let slot = content::HeadSlot { group_info, tree, generation_secret, place: Some(place) };
+    Some(vec![sealed.to_vec(), slot.encode_to_vec()])
 }
