@@ -20,6 +20,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use undertone_credentials::{
     CREDENTIAL_LEN, CREDENTIAL_PUBLIC_LEN, Credential, CredentialKey, GroupMasterKey, ISSUED_LEN, MEMBER_ENTRY_LEN,
     MemberEntry, PRESENTATION_LEN,
+    group::{Action, Change, Follows, Pseudonym, Record, Refused, Role, Rules},
 };
 use undertone_wire::{AccountId, Day};
 
@@ -43,7 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let presentation = credential.present(&public, &group, &BINDING, presenting);
     let (scalar, point) = (Scalar::from_bytes_mod_order([5; 32]), RistrettoPoint::mul_base(&Scalar::from(5u64)));
 
-    let operations: Vec<Operation<'_>> = vec![
+    let sizes = [10, 100, 1_000];
+    let records = sizes.iter().map(|members| record(*members)).collect::<Result<Vec<_>, _>>()?;
+    let changes = records.iter().map(|record| set_role(record)).collect::<Vec<_>>();
+    let encoded: Vec<_> = records.iter().map(Record::encode).collect();
+
+    let mut operations: Vec<Operation<'_>> = vec![
         ("issue", "service", act(|| key.issue(ACCOUNT, DAY, issuing))),
         ("receive", "client", act(|| Credential::receive(&public, ACCOUNT, DAY, &issued))),
         ("present", "client", act(|| credential.present(&public, &group, &BINDING, presenting))),
@@ -55,12 +61,50 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("make-key", "service", act(|| CredentialKey::from_seed(&[2; 32]))),
         ("multiply", "for scale", act(|| black_box(point) * black_box(scalar))),
     ];
+    let names = [["apply-10", "apply-100", "apply-1000"], ["encode-10", "encode-100", "encode-1000"]];
+    let [apply, encode] = names;
+    for ((name, record), change) in apply.into_iter().zip(&records).zip(&changes) {
+        operations.push((name, "both", act(|| record.apply(change).is_ok())));
+    }
+    for (name, record) in encode.into_iter().zip(&records) {
+        operations.push((name, "both", act(|| record.encode())));
+    }
+    for (name, encoded) in ["decode-10", "decode-100", "decode-1000"].into_iter().zip(&encoded) {
+        operations.push((name, "both", act(|| Record::decode(encoded).is_ok())));
+    }
     match &env::args().skip(1).collect::<Vec<_>>()[..] {
         [] => measure(operations)?,
         [name, count] => repeat(operations, name, count.parse()?)?,
         _ => return Err("expected nothing, or OPERATION COUNT".into()),
     }
     Ok(())
+}
+
+/// A record of so many members.
+fn record(members: u32) -> Result<Record, Refused> {
+    let create = Action::Create { group_public: [1; 32], rules: Rules::default() };
+    let change = |revision, actions, follows| Change { revision, actor: whom(0), actions, follows };
+    let mut record = Record::create(&change(1, vec![create], Follows::Nothing))?;
+    let others: Vec<_> = (1..members).map(|number| Action::Add(whom(number), Role::Member)).collect();
+    for batch in others.chunks(32) {
+        record = record.apply(&change(record.revision() + 1, batch.to_vec(), Follows::Commit))?;
+    }
+    Ok(record)
+}
+
+/// The smallest change: one member's role.
+fn set_role(record: &Record) -> Change {
+    let actions = vec![Action::SetRole(whom(1), Role::Admin)];
+    Change { revision: record.revision() + 1, actor: whom(0), actions, follows: Follows::Nothing }
+}
+
+/// Somebody, by number; whether the entry is a point is nothing to a record.
+fn whom(number: u32) -> Pseudonym {
+    let mut entry = [0; Pseudonym::LEN];
+    for (byte, from) in entry.iter_mut().zip(number.to_le_bytes()) {
+        *byte = from;
+    }
+    Pseudonym::new(entry)
 }
 
 fn act<'a, T>(mut act: impl FnMut() -> T + 'a) -> Box<dyn FnMut() + 'a> {
