@@ -137,8 +137,19 @@ impl World {
         self.deceived.insert(person);
         let name = self.name((person, device));
         self.trace.note(format_args!("the service lies to {name}"));
-        if let Some(cheat) = self.service.cheat(door) {
-            cheat.begin(rng);
+        if let Some(hand) = self.service.hand(door) {
+            hand.cheat.begin(rng);
+        }
+    }
+
+    /// The program of one device begins to write what it should not.
+    pub(super) fn spoil(&mut self, of: Author) {
+        let rng = ChaCha20Rng::from_rng(&mut self.rng);
+        let door = self.device(of).map(|device| device.home.door).unwrap_or_default();
+        let name = self.name(of);
+        self.trace.note(format_args!("{name} spoils"));
+        if let Some(hand) = self.service.hand(door) {
+            hand.spoiler.begin(rng);
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     chronicle::{Author, Pair},
     life::World,
+    service::Hand,
 };
 
 /// What must come to pass once nothing is in its way does so within this time, in pauses between two steps.
@@ -62,8 +63,9 @@ impl World {
             device.home.disk.clear();
             device.home.watch.set_off(0);
             let door = device.home.door;
-            if let Some(cheat) = self.service.cheat(door) {
+            if let Some(Hand { cheat, spoiler }) = self.service.hand(door) {
                 cheat.end();
+                spoiler.end();
             }
         }
         self.service.start().await;

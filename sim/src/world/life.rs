@@ -29,6 +29,8 @@ use super::{
 const STEPS_MAX: u32 = 70;
 /// Turns that others get between two steps, at most.
 const TURNS_MAX: u32 = 60;
+/// One of so many honest worlds has members who are not.
+const SPOILT: u64 = 5;
 
 /// What one seed came to.
 #[derive(Clone, Serialize, Deserialize)]
@@ -63,6 +65,8 @@ pub struct World {
     pub(super) deceived: BTreeSet<usize>,
     /// Whether people have several devices.
     several: bool,
+    /// Whether some write what they should not.
+    spoilt: bool,
 }
 
 impl World {
@@ -78,7 +82,7 @@ impl World {
         let service = Service::new(&time, ChaCha20Rng::from_rng(&mut rng));
         let (pace, pause_ms_max) = pace(&mut rng);
         let deceitful = rng.random_bool(0.3);
-        let several = rng.random_bool(0.5) && !deceitful && !alone;
+        let several = rng.random_bool(0.5) && !alone;
         let people = if rng.random_bool(0.6) { 2 } else { 3 };
         let mut world = Self {
             rng,
@@ -95,6 +99,8 @@ impl World {
             deceitful,
             deceived: BTreeSet::new(),
             several,
+            // Not drawn: what is drawn for all other worlds is to stay the same.
+            spoilt: !deceitful && !alone && seed.is_multiple_of(SPOILT),
         };
         world.service.start().await;
         for name in NAMES.into_iter().take(people) {
@@ -167,6 +173,7 @@ impl World {
             18 => self.set_watch((person, device)),
             19 => self.sleep(),
             20 if self.deceitful => self.cheat(person, device).await,
+            20 | 21 if self.spoilt => self.spoil((person, device)),
             21 if self.deceitful => self.part().await,
             22 if self.several => self.link(person).await?,
             23 if self.several => self.remove(person).await?,

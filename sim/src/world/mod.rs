@@ -12,6 +12,7 @@
 //!      |
 //!     weather  connections       disk    what is refused to a database      time   everybody's clock
 //!     service  planes and doors  mood    a service that is busy             cheat  a service that lies
+//!                                                                                spoil  a member who is none
 //! ```
 //!
 //! **Faults.** Connections are refused, are slow, break after any number of bytes, and what was on its way arrives all the
@@ -19,10 +20,12 @@
 //! away in order, and starts over the same stores; it cannot apply what it is asked, or cannot tell, or takes its time.
 //! Disks refuse writes at any byte. Clocks are set off by hours or weeks; all sleep for days. In some worlds the service
 //! lies to some: it holds pushes back, changes pages, shows old heads, and two histories. In others people link devices,
-//! which may be cut short, remove some, and lose all and begin anew with their words.
+//! which may be cut short, remove some, and lose all and begin anew with their words; in some of these the service lies as
+//! well. Where it does not, one of five worlds has members whose programs write noise, commits that are none, what they
+//! have written before, and keys that nobody has; not where everybody has one device by wish (`--alone`).
 //!
-//! **No faults.** What database and store have called durable stays. Homes are not copied or restored. Nobody has a service
-//! that lies and several devices. No member lies: what one can do is told in the client's stories (`hostile_peer`).
+//! **No faults.** What database and store have called durable stays. Homes are not copied or restored. No member makes
+//! wrong things with the keys of a chat: what he can do with them is told in the client's stories (`hostile_peer`).
 //!
 //! **Invariants.** A message that a home has kept is not lost, whoever dies; none is shown twice, none before one that its
 //! device wrote before, none that was taken back, none that nobody wrote. Devices that were removed have nothing of what is
@@ -46,6 +49,7 @@ mod mood;
 mod panics;
 mod person;
 pub mod service;
+mod spoil;
 pub mod time;
 mod trace;
 mod weather;

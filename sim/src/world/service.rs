@@ -24,6 +24,7 @@ use undertone_wire::{
 use super::{
     cheat::{Cheat, Cheating},
     mood::{Mood, Moody},
+    spoil::{Spoiler, Spoiling},
     time::Time,
 };
 
@@ -49,9 +50,18 @@ pub struct Service {
 /// A way in.
 struct Door {
     dialer: Arc<Mutex<Option<MemoryDialer>>>,
-    cheat: Arc<Cheat>,
+    hand: Hand,
     /// Whether it leads to the other channels, where there are such.
     other: bool,
+}
+
+/// What is done at a door that should not be.
+#[derive(Clone, Default)]
+pub struct Hand {
+    /// By the service.
+    pub cheat: Arc<Cheat>,
+    /// By whoever comes in there.
+    pub spoiler: Arc<Spoiler>,
 }
 
 struct Running {
@@ -68,13 +78,13 @@ impl Running {
         *lock(&door.dialer) = Some(dialer);
         let [own, others] = &self.planes;
         let planes = if door.other { others } else { own }.clone();
-        let (cheat, rng) = (door.cheat.clone(), self.rng.clone());
+        let (hand, rng) = (door.hand.clone(), self.rng.clone());
         self.listening.push(tokio::spawn(async move {
             // With this task all its circuits go, as with a process that is killed.
             let mut circuits = JoinSet::new();
             while let Some(tunnel) = listener.accept().await {
                 let rng = ChaCha20Rng::from_rng(&mut *lock(&rng));
-                circuits.spawn(planes.clone().serve(tunnel, cheat.clone(), rng));
+                circuits.spawn(planes.clone().serve(tunnel, hand.clone(), rng));
                 while circuits.try_join_next().is_some() {}
             }
             while circuits.join_next().await.is_some() {}
@@ -104,7 +114,7 @@ impl Service {
 
     /// A new door. It is open at once if the service is there.
     pub fn make_door(&mut self) -> (usize, Arc<dyn Dialer>) {
-        let door = Door { dialer: Arc::default(), cheat: Arc::default(), other: false };
+        let door = Door { dialer: Arc::default(), hand: Hand::default(), other: false };
         let way = Arc::new(Way(door.dialer.clone()));
         if let Some(running) = self.running.as_mut().filter(|running| !*running.drain.borrow()) {
             running.open(&door);
@@ -113,9 +123,9 @@ impl Service {
         (self.doors.len() - 1, way)
     }
 
-    /// What it does behind a door that it should not.
-    pub fn cheat(&self, door: usize) -> Option<&Arc<Cheat>> {
-        self.doors.get(door).map(|door| &door.cheat)
+    /// What is done at a door that should not be.
+    pub fn hand(&self, door: usize) -> Option<&Hand> {
+        self.doors.get(door).map(|door| &door.hand)
     }
 
     /// Whether it is there.
@@ -233,25 +243,26 @@ impl Planes {
         }
     }
 
-    async fn serve(self, tunnel: impl Tunnel, cheat: Arc<Cheat>, mut rng: ChaCha20Rng) {
+    async fn serve(self, tunnel: impl Tunnel, hand: Hand, mut rng: ChaCha20Rng) {
         let hello = self.hello();
+        let Hand { cheat, spoiler } = hand;
         let Ok(accepted) = accept(tunnel, &self.keys, &hello, &mut rng).await else { return };
         let Self { accounts, channels, time, mood, draining, .. } = self;
         let clock = || time.now();
         match accepted {
             Accepted::Account(circuit) => {
                 let honest = accounts.session(circuit.handshake_hash());
-                let handler = Moody { handler: Cheating { honest, cheat }, mood };
+                let handler = Moody { handler: Spoiling { handler: Cheating { honest, cheat }, spoiler }, mood };
                 circuit.serve(Arc::new(handler), clock, draining).await;
             }
             Accepted::Visitor(circuit) => {
                 let honest = VisitorSession::new(accounts, channels);
-                let handler = Moody { handler: Cheating { honest, cheat }, mood };
+                let handler = Moody { handler: Spoiling { handler: Cheating { honest, cheat }, spoiler }, mood };
                 circuit.serve(Arc::new(handler), clock, draining).await;
             }
             Accepted::Channel(circuit) => {
                 let honest = channels.session(circuit.handshake_hash());
-                let handler = Moody { handler: Cheating { honest, cheat }, mood };
+                let handler = Moody { handler: Spoiling { handler: Cheating { honest, cheat }, spoiler }, mood };
                 circuit.serve(Arc::new(handler), clock, draining).await;
             }
             // Nobody has put anything there.
