@@ -29,7 +29,7 @@ use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, Ticket
 use undertone_store::sqlite::{SqliteAccounts, SqliteChannels};
 use undertone_wire::Now;
 
-const RELEASES: [&str; 2] = ["0.1", "0.2"];
+const RELEASES: [&str; 3] = ["0.1", "0.2", "0.3"];
 
 /// What one of them left, and the service of it.
 struct Recorded {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Home, Service, root};
 
-const RELEASES: [&str; 2] = ["0.1", "0.2"];
+const RELEASES: [&str; 3] = ["0.1", "0.2", "0.3"];
 
 /// What one of them left.
 struct Recorded(PathBuf);
