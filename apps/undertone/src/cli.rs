@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::{admin, command::groups, demo, serve};
+use crate::{admin, command::groups, contacts::Region, demo, serve};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 network, 4 refused, 5 not found.
@@ -126,6 +126,12 @@ pub enum Chat {
     /// See and answer the requests of people you do not know yet
     #[command(subcommand)]
     Request(Request),
+    /// See who of your address book is here; the service does not learn who is in it
+    #[command(subcommand)]
+    Contacts(Contacts),
+    /// Choose by which phone numbers, mail addresses and usernames others find you
+    #[command(subcommand)]
+    Listing(Listing),
     /// Print the letters of a stranger, which prove who wrote them, for the service's operator
     Report {
         /// A name or account id from `request list`, or of somebody you have blocked
@@ -347,6 +353,71 @@ pub enum Request {
     },
 }
 
+#[derive(Subcommand)]
+pub enum Contacts {
+    /// Look an address book up: a vCard or CSV file, or a list of one identifier a line
+    Discover {
+        /// The file
+        file: PathBuf,
+        /// Where numbers are from that do not say their country: two letters, such as CH
+        #[arg(long, env = "UNDERTONE_REGION", value_name = "CC")]
+        region: Option<Region>,
+        /// Do not ask whether it may be told what is told
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List the address book, as far as it was looked up
+    List,
+    /// Forget somebody of the address book, or everybody; to look him up again costs again
+    Forget {
+        /// What he is called there
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        contact: Option<String>,
+        /// Everybody
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Listing {
+    /// Be found by a phone number or mail address, to which a code is sent, or by a @username
+    Add {
+        #[command(flatten)]
+        own: Own,
+        /// Take the place of another account at once, by its recovery words, which are read from standard input
+        #[arg(long)]
+        words: bool,
+    },
+    /// Say the code that was sent
+    Confirm {
+        #[command(flatten)]
+        own: Own,
+        /// The code
+        code: String,
+        /// Take the place of another account at once, by its recovery words, which are read from standard input
+        #[arg(long)]
+        words: bool,
+    },
+    /// Be found by it no more
+    Remove {
+        #[command(flatten)]
+        own: Own,
+    },
+    /// Show by what others find you, as far as it was listed from here
+    Show,
+}
+
+/// An identifier of ours.
+#[derive(Args)]
+pub struct Own {
+    /// A phone number, a mail address, or a @username
+    pub identifier: String,
+    /// Where the number is from, if it does not say its country: two letters, such as CH
+    #[arg(long, env = "UNDERTONE_REGION", value_name = "CC")]
+    pub region: Option<Region>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -402,6 +473,12 @@ mod tests {
             "typing",
             "recover",
             "whoami --clock-ahead 99999",
+            "contacts",
+            "contacts discover",
+            "contacts discover file --region XX",
+            "contacts forget",
+            "contacts forget Ana --all",
+            "listing confirm @ana",
         ] {
             assert_eq!(parse(line).err().unwrap().exit_code(), 2, "{line}");
         }

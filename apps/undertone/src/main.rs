@@ -17,6 +17,7 @@ mod chat;
 mod cli;
 mod clock;
 mod command;
+mod contacts;
 mod demo;
 mod failure;
 mod home;

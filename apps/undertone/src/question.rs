@@ -33,6 +33,8 @@ pub enum Question {
     Name,
     /// The link that another device shows.
     Link,
+    /// Whether an address book is to be looked up.
+    LookUp,
 }
 
 /// An answer, which may be a secret.
@@ -44,6 +46,7 @@ impl Question {
             Self::SameCode => "does the other device show the same code? Type `yes`, or anything else to stop",
             Self::Words => "type your 24 recovery words",
             Self::Name => "type the name of your account to delete it, or anything else to stop",
+            Self::LookUp => "look them up? Type `yes`, or anything else to stop",
             Self::Link => "type the link that the other device shows",
         }
     }

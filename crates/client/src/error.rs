@@ -169,6 +169,38 @@ pub enum ClientError {
     /// Tokens that were not issued as everybody's are.
     #[error("the service gave tokens by which it could tell you apart; it may be cheating, so none of them is used")]
     Marked,
+    /// There is nothing to be looked up in.
+    #[error("this service has no directory, so nobody can be looked up there")]
+    NoDirectory,
+    /// No more lookups today.
+    #[error(
+        "not all could be looked up: an account looks up {once} identifiers at first and {daily} more each day, in batches; \
+         what was found is kept, so ask for the same again tomorrow",
+        once = limits::LOOKUPS_ONCE as usize * limits::EVALUATIONS_A_TOKEN,
+        daily = limits::LOOKUPS_A_DAY as usize * limits::EVALUATIONS_A_TOKEN
+    )]
+    LookupsUsedUp,
+    /// What the directory says cannot be.
+    #[error("the service's directory cannot be believed, so nothing of it was taken: {0}")]
+    Directory(&'static str),
+    /// The service sends no codes.
+    #[error("this service sends no codes, so it lists nobody by phone number or mail address; a @username needs none")]
+    NoCodes,
+    /// More codes than one may have.
+    #[error("no more codes are sent to this identifier, or for this account, today; try again tomorrow")]
+    TooManyCodes,
+    /// A code for an identifier that none was sent to.
+    #[error("no code waits for this identifier, or its ten minutes are over; have another one sent with `listing add`")]
+    NoCodeSent,
+    /// The same, or nobody is listed there.
+    #[error("no code waits for this identifier, or nobody is listed there whose words these could be")]
+    NoCodeOrListing,
+    /// Another code than was sent.
+    #[error("this is not the code that was sent; after five wrong ones another is needed")]
+    WrongCode,
+    /// As many listings as there may be.
+    #[error("an account is listed under {max} identifiers at most; remove one first", max = limits::LISTINGS_MAX)]
+    TooManyListings,
     /// Others are faster, again and again.
     #[error("this chat is too busy; try again")]
     Busy,
@@ -277,6 +309,13 @@ impl ClientError {
             | Self::ParametersChanged
             | Self::BadHead
             | Self::Marked
+            | Self::NoDirectory
+            | Self::LookupsUsedUp
+            | Self::Directory(_)
+            | Self::NoCodes
+            | Self::TooManyCodes
+            | Self::WrongCode
+            | Self::TooManyListings
             | Self::UpdateNeeded
             | Self::Invite
             | Self::NotAccepted
@@ -312,6 +351,8 @@ impl ClientError {
             | Self::NoSuchDevice(_)
             | Self::LinkUnknown
             | Self::NoSuchWords
+            | Self::NoCodeSent
+            | Self::NoCodeOrListing
             | Self::NothingToReport
             | Self::NoRequest => Kind::NotFound,
             Self::Db(_)

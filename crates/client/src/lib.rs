@@ -17,11 +17,13 @@
 
 mod db;
 mod devices;
+mod discover;
 mod driver;
 mod engine;
 mod error;
 mod groups;
 mod link;
+mod listing;
 mod own;
 mod pace;
 mod paying;
@@ -35,12 +37,14 @@ mod verified;
 mod view;
 
 pub use db::DbError;
+pub use discover::{Contact, LookupPlan, LookupStep};
 pub use engine::{Config, Engine};
 pub use error::{ClientError, Kind};
 pub use groups::{
     GroupAct, GroupChanged, GroupMember, GroupRole, GroupRules, GroupText, GroupView, LinkMode, NewGroup,
 };
 pub use link::{LinkOffer, LinkRequest};
+pub use listing::{Listing, ListingState};
 pub use pace::{Clock, Delay, Pace, SystemClock};
 pub use rungs::Rungs;
 pub use shared::DialerFor;

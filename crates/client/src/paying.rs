@@ -4,7 +4,7 @@ use undertone_circuit::{CallError, Circuit};
 use undertone_wire::{
     account::{Account, IssueCredentialsRequest},
     circuit::Code,
-    limits::TOKENS_MAX,
+    limits::{TOKEN_BATCH, TOKENS_MAX},
     link::Link,
     paid::Paid,
     rpc::Call,
@@ -112,7 +112,7 @@ impl Shared {
                 }
                 // It gives this account none, or cannot make anything of what was asked: something else another time.
                 _ => self.write(|tx| {
-                    stock::forget_wishes(tx.db)?;
+                    stock::forget_wishes(tx.db, &TOKEN_BATCH)?;
                     tokens::put_off(tx, wait_ms)
                 }),
             },

@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) report: watch::Sender<Report>,
     /// Until when a device that was just linked, and those it was linked by, wait for letters of each other.
     linking_until: Mutex<Option<Instant>>,
+    /// Held while an address book is looked up: one at a time.
+    pub(crate) looking_up: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -87,6 +89,7 @@ impl Shared {
             changes: watch::Sender::new(0),
             report: watch::Sender::new(Report::default()),
             linking_until: Mutex::new(None),
+            looking_up: tokio::sync::Mutex::new(()),
         })
     }
 

@@ -12,7 +12,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, State, Trouble},
-        contacts, me,
+        contacts, listings, me,
         messages::{self, Place, StoredMessage},
         parameters, profiles, receipts, tokens,
     },
@@ -34,6 +34,8 @@ pub struct Whoami {
     pub service: String,
     /// What the service does that it should not, in words for people, if it does.
     pub trouble: Option<&'static str>,
+    /// Somebody else wants an identifier under which we are listed.
+    pub listing_claimed: bool,
 }
 
 /// A fresh account.
@@ -234,6 +236,7 @@ pub(crate) fn whoami(db: &Connection, me: &me::Me, link: &undertone_wire::link::
         device: me.device,
         service: me.link.clone(),
         trouble: service_trouble(db)?,
+        listing_claimed: listings::is_claimed(db)?,
     })
 }
 

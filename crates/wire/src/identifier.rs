@@ -81,6 +81,16 @@ impl Identifier {
         [&[self.kind() as u8], self.text().as_bytes()].concat()
     }
 
+    /// From these bytes.
+    ///
+    /// # Errors
+    /// [`IdentifierError`], also for another than the one spelling.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, IdentifierError> {
+        let (kind, text) = bytes.split_first().ok_or(IdentifierError::Kind)?;
+        let text = std::str::from_utf8(text).map_err(|_| IdentifierError::Kind)?;
+        Self::try_from(&account::Identifier { kind: i32::from(*kind), text: text.to_owned() })
+    }
+
     fn kind(&self) -> account::identifier::Kind {
         match self {
             Self::Phone(_) => account::identifier::Kind::Phone,
@@ -164,5 +174,9 @@ mod tests {
         assert!(
             username.bytes() == b"\x03abc" && Identifier::phone("+4179123").ok().unwrap().bytes() == b"\x01+4179123"
         );
+        assert!(Identifier::from_bytes(b"\x03abc").is_ok_and(|again| again == username));
+        for refused in [&b""[..], b"\x03", b"\x03ABC", b"\x00abc", b"\x01abc", b"\x03a\xff\xff"] {
+            assert!(Identifier::from_bytes(refused).is_err());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The commands of people: from what was typed to what a home is asked.
 
+mod contacts;
 mod group;
 mod profile;
 mod register;
@@ -73,6 +74,8 @@ async fn ask(session: &mut Session, chat: cli::Chat) -> Result<(), Failure> {
             Command::Recover { service, name }
         }
         cli::Chat::DeleteAccount { yes } => Command::DeleteAccount { sure: yes },
+        cli::Chat::Contacts(face) => contacts::command(face)?,
+        cli::Chat::Listing(face) => contacts::listing(face)?,
         cli::Chat::Request(cli::Request::List) => Command::Requests,
         cli::Chat::Request(cli::Request::Accept { who }) => Command::Accept { who },
         cli::Chat::Request(cli::Request::Block { who }) => Command::Block { who },

@@ -3,6 +3,7 @@
 //! Whether the command came from our own command line or from another process by socket makes no difference here; only
 //! the [`Sink`] does.
 
+mod contacts;
 mod context;
 mod devices;
 pub mod groups;
@@ -110,6 +111,43 @@ pub enum Command {
         /// What its person calls himself, where nothing else says it.
         name: String,
     },
+    /// Looks an address book up.
+    Discover {
+        /// What somebody is called, and one of his identifiers, in its one spelling.
+        contacts: Vec<(String, String)>,
+        /// Without asking.
+        sure: bool,
+    },
+    /// Lists the address book.
+    Contacts,
+    /// Forgets somebody of it.
+    ForgetContacts {
+        /// Whom; none: everybody.
+        contact: Option<String>,
+    },
+    /// Has a code sent to an identifier, or lists us under a username.
+    AddListing {
+        /// In its one spelling.
+        identifier: String,
+        /// By the recovery words of whoever is listed there.
+        words: bool,
+    },
+    /// Lists us under an identifier.
+    ConfirmListing {
+        /// In its one spelling.
+        identifier: String,
+        /// The code that was sent to it.
+        code: String,
+        /// By the recovery words of whoever is listed there.
+        words: bool,
+    },
+    /// Takes us from under an identifier.
+    RemoveListing {
+        /// In its one spelling.
+        identifier: String,
+    },
+    /// Under what we are listed.
+    Listings,
     /// Deletes the account.
     DeleteAccount {
         /// Without asking.
@@ -135,7 +173,15 @@ pub enum Until {
 impl Command {
     /// Whether it may take its time. Then a host that leaves does not wait for its end: somebody else begins it again.
     pub const fn lasts(&self) -> bool {
-        matches!(self, Self::Receive(_) | Self::Send { .. } | Self::Group(_) | Self::Link | Self::Join { .. })
+        matches!(
+            self,
+            Self::Receive(_)
+                | Self::Send { .. }
+                | Self::Group(_)
+                | Self::Link
+                | Self::Join { .. }
+                | Self::Discover { .. }
+        )
     }
 
     /// Whether it makes a home where there is none.
@@ -150,6 +196,8 @@ impl Command {
             Self::Receive(_) => AfterCut::Again { skip: 0 },
             // It is known by its id, so it is not sent again, and has the same line.
             Self::Send { .. } => AfterCut::Again { skip: printed },
+            // What was found out is kept, and printed in the same order.
+            Self::Discover { .. } => AfterCut::Again { skip: printed },
             // Nobody has answered the link that was shown: there is another.
             Self::Link if printed <= 1 => AfterCut::Again { skip: 0 },
             Self::Accept { .. }
@@ -157,6 +205,10 @@ impl Command {
             | Self::SetProfile(_)
             | Self::Settings { .. }
             | Self::Typing { .. }
+            | Self::ForgetContacts { .. }
+            | Self::AddListing { .. }
+            | Self::ConfirmListing { .. }
+            | Self::RemoveListing { .. }
             | Self::Remove { .. }
             | Self::Recover { .. }
             | Self::DeleteAccount { .. }
@@ -225,6 +277,17 @@ pub async fn execute(context: &Context, command: &Command, sink: &mut impl Sink)
         Command::Devices => print_all(engine.devices()?.into_iter().map(Line::from), sink).await?,
         Command::Remove { number } => devices::remove(context, *number, sink).await?,
         Command::Recover { service, name } => devices::recover(context, service, name, sink).await?,
+        Command::Discover { contacts, sure } => contacts::discover(context, contacts, *sure, sink).await?,
+        Command::Contacts => print_all(engine.address_book()?.into_iter().map(Line::from), sink).await?,
+        Command::ForgetContacts { contact } => {
+            sink.print(&Line::forgotten(engine.forget_contacts(contact.as_deref())?)).await?
+        }
+        Command::AddListing { identifier, words } => contacts::add(context, identifier, *words, sink).await?,
+        Command::ConfirmListing { identifier, code, words } => {
+            contacts::confirm(context, identifier, code, *words, sink).await?
+        }
+        Command::RemoveListing { identifier } => contacts::remove(context, identifier, sink).await?,
+        Command::Listings => print_all(engine.listings()?.into_iter().map(Line::from), sink).await?,
         Command::DeleteAccount { sure } => devices::delete_account(context, *sure, sink).await?,
     }
     context.deliver().await;

@@ -28,8 +28,10 @@ use crate::{
 /// Version of this protocol. Both ends are the same program, but perhaps not of the same release.
 pub const VERSION: u32 = 2;
 
-/// A line: the longest text, each byte of which may become seven when JSON is quoted in JSON, and some words around it.
-const LINE_BYTES_MAX: usize = 7 * TEXT_BYTES_MAX + (8 << 10);
+/// A line: the longest text, each byte of which may become seven when JSON is quoted in JSON, or a large address book; and
+/// some words around it.
+const LINE_BYTES_MAX: usize = 16 << 20;
+const _: () = assert!(LINE_BYTES_MAX > 7 * TEXT_BYTES_MAX + (8 << 10));
 
 /// What a guest says.
 #[derive(Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::admin::PublishedValue;
 
 use super::{
+    contacts::{Contact, Forgotten, Listing},
     devices::{Code, Deleted, Device, Link, Linked, Removed},
     groups,
     neutral::{block, one_line},
@@ -66,6 +67,12 @@ pub enum Line {
     GroupLink(groups::Link),
     /// `delete-account`.
     Deleted(Deleted),
+    /// `contacts`.
+    Contact(Contact),
+    /// `contacts forget`.
+    Forgotten(Forgotten),
+    /// `listing`.
+    Listing(Listing),
     /// `demo`.
     Step(Step),
 }
@@ -88,6 +95,8 @@ pub struct Whoami {
     device: u32,
     service: String,
     trouble: Option<&'static str>,
+    #[serde(skip_serializing_if = "is_not")]
+    listing_claimed: bool,
 }
 
 /// What became of a message.
@@ -271,6 +280,9 @@ impl Line {
             Self::GroupRequest(asks) => asks.to_text(),
             Self::GroupLink(link) => link.to_text(),
             Self::Deleted(deleted) => deleted.to_text(),
+            Self::Contact(contact) => contact.to_text(),
+            Self::Forgotten(forgotten) => forgotten.to_text(),
+            Self::Listing(listing) => listing.to_text(),
             Self::Step(Step { done, .. }) => format!("✓ {done}"),
         }
     }
@@ -322,8 +334,8 @@ impl From<client::Whoami> for Line {
 
 impl From<client::Whoami> for Whoami {
     fn from(me: client::Whoami) -> Self {
-        let client::Whoami { account, link, name, device, service, trouble } = me;
-        Self { account, link, name, device, service, trouble }
+        let client::Whoami { account, link, name, device, service, trouble, listing_claimed } = me;
+        Self { account, link, name, device, service, trouble, listing_claimed }
     }
 }
 
@@ -368,8 +380,14 @@ fn registered(me: &Whoami, words: &str) -> String {
 
 fn whoami(me: &Whoami) -> String {
     let trouble = me.trouble.map(|trouble| format!("\n    the service may be cheating: {trouble}")).unwrap_or_default();
+    let claimed = if me.listing_claimed {
+        "\n    somebody else wants a number, address or username of yours: `listing show`, and `listing add` it again within \
+         seven days to keep it"
+    } else {
+        ""
+    };
     format!(
-        "{}\n    account  {}\n    device   {}\n    service  {}\n    link for friends  {}{trouble}",
+        "{}\n    account  {}\n    device   {}\n    service  {}\n    link for friends  {}{trouble}{claimed}",
         one_line(&me.name),
         me.account,
         me.device,

@@ -1,5 +1,6 @@
 //! What is printed: one line per thing, as JSON for programs or as text for people.
 
+mod contacts;
 mod devices;
 mod groups;
 mod line;

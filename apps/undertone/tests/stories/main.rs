@@ -15,6 +15,7 @@
 mod support;
 
 mod command_line;
+mod contacts;
 mod damage;
 mod demo;
 mod devices;

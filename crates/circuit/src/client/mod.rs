@@ -16,6 +16,7 @@ use undertone_wire::{
     account::Account,
     channel::Channel,
     circuit::{HelloReply, Parameters, SignedParameters},
+    directory::Directory,
     rpc::{Call, Service, Subscribe},
     visitor::Visitor,
 };
@@ -90,11 +91,13 @@ pub trait Reusable: Service + sealed::Sealed {}
 
 impl Reusable for Account {}
 impl Reusable for Channel {}
+impl Reusable for Directory {}
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Account {}
     impl Sealed for super::Channel {}
+    impl Sealed for super::Directory {}
 }
 
 impl<S: Reusable> Clone for Circuit<S> {

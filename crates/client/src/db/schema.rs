@@ -8,7 +8,8 @@ use super::{DbError, Result};
 pub(super) const VERSION: u32 = 5;
 
 /// Steps from one version to the next, each with the tables of its time.
-const STEPS: [&[&str]; VERSION as usize] = [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS], &[V5_GROUPS]];
+const STEPS: [&[&str]; VERSION as usize] =
+    [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS], &[V5_GROUPS, V5_DIRECTORY]];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
 pub(super) fn bring_up(db: &Connection) -> Result<()> {
@@ -415,6 +416,51 @@ CREATE TABLE fetched(
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX members_account ON members(account);
+";
+
+/// Who of an address book is here, and under what we are listed.
+const V5_DIRECTORY: &str = "
+-- Identifiers of people, as they are looked up.
+CREATE TABLE identifiers(
+  identifier BLOB PRIMARY KEY,         -- its kind and its one spelling
+  secret BLOB,                         -- what it is looked up by, once it was evaluated
+  key BLOB,                            -- the directory key that this was evaluated under
+  account BLOB,                        -- who was found under it
+  as_of INTEGER                        -- by the changes up to which day; none: not asked for under this key
+) STRICT, WITHOUT ROWID;
+
+-- The address book: what people are called there.
+CREATE TABLE address_book(
+  n INTEGER PRIMARY KEY,
+  contact TEXT NOT NULL,
+  identifier BLOB NOT NULL REFERENCES identifiers(identifier),
+  UNIQUE (contact, identifier)
+) STRICT;
+
+-- Identifiers that are being evaluated, and random bytes that hide how many they are: sent again unchanged.
+CREATE TABLE evaluations(
+  n INTEGER PRIMARY KEY,
+  input BLOB NOT NULL,
+  blind BLOB NOT NULL
+) STRICT;
+
+-- Parts of what the directory has for everybody, as long as its head names it.
+CREATE TABLE downloads(
+  hash BLOB NOT NULL,                  -- SHA-256 of the whole
+  part INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (hash, part)
+) STRICT, WITHOUT ROWID;
+
+-- Identifiers under which we are listed, or want to be: the service forgets them.
+CREATE TABLE listings(
+  identifier BLOB PRIMARY KEY,
+  state INTEGER NOT NULL,              -- listings::State
+  day INTEGER NOT NULL DEFAULT 0       -- the same wish is granted from this day on
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE me ADD COLUMN lookups_from_ms INTEGER NOT NULL DEFAULT 0; -- no lookups are to be had before this
+ALTER TABLE me ADD COLUMN listing_claimed INTEGER NOT NULL DEFAULT 0; -- somebody else wants an identifier of ours
 ";
 
 #[cfg(test)]

@@ -98,9 +98,11 @@ pub(crate) fn put_wish(db: &Connection, wish: &Wish) -> Result<()> {
     Ok(())
 }
 
-/// Nothing is being asked for.
-pub(crate) fn forget_wishes(db: &Connection) -> Result<()> {
-    db.prepare_cached("DELETE FROM wishes")?.execute(())?;
+/// Nothing of these purposes is being asked for.
+pub(crate) fn forget_wishes(db: &Connection, purposes: &[(Purpose, usize)]) -> Result<()> {
+    for (purpose, _) in purposes {
+        db.prepare_cached("DELETE FROM wishes WHERE purpose = ?1")?.execute([*purpose as i32])?;
+    }
     Ok(())
 }
 
@@ -114,6 +116,17 @@ pub(crate) fn due_ms(db: &Connection) -> Result<(u64, u64)> {
 /// See [`due_ms`].
 pub(crate) fn set_due(db: &Connection, due_ms: u64, from_ms: u64) -> Result<()> {
     db.prepare_cached("UPDATE me SET tokens_due_ms = ?1, tokens_from_ms = ?2")?.execute([due_ms, from_ms])?;
+    Ok(())
+}
+
+/// Before when no lookups are to be had, in milliseconds.
+pub(crate) fn lookups_from_ms(db: &Connection) -> Result<u64> {
+    Ok(db.query_row("SELECT lookups_from_ms FROM me", (), |row| row.get(0))?)
+}
+
+/// See [`lookups_from_ms`].
+pub(crate) fn set_lookups_from(db: &Connection, from_ms: u64) -> Result<()> {
+    db.execute("UPDATE me SET lookups_from_ms = ?1", [from_ms])?;
     Ok(())
 }
 

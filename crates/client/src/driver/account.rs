@@ -19,7 +19,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Trouble},
-        me,
+        listings, me,
     },
     own::Own,
     rules::{devices, letters, lists, registration, vault},
@@ -81,7 +81,10 @@ impl Driver {
         let request = self.shared.write_quietly(|tx| registration::authentication(tx, own, &hash))?;
         match circuit.call(request).await {
             Ok(reply) => {
-                self.shared.write_quietly(|tx| Ok(me::set_visited(tx.db)?))?;
+                self.shared.write_quietly(|tx| {
+                    listings::set_claimed(tx.db, reply.listing_claimed)?;
+                    Ok(me::set_visited(tx.db)?)
+                })?;
                 Ok(reply)
             }
             Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {

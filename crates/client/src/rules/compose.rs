@@ -13,7 +13,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, State},
-        contacts, evidence, inbox, me, messages,
+        contacts, directory, evidence, inbox, me, messages,
         messages::{NewMessage, Place, Shown, StoredMessage},
         outbox,
     },
@@ -23,8 +23,9 @@ use crate::{
     view,
 };
 
-/// Whom a person means: by name, contact link, or account id. Where several go by a name, those count with whom there is a
-/// chat in a state that `meant` names: a stranger may call himself as a friend of ours does.
+/// Whom a person means: by name, by what the address book calls him or finds him by, by contact link, or by account id.
+/// Where several go by a name, those count with whom there is a chat in a state that `meant` names, and those whom we call so
+/// ourselves: a stranger may call himself as a friend of ours does.
 ///
 /// # Errors
 /// When it is nobody, or one of several.
@@ -40,12 +41,16 @@ pub(crate) fn whom(tx: &Tx<'_>, own: &Own, who: &str, meant: fn(State) -> bool) 
     if own.name == who {
         named.push(own.account);
     }
+    let found = directory::accounts_of(tx.db, who)?;
+    named.extend(found.iter().filter(|account| !named.contains(account)).copied().collect::<Vec<_>>());
     if named.len() > 1 {
-        let state = |account| if account == own.account { Ok(Some(State::Open)) } else { state_of(tx, account) };
-        let states = named.iter().map(|account| state(*account)).collect::<Result<Vec<_>>>()?;
-        let likely =
-            named.iter().zip(states).filter(|(_, state)| state.is_some_and(meant)).map(|(account, _)| *account);
-        let likely: Vec<_> = likely.collect();
+        let mut likely = Vec::new();
+        for account in &named {
+            let state = if *account == own.account { Some(State::Open) } else { state_of(tx, *account)? };
+            if state.map_or_else(|| found.contains(account), meant) {
+                likely.push(*account);
+            }
+        }
         if !likely.is_empty() {
             named = likely;
         }
@@ -108,7 +113,8 @@ pub(crate) fn text(tx: &Tx<'_>, own: &Own, id: MessageId, who: &str, body: &str)
     let chat = match chats::with(tx.db, peer)? {
         Some(chat) => chat,
         None => {
-            contacts::put(tx.db, peer, "")?;
+            // Until he says himself what he is called.
+            contacts::put(tx.db, peer, &directory::contact_of(tx.db, peer)?.unwrap_or_default())?;
             let id = chats::insert(tx.db, peer, State::New)?;
             chats::load(tx.db, id)?
         }

@@ -6,10 +6,10 @@
 //! What week it is, the service says in its parameters: tokens are good by its clock, not by ours.
 
 use rusqlite::Connection;
-use undertone_credentials::{CredentialError, VerifiedParameters, Wish};
+use undertone_credentials::{CredentialError, Token as Fresh, VerifiedParameters, Wish};
 use undertone_wire::{
     Now, Week,
-    account::{Blinded, IssueTokensReply, IssueTokensRequest},
+    account::{Blinded, Evaluated, IssueTokensReply, IssueTokensRequest},
     limits::{RESERVE_TOKENS, TOKEN_BATCH, TOKEN_WEEKS},
     objects::{Purpose, Token},
 };
@@ -72,24 +72,33 @@ pub(crate) fn are_put_off(db: &Connection, now: Now) -> Result<bool> {
 }
 
 /// What a batch consists of. A service of before blobs issues no tokens for them.
-fn offered(list: &VerifiedParameters, week: Week) -> impl Iterator<Item = (Purpose, usize)> {
-    TOKEN_BATCH.into_iter().filter(move |(purpose, _)| list.token_key(*purpose, week).is_some())
+fn offered(list: &VerifiedParameters, week: Week) -> Vec<(Purpose, usize)> {
+    TOKEN_BATCH.into_iter().filter(|(purpose, _)| list.token_key(*purpose, week).is_some()).collect()
 }
 
 /// What is asked of the service for one more batch: always of everything, and as much. The same again until the answer has
 /// come, which costs nothing then. None where the service issues no tokens.
 pub(crate) fn request(tx: &mut Tx<'_>) -> Result<Option<(IssueTokensRequest, Vec<Wish>)>> {
     let Some((list, week)) = parameters::issuing(tx)? else { return Ok(None) };
-    let wishes = match wishes(tx, &list, week)? {
-        Some(wishes) => wishes,
-        None => fresh(tx, &list, week)?,
-    };
+    let wishes = asked(tx, week, &offered(&list, week))?;
+    Ok(Some((IssueTokensRequest { week: week.0, blinded: blinded(&wishes) }, wishes)))
+}
+
+/// So many tokens of each purpose: those that were asked for in this week, or fresh ones.
+pub(super) fn asked(tx: &mut Tx<'_>, week: Week, batch: &[(Purpose, usize)]) -> Result<Vec<Wish>> {
+    match wishes(tx, week, batch)? {
+        Some(wishes) => Ok(wishes),
+        None => fresh(tx, week, batch),
+    }
+}
+
+/// What the service gets of it.
+pub(super) fn blinded(wishes: &[Wish]) -> Vec<Blinded> {
     let blinded = wishes.iter().map(|wish| Blinded {
         purpose: wish.purpose() as u32,
         elements: wish.blinded().iter().map(|element| element.to_vec().into()).collect(),
     });
-    let request = IssueTokensRequest { week: week.0, blinded: blinded.collect() };
-    Ok(Some((request, wishes)))
+    blinded.collect()
 }
 
 /// Takes in what the service has issued, and sets when the next batch is asked for.
@@ -103,17 +112,13 @@ pub(crate) fn issued(tx: &Tx<'_>, wishes: &[Wish], reply: &IssueTokensReply, nex
         return Err(ClientError::Refused("its answer makes no sense"));
     }
     for (wish, evaluated) in wishes.iter().zip(&reply.evaluated) {
-        let key = list.token_key(wish.purpose(), wish.week()).ok_or(ClientError::Marked)?;
-        let fresh = wish.finish(key, &evaluated.elements, &evaluated.proof).map_err(|error| match error {
-            CredentialError::Batch => ClientError::Refused("its answer makes no sense"),
-            _ => ClientError::Marked,
-        })?;
+        let fresh = finish(&list, wish, evaluated)?;
         for token in &fresh {
             tokens::add(tx.db, wish.purpose(), token)?;
         }
         tokens::forget_beyond(tx.db, wish.purpose(), fresh.len() * BATCHES_KEPT)?;
     }
-    tokens::forget_wishes(tx.db)?;
+    tokens::forget_wishes(tx.db, &TOKEN_BATCH)?;
     tokens::set_marked(tx.db, false)?;
     Ok(tokens::set_due(tx.db, next_ms, 0)?)
 }
@@ -124,17 +129,26 @@ pub(crate) fn put_off(tx: &Tx<'_>, wait_ms: u64) -> Result<()> {
     Ok(tokens::set_due(tx.db, from_ms, from_ms)?)
 }
 
+/// The tokens of one purpose out of an answer.
+pub(super) fn finish(list: &VerifiedParameters, wish: &Wish, evaluated: &Evaluated) -> Result<Vec<Fresh>> {
+    let key = list.token_key(wish.purpose(), wish.week()).ok_or(ClientError::Marked)?;
+    wish.finish(key, &evaluated.elements, &evaluated.proof).map_err(|error| match error {
+        CredentialError::Batch => ClientError::Refused("its answer makes no sense"),
+        _ => ClientError::Marked,
+    })
+}
+
 /// What was asked for in a week, if it did not come.
-fn wishes(tx: &Tx<'_>, list: &VerifiedParameters, week: Week) -> Result<Option<Vec<Wish>>> {
-    let wishes = offered(list, week).map(|(purpose, _)| tokens::wish(tx.db, purpose, week));
+fn wishes(tx: &Tx<'_>, week: Week, batch: &[(Purpose, usize)]) -> Result<Option<Vec<Wish>>> {
+    let wishes = batch.iter().map(|(purpose, _)| tokens::wish(tx.db, *purpose, week));
     Ok(wishes.collect::<Result<_, _>>()?)
 }
 
-fn fresh(tx: &mut Tx<'_>, list: &VerifiedParameters, week: Week) -> Result<Vec<Wish>> {
-    tokens::forget_wishes(tx.db)?;
+fn fresh(tx: &mut Tx<'_>, week: Week, batch: &[(Purpose, usize)]) -> Result<Vec<Wish>> {
+    tokens::forget_wishes(tx.db, batch)?;
     let mut wishes = Vec::new();
-    for (purpose, count) in offered(list, week) {
-        let wish = Wish::new(purpose, week, count, &mut tx.rng).map_err(|_| ClientError::Bug("an empty batch"))?;
+    for (purpose, count) in batch {
+        let wish = Wish::new(*purpose, week, *count, &mut tx.rng).map_err(|_| ClientError::Bug("an empty batch"))?;
         tokens::put_wish(tx.db, &wish)?;
         wishes.push(wish);
     }

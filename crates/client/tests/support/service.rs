@@ -1,7 +1,13 @@
 //! A service: its rules over memory stores, behind a door that can be shut.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    pin::Pin as Pinned,
+    sync::{Arc, Mutex},
+};
 
+use bytes::Bytes;
 use rand::rngs::StdRng;
 use tokio::{
     sync::watch,
@@ -10,12 +16,17 @@ use tokio::{
 use undertone_circuit::{Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, accept, memory};
 use undertone_client::Clock as _;
 use undertone_credentials::{HeadKey, IssuingKey};
-use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
-use undertone_store::memory::MemoryAccounts;
+use undertone_service::{
+    AccountPlane, ChannelPlane, CodeSender, Codes, DirectoryPlane, Issuer, Registration, TicketKey, VisitorSession,
+    Work,
+};
+use undertone_store::{
+    Accounts as _, Directory as _, ListVersion, ListedElement, Listing, NewAccount, NewList, memory::MemoryAccounts,
+};
 use undertone_wire::{
-    Message as _, Now,
+    AccountId, Identifier, Message as _, Now,
     circuit::{Parameters, SignedParameters},
-    limits,
+    limits::{self, LISTINGS_MAX},
     link::{Link, Pin, Scheme},
 };
 
@@ -32,6 +43,8 @@ pub struct Service {
     issuer: Arc<Issuer>,
     accounts: Arc<AccountPlane<MemoryAccounts>>,
     channels: Arc<ChannelPlane<Ledger>>,
+    directory: Arc<DirectoryPlane<MemoryAccounts>>,
+    post: Post,
     pub lies: Arc<Lies>,
     pub clock: Arc<StoryClock>,
     door: Arc<Mutex<Option<MemoryDialer>>>,
@@ -50,8 +63,10 @@ impl Service {
         let issuer = Issuer::new(issuing_key(), rand::make_rng::<StdRng>()).with_budget(batches);
         let issuer = Arc::new(issuer);
         let accounts = AccountPlane::new(MemoryAccounts::default(), Registration::Open, issuer.clone());
+        let post = Post::default();
+        let codes = Codes::new(Box::new(post.clone()), rand::make_rng::<StdRng>());
         let keys = Arc::new(ServiceKeys::generate(&mut rng));
-        Self::over(keys, head_key, issuer, Arc::new(accounts), Ledger::default())
+        Self { post, ..Self::over(keys, head_key, issuer, Arc::new(accounts.with_codes(codes)), Ledger::default()) }
     }
 
     /// A second one with the same keys and accounts, over other channels.
@@ -82,9 +97,11 @@ impl Service {
         accounts: Arc<AccountPlane<MemoryAccounts>>,
         channels: Arc<ChannelPlane<Ledger>>,
     ) -> Self {
-        let (lies, door) = Default::default();
+        let (lies, door, post) = Default::default();
         let clock = Arc::new(StoryClock::new());
-        let mut service = Self { keys, head_key, issuer, accounts, channels, lies, clock, door, listening: None };
+        let directory = Arc::new(directory_plane(accounts.clone(), &head_key));
+        let mut service =
+            Self { keys, head_key, issuer, accounts, channels, directory, post, lies, clock, door, listening: None };
         service.listen();
         service
     }
@@ -103,6 +120,7 @@ impl Service {
         let planes = Planes {
             accounts: self.accounts.clone(),
             channels: self.channels.clone(),
+            directory: self.directory.clone(),
             lies: self.lies.clone(),
             clock: self.clock.clone(),
         };
@@ -150,6 +168,67 @@ impl Service {
         self.listen();
     }
 
+    /// The code that was sent to an identifier last.
+    pub fn code(&self, identifier: &Identifier) -> String {
+        self.post.0.lock().unwrap()[identifier.text()].clone()
+    }
+
+    /// Publishes a base of everybody who is listed now.
+    pub async fn publish(&self) {
+        self.directory.publish_anew(self.clock.now(), &mut rand::make_rng::<StdRng>()).await.unwrap();
+    }
+
+    /// Tells what has changed before today, and makes a new base if one is due.
+    pub async fn publish_due(&self) {
+        self.directory.publish(self.clock.now(), &mut rand::make_rng::<StdRng>()).await.unwrap();
+    }
+
+    /// Takes another directory key, as at a start of the process.
+    pub async fn take_another_key(&mut self) {
+        self.go_away().await;
+        self.directory.take_another_key().await.unwrap();
+        let number = self.accounts.store().directory_key().await.unwrap();
+        let issuer = Issuer::new(issuing_key(), rand::make_rng::<StdRng>());
+        self.issuer = Arc::new(issuer.with_directory_key(number.try_into().unwrap()));
+        let store = self.accounts.store().clone();
+        self.accounts = Arc::new(AccountPlane::new(store, Registration::Open, self.issuer.clone()));
+        self.channels = Arc::new(channel_plane(self.store().clone(), &self.head_key, self.issuer.clone()));
+        self.directory = Arc::new(directory_plane(self.accounts.clone(), &self.head_key));
+        self.clock.set_off(7);
+        self.listen();
+    }
+
+    /// Lists people whom nobody knows under so many identifiers: a base of 45,000 is too large to be downloaded.
+    pub async fn fill(&self, identifiers: u32) {
+        let (store, today) = (self.accounts.store(), self.clock.now().day());
+        for number in 0..identifiers {
+            let mut bytes = [1; 32];
+            bytes[..4].copy_from_slice(&(number / LISTINGS_MAX).to_be_bytes());
+            let account = AccountId::new(*bytes.first_chunk().unwrap());
+            if number.is_multiple_of(LISTINGS_MAX) {
+                let list = NewList {
+                    version: ListVersion { identity_number: 0, counter: 1 },
+                    encoded: Bytes::new(),
+                    devices: Vec::new(),
+                };
+                let (inbox_week, inbox_key, key_packages) = Default::default();
+                let new = NewAccount {
+                    account,
+                    recovery_key: bytes,
+                    list,
+                    inbox_week,
+                    inbox_key,
+                    device: 1,
+                    key_packages,
+                    invite: None,
+                };
+                store.create(new, today).await.unwrap();
+            }
+            bytes[4..8].copy_from_slice(&number.to_be_bytes());
+            store.list(Listing { element: ListedElement(bytes), account }, 1, None, today).await.unwrap();
+        }
+    }
+
     pub fn store(&self) -> &Ledger {
         self.channels.store()
     }
@@ -181,6 +260,7 @@ impl Service {
 struct Planes {
     accounts: Arc<AccountPlane<MemoryAccounts>>,
     channels: Arc<ChannelPlane<Ledger>>,
+    directory: Arc<DirectoryPlane<MemoryAccounts>>,
     lies: Arc<Lies>,
     clock: Arc<StoryClock>,
 }
@@ -203,8 +283,12 @@ impl Planes {
                 let honest = self.channels.session(circuit.handshake_hash());
                 circuit.serve(Arc::new(Liar { honest, lies, circuit: circuit_number }), clock, draining).await;
             }
+            Accepted::Directory(circuit) => {
+                let honest = self.directory.session();
+                circuit.serve(Arc::new(Liar { honest, lies, circuit: circuit_number }), clock, draining).await;
+            }
             // Nobody has put anything there.
-            Accepted::Blob(_) | Accepted::Directory(_) => {}
+            Accepted::Blob(_) => {}
         }
     }
 }
@@ -212,6 +296,23 @@ impl Planes {
 fn channel_plane(channels: Ledger, head_key: &[u8; 32], issuer: Arc<Issuer>) -> ChannelPlane<Ledger> {
     let tickets = TicketKey::generate(&mut rand::make_rng::<StdRng>());
     ChannelPlane::new(channels, HeadKey::from_seed(head_key), tickets, issuer)
+}
+
+fn directory_plane(accounts: Arc<AccountPlane<MemoryAccounts>>, head_key: &[u8; 32]) -> DirectoryPlane<MemoryAccounts> {
+    // The time of a story stands still meanwhile.
+    let workers = Box::new(|work: Work| drop(tokio::task::spawn_blocking(work)));
+    DirectoryPlane::new(accounts, HeadKey::from_seed(head_key), NonZeroUsize::MIN, workers)
+}
+
+/// Codes that were sent, by identifier.
+#[derive(Clone, Default)]
+struct Post(Arc<Mutex<HashMap<String, String>>>);
+
+impl CodeSender for Post {
+    fn send<'a>(&'a self, to: &'a Identifier, code: &'a str) -> Pinned<Box<dyn Future<Output = bool> + Send + 'a>> {
+        self.0.lock().unwrap().insert(to.text().to_owned(), code.to_owned());
+        Box::pin(std::future::ready(true))
+    }
 }
 
 /// The key of every service of a story.

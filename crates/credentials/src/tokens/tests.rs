@@ -168,6 +168,21 @@ fn a_key_that_others_are_not_shown_is_noticed() {
 }
 
 #[test]
+fn the_first_of_a_wish_are_granted_alone() {
+    let wish = wish(Purpose::Evaluation, 4);
+    let key = issuing().key(Purpose::Evaluation, WEEK);
+    for count in [1, 3, 4] {
+        let issued = key.issue(&wish.blinded()[..count], &mut rng(2)).unwrap();
+        let tokens = wish.first(count).unwrap().finish(&key.public(), &issued.evaluated, &issued.proof).unwrap();
+        assert_eq!(tokens.len(), count);
+        assert!(tokens.iter().all(|token| verify(Purpose::Evaluation, &token.into(), WEEK).is_ok()));
+    }
+    for count in [0, 5, usize::MAX] {
+        assert!(wish.first(count).err() == Some(CredentialError::Batch), "{count}");
+    }
+}
+
+#[test]
 fn bad_answers_are_refused_and_leave_the_wish_as_it_was() {
     let wish = wish(Purpose::Contact, 3);
     let good = issue(&wish);

@@ -19,6 +19,8 @@ use crate::{
 const VERSION: u8 = 1;
 /// Bytes of a token that is asked for: its nonce, its blind.
 const ITEM_LEN: usize = NONCE_LEN + SCALAR_LEN;
+/// Bytes before the first of them: version, purpose, week.
+const HEAD_LEN: usize = 1 + 4 + 4;
 
 /// Tokens of one purpose and week that are asked for, with the secrets that take them out of the answer.
 ///
@@ -91,9 +93,19 @@ impl Wish {
         Ok(self.nonces.iter().zip(outputs).map(token).collect())
     }
 
+    /// The first so many of its tokens: where the service has evaluated as many.
+    ///
+    /// # Errors
+    /// [`CredentialError::Batch`] for none, or more than it has.
+    pub fn first(&self, count: usize) -> Result<Self, CredentialError> {
+        let bytes = self.to_bytes();
+        let len = count.checked_mul(ITEM_LEN).and_then(|items| items.checked_add(HEAD_LEN));
+        Self::from_bytes(len.and_then(|len| bytes.get(..len)).ok_or(CredentialError::Batch)?)
+    }
+
     /// As it is kept: version (1 byte), purpose, week (u32 each, big-endian), then nonce and blind of each token.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(1 + 4 + 4 + self.nonces.len() * ITEM_LEN));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(HEAD_LEN + self.nonces.len() * ITEM_LEN));
         bytes.push(VERSION);
         bytes.extend_from_slice(&number(self.purpose));
         bytes.extend_from_slice(&self.week.0.to_be_bytes());

@@ -18,6 +18,8 @@ use crate::{
 pub(super) struct Listings {
     /// With the number of the key that made it.
     pub(super) listings: BTreeMap<ListedElement, (AccountId, u32)>,
+    /// How many of them each account has.
+    counts: BTreeMap<AccountId, u32>,
     /// Who waits, since when.
     pub(super) claims: BTreeMap<ListedElement, (AccountId, Day)>,
     untold: BTreeSet<ListedElement>,
@@ -35,12 +37,27 @@ pub(super) struct Had {
 }
 
 impl Listings {
+    fn put(&mut self, element: ListedElement, account: AccountId, key: u32) {
+        self.take(&element);
+        self.listings.insert(element, (account, key));
+        *self.counts.entry(account).or_default() += 1;
+    }
+
+    fn take(&mut self, element: &ListedElement) -> Option<AccountId> {
+        let (account, _) = self.listings.remove(element)?;
+        match self.counts.get_mut(&account) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.counts.remove(&account)),
+        }
+        Some(account)
+    }
+
     /// Forgets an account; of its listings stays, until it is told, that they are gone.
     pub(super) fn forget(&mut self, account: AccountId) {
         let gone: Vec<_> =
             self.listings.iter().filter(|(_, (of, _))| *of == account).map(|(element, _)| *element).collect();
         for element in gone {
-            self.listings.remove(&element);
+            self.take(&element);
             self.untold.insert(element);
         }
         self.claims.retain(|_, (of, _)| *of != account);
@@ -60,11 +77,10 @@ impl Directory for MemoryAccounts {
         if !accounts.contains_key(&account) {
             return Ok(Listed::NotFound);
         }
-        let has = directory.listings.values().filter(|(of, _)| *of == account).count();
         let found = Claiming {
             held_by: directory.listings.get(&element).map(|(account, _)| *account),
             claimed: directory.claims.get(&element).copied(),
-            has: u32::try_from(has).unwrap_or(u32::MAX),
+            has: directory.counts.get(&account).copied().unwrap_or_default(),
         };
         match found.judge(account, over, today) {
             Claim::Answer(answer) => Ok(answer),
@@ -75,7 +91,7 @@ impl Directory for MemoryAccounts {
             Claim::List => {
                 directory.claims.remove(&element);
                 if found.held_by != Some(account) {
-                    directory.listings.insert(element, (account, key));
+                    directory.put(element, account, key);
                     directory.untold.insert(element);
                 }
                 Ok(Listed::Listed)
@@ -86,7 +102,7 @@ impl Directory for MemoryAccounts {
     async fn unlist(&self, Listing { element, account }: Listing) -> Result<(), StoreError> {
         let directory = &mut lock(&self.0).directory;
         if directory.listings.get(&element).is_some_and(|(of, _)| *of == account) {
-            directory.listings.remove(&element);
+            directory.take(&element);
             directory.untold.insert(element);
         }
         Ok(())
@@ -152,8 +168,8 @@ impl Directory for MemoryAccounts {
     async fn rekey(&self, key: u32, replaced: Vec<(ListedElement, ListedElement)>) -> Result<(), StoreError> {
         let directory = &mut lock(&self.0).directory;
         for (old, new) in replaced {
-            if let Some((account, _)) = directory.listings.remove(&old) {
-                directory.listings.insert(new, (account, key));
+            if let Some(account) = directory.take(&old) {
+                directory.put(new, account, key);
             }
             if let Some(claim) = directory.claims.remove(&old) {
                 directory.claims.insert(new, claim);

@@ -276,6 +276,9 @@ fn schema_of(arguments: &[&str]) -> &'static str {
         ["delete-account", ..] => "deleted",
         ["request", "list", ..] => "request",
         ["request", ..] => "answered",
+        ["contacts", "forget", ..] => "forgotten",
+        ["contacts", ..] => "contact",
+        ["listing", ..] => "listing",
         ["demo", ..] => "step",
         _ => panic!("what does {arguments:?} print?"),
     }
