@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let sizes = [10, 100, 1_000];
     let records = sizes.iter().map(|members| record(*members)).collect::<Result<Vec<_>, _>>()?;
-    let changes = records.iter().map(|record| set_role(record)).collect::<Vec<_>>();
+    let changes = records.iter().map(set_role).collect::<Vec<_>>();
     let encoded: Vec<_> = records.iter().map(Record::encode).collect();
 
     let mut operations: Vec<Operation<'_>> = vec![

@@ -86,8 +86,10 @@ impl Queries {
     fn answer(self: &Arc<Self>, slot: Arc<Slot>, query: Query) {
         let mut state = lock(&self.state);
         state.waiting.push((slot, query));
-        if !state.working {
-            state.working = true;
+        let begins = !std::mem::replace(&mut state.working, true);
+        // A worker may begin at once.
+        drop(state);
+        if begins {
             let queries = self.clone();
             (self.workers)(Box::new(move || while queries.answer_some() {}));
         }
