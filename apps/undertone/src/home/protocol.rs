@@ -30,7 +30,7 @@ pub const VERSION: u32 = 2;
 
 /// A line: the longest text, each byte of which may become seven when JSON is quoted in JSON, or a large address book; and
 /// some words around it.
-const LINE_BYTES_MAX: usize = 16 << 20;
+pub const LINE_BYTES_MAX: usize = 16 << 20;
 const _: () = assert!(LINE_BYTES_MAX > 7 * TEXT_BYTES_MAX + (8 << 10));
 
 /// What a guest says.

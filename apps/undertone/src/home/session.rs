@@ -187,6 +187,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::home::protocol::LINE_BYTES_MAX;
 
     /// A home without an account: every command on it fails, in a way that tells that it was done.
     fn home(path: &Path) -> Session {
@@ -257,7 +258,7 @@ mod tests {
             b"\"printed\"\n",
             b"{\"answer\":\"yes\"}\n",
             b"{\"run\":{\"json\":1}}\n",
-            &vec![b'['; 1 << 20],
+            &vec![b'['; LINE_BYTES_MAX + 1],
         ] {
             let answers = said(&folder, &[hello, nonsense]).await;
             assert_eq!(answers[0], json!({"hello": 2}));
