@@ -1,18 +1,17 @@
 //! Under which identifiers others find us.
 
 use bytes::Bytes;
-use undertone_circuit::{CallError, Circuit};
-use undertone_credentials::{RecoveryWords, authenticate, give_listing};
+use undertone_circuit::CallError;
+use undertone_credentials::{RecoveryWords, give_listing};
 use undertone_wire::{
     Day, Identifier,
-    account::{Account, AuthenticateRequest, PutListingRequest, RemoveListingRequest, SendCodeRequest},
+    account::{PutListingRequest, RemoveListingRequest, SendCodeRequest},
     circuit::Code,
 };
 
 use crate::{
     ClientError, Engine, Result,
     db::listings::{self, State},
-    own::Own,
 };
 
 /// An identifier of ours.
@@ -42,7 +41,7 @@ impl Engine {
     /// When the service does not send one.
     pub async fn send_code(&self, identifier: &Identifier) -> Result<()> {
         let own = self.shared.own()?;
-        let circuit = self.authenticated(&own).await?;
+        let circuit = self.shared.authenticated(&own).await?;
         match circuit.call(SendCodeRequest { identifier: Some(identifier.into()) }).await {
             Ok(_) => self.shared.write(|tx| Ok(listings::sent(tx.db, identifier)?)),
             Err(CallError::Refused(fault)) => Err(match fault.code() {
@@ -64,7 +63,7 @@ impl Engine {
         let own = self.shared.own()?;
         let key = words.map(|words| RecoveryWords::parse(words).map_err(ClientError::Words)).transpose()?;
         let key = key.map(|words| words.recovery_key());
-        let circuit = self.authenticated(&own).await?;
+        let circuit = self.shared.authenticated(&own).await?;
         let give = |key| give_listing(&circuit.handshake_hash(), key, own.account, identifier);
         let recovery_signature = key.as_ref().map(|key| Bytes::copy_from_slice(&give(key))).unwrap_or_default();
         let request =
@@ -100,7 +99,7 @@ impl Engine {
     /// When the service was not reached.
     pub async fn unlist(&self, identifier: &Identifier) -> Result<()> {
         let own = self.shared.own()?;
-        let circuit = self.authenticated(&own).await?;
+        let circuit = self.shared.authenticated(&own).await?;
         circuit.call(RemoveListingRequest { identifier: Some(identifier.into()) }).await.map_err(no_directory)?;
         self.shared.write(|tx| Ok(listings::forget(tx.db, identifier)?))
     }
@@ -117,15 +116,6 @@ impl Engine {
             state: ListingState::of(listing.state, listing.day),
         };
         Ok(all.into_iter().map(listing).collect())
-    }
-
-    /// A circuit of our account, without a visit: the driver may be on one just now.
-    async fn authenticated(&self, own: &Own) -> Result<Circuit<Account>> {
-        let circuit = self.shared.connect::<Account>(&own.link).await?;
-        let signature = authenticate(&circuit.handshake_hash(), own.account, own.device, &own.device_key);
-        let (account, device, signature) = (own.account.into(), own.device, Bytes::copy_from_slice(&signature));
-        circuit.call(AuthenticateRequest { account, device, signature, ..AuthenticateRequest::default() }).await?;
-        Ok(circuit)
     }
 }
 

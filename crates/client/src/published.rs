@@ -1,8 +1,6 @@
 //! What the service keeps of our account, as it says itself.
 
-use bytes::Bytes;
-use undertone_credentials::authenticate;
-use undertone_wire::account::{Account, AuthenticateRequest, PublishRequest, Row, row};
+use undertone_wire::account::{PublishRequest, Row, row};
 
 use crate::{ClientError, Engine, Result, view::Kept};
 
@@ -16,12 +14,7 @@ impl Engine {
     /// When the service was not reached.
     pub async fn published(&self) -> Result<Vec<Kept>> {
         let own = self.shared.own()?;
-        let circuit = self.shared.connect::<Account>(&own.link).await?;
-        let signature = authenticate(&circuit.handshake_hash(), own.account, own.device, &own.device_key);
-        let signature = Bytes::copy_from_slice(&signature);
-        let (account, device) = (own.account.into(), own.device);
-        // Without a visit: the driver may be on one just now.
-        circuit.call(AuthenticateRequest { account, device, signature, ..AuthenticateRequest::default() }).await?;
+        let circuit = self.shared.authenticated(&own).await?;
         let mut kept = Vec::new();
         loop {
             let after = u32::try_from(kept.len()).unwrap_or(u32::MAX);

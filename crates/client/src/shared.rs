@@ -6,13 +6,20 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::{
     sync::{Notify, broadcast, watch},
     time::Instant,
 };
 use undertone_circuit::{Circuit, Dialer, ServicePublicKeys};
-use undertone_wire::{Now, link::Link, rpc::Service};
+use undertone_credentials::authenticate;
+use undertone_wire::{
+    Now,
+    account::{Account, AuthenticateRequest},
+    link::Link,
+    rpc::Service,
+};
 
 use crate::{
     ClientError, Result,
@@ -191,6 +198,21 @@ impl Shared {
         if first && lock(&self.own).is_some() {
             self.reload_own()?;
         }
+        Ok(circuit)
+    }
+
+    /// A circuit that speaks as this device. What this home says of its visits stays between the service and the driver, which
+    /// may be on one just now.
+    pub(crate) async fn authenticated(&self, own: &Own) -> Result<Circuit<Account>> {
+        let circuit = self.connect::<Account>(&own.link).await?;
+        let signature = authenticate(&circuit.handshake_hash(), own.account, own.device, &own.device_key);
+        let authentication = AuthenticateRequest {
+            account: own.account.into(),
+            device: own.device,
+            signature: Bytes::copy_from_slice(&signature),
+            ..AuthenticateRequest::default()
+        };
+        circuit.call(authentication).await?;
         Ok(circuit)
     }
 

@@ -38,7 +38,7 @@ pub use error::DiscoveryError;
 pub use header::Header;
 pub use members::Members;
 pub use query::Query;
-pub use question::{CONTACTS_MAX, Question, find_in_table, padded_contacts};
+pub use question::{CONTACTS_MAX, Question, find_in_table};
 pub use secret::{DiscoverySecret, SECRET_LEN};
 
 #[cfg(test)]

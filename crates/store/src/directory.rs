@@ -169,7 +169,7 @@ pub trait Directory: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<(ListedElement, u32)>, StoreError>> + Send;
 
     /// Replaces elements by those that the key of this number makes of the same identifiers. Claims go along; what was told
-    /// of elements before is forgotten.
+    /// of elements before is forgotten, and lookups are counted anew, since everybody needs them anew.
     fn rekey(
         &self,
         key: u32,

@@ -119,17 +119,17 @@ pub const RESERVE_MS: u64 = 60_000;
 /// Identifiers that one request has evaluated, as many as an address book is long: nobody shows how long it is.
 pub const EVALUATIONS: [usize; 3] = [32, 256, 1_600];
 /// So many evaluations, begun, cost one token.
-pub const EVALUATIONS_A_TOKEN: usize = 100;
-/// Tokens for lookups that go together, by purpose: one for evaluations, and some for queries, of which a line that breaks
-/// costs one each time.
+pub const EVALUATIONS_A_TOKEN: usize = 32;
+/// Tokens for lookups that go together, by purpose: as many queries as there are batches that may need one, and a line that
+/// breaks costs one each time.
 pub const LOOKUP: [(crate::objects::Purpose, usize); 2] = {
     use crate::objects::Purpose::{Evaluation, Query};
-    [(Evaluation, 1), (Query, 4)]
+    [(Evaluation, 1), (Query, 1)]
 };
 /// So many of those does an account have at once: an address book of the largest size. They are asked for together.
-pub const LOOKUPS_ONCE: u32 = 16;
-/// And so many more for each day after its first: a hundred new contacts.
-pub const LOOKUPS_A_DAY: u32 = 1;
+pub const LOOKUPS_ONCE: u32 = 50;
+/// And so many more for each day after its first: a hundred new contacts, nearly.
+pub const LOOKUPS_A_DAY: u32 = 3;
 /// Identifiers under which one account is listed in the directory.
 pub const LISTINGS_MAX: u32 = 8;
 /// Somebody else's listing is taken over after so many days in which he does not keep it: numbers are given to others, and

@@ -79,7 +79,7 @@ fn what_it_tells(all: usize, new: usize, shown: usize) -> Vec<String> {
         ));
         texts.push(
             "before that, your account may ask for the right to look people up: so the service learns that this account \
-             does, around this time. It may look up 1,600 at first, and 100 more each day"
+             does, around this time. It may look up 1,600 at first, and 96 more each day"
                 .to_owned(),
         );
     } else {

@@ -3,11 +3,8 @@
 use serde::{Deserialize, Serialize};
 use undertone_client::{GroupAct, GroupChanged, GroupRole, GroupRules, GroupText, LinkMode, NewGroup};
 
-use super::{Context, Sink, print_all};
-use crate::{
-    failure::{Failure, Kind},
-    output::Line,
-};
+use super::{Context, Sink, print_all, waits_for};
+use crate::{failure::Failure, output::Line};
 
 /// What is asked of a group. WHO is a name, a link or an account id, GROUP a title or an id.
 #[derive(Clone, Serialize, Deserialize)]
@@ -275,9 +272,5 @@ async fn print(context: &Context, changed: GroupChanged, sink: &mut impl Sink) -
         context.tell().await;
         return Ok(());
     };
-    let (kind, why) = match why {
-        Some(error) => (error.kind(), error.to_string()),
-        None => (Kind::Network, "the service takes its time".to_owned()),
-    };
-    Err(Failure::new(kind, format!("it is kept, and done with the next command or `receive --follow`: {why}")))
+    Err(waits_for("it is kept, and done with the next command or `receive --follow`", why))
 }

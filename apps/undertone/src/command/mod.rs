@@ -301,12 +301,16 @@ async fn send(context: &Context, id: &str, who: &str, text: &str, sink: &mut imp
     let waits = sent.queued.then(|| sent.waits.clone());
     sink.print(&Line::sent(sent)).await?;
     let Some(why) = waits else { return Ok(()) };
+    Err(waits_for("the message is kept, and goes with the next command or `receive --follow`", why))
+}
+
+/// That something is kept and not done yet, and what keeps it.
+fn waits_for(kept: &str, why: Option<ClientError>) -> Failure {
     let (kind, why) = match why {
         Some(error) => (error.kind(), error.to_string()),
         None => (Kind::Network, "the service takes its time".to_owned()),
     };
-    let kept = "the message is kept, and goes with the next command or `receive --follow`";
-    Err(Failure::new(kind, format!("{kept}: {why}")))
+    Failure::new(kind, format!("{kept}: {why}"))
 }
 
 async fn print_all(lines: impl Iterator<Item = Line> + Send, sink: &mut impl Sink) -> Result<(), Failure> {

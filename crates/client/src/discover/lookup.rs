@@ -10,11 +10,10 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use undertone_circuit::{CallError, Circuit};
-use undertone_credentials::{VerifiedParameters, authenticate};
+use undertone_credentials::VerifiedParameters;
 use undertone_discovery::{CONTACTS_MAX, DiscoveryError, DiscoverySecret, Question, find_in_table};
 use undertone_wire::{
     AccountId,
-    account::{Account, AuthenticateRequest},
     circuit::{Code, Fault},
     directory::{
         BeginQueryRequest, Directory, FetchAnswerPartRequest, FetchPartRequest, PutQueryPartRequest,
@@ -115,13 +114,7 @@ impl<'a> Lookup<'a> {
             return Ok(());
         }
         self.tell(LookupStep::Paying);
-        let circuit = self.shared.connect::<Account>(&self.own.link).await?;
-        let signature =
-            authenticate(&circuit.handshake_hash(), self.own.account, self.own.device, &self.own.device_key);
-        let (account, device, signature) =
-            (self.own.account.into(), self.own.device, Bytes::copy_from_slice(&signature));
-        // Without a visit: the driver may be on one just now.
-        circuit.call(AuthenticateRequest { account, device, signature, ..AuthenticateRequest::default() }).await?;
+        let circuit = self.shared.authenticated(self.own).await?;
         let (request, wishes) = self.shared.write_quietly(lookups::request)?;
         match circuit.call(request).await {
             Ok(reply) => self.shared.write_quietly(|tx| lookups::issued(tx, &wishes, &reply))?,

@@ -5,11 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::timeout;
 use undertone_circuit::Circuit;
-use undertone_credentials::authenticate;
 use undertone_e2ee::{Generation, LinkChallenge};
 use undertone_wire::{
     ChannelId, Message as _,
-    account::{Account, AuthenticateRequest, PutDeviceListRequest},
+    account::{Account, PutDeviceListRequest},
     content::linking::Kind,
     link::{DeviceLink, Link},
     visitor::CreateChannelRequest,
@@ -90,7 +89,7 @@ impl LinkOffer {
         let own = self.shared.reload_own()?;
         let hello = self.meeting.talk().hello.as_ref().ok_or(ClientError::Bug("a link confirmed without its code"))?;
         // Whatever can fail before there is a new list, fails now.
-        let circuit = authenticated(&self.shared, &own).await?;
+        let circuit = self.shared.authenticated(&own).await?;
         let (device_list, sealed, device) = self.shared.write(|tx| {
             let (list, handover) = devices::offer(tx, &own, hello)?;
             lists::adopt(tx, &own, &list, false)?;
@@ -128,21 +127,6 @@ async fn make_channel(shared: &Shared, own: &Own, request: CreateChannelRequest)
     Ok(paid.map(drop)?)
 }
 
-/// A circuit that speaks as this device. What this home says of its visits stays between the service and the driver, which
-/// may be there now too.
-async fn authenticated(shared: &Shared, own: &Own) -> Result<Circuit<Account>> {
-    let circuit = shared.connect::<Account>(&own.link).await?;
-    let signature = authenticate(&circuit.handshake_hash(), own.account, own.device, &own.device_key);
-    let authentication = AuthenticateRequest {
-        account: own.account.into(),
-        device: own.device,
-        signature: Bytes::copy_from_slice(&signature),
-        ..AuthenticateRequest::default()
-    };
-    circuit.call(authentication).await?;
-    Ok(circuit)
-}
-
 /// Puts our new device list. Where that fails, the driver does it later.
 async fn put(shared: &Shared, own: &Own, mut circuit: Circuit<Account>, device_list: &Bytes) -> Result<()> {
     let mut tries = 1;
@@ -152,7 +136,7 @@ async fn put(shared: &Shared, own: &Own, mut circuit: Circuit<Account>, device_l
             return Err(error);
         }
         tries += 1;
-        circuit = authenticated(shared, own).await?;
+        circuit = shared.authenticated(own).await?;
     }
     shared.write_quietly(|tx| Ok(me::set_list_put(tx.db)?))
 }

@@ -311,19 +311,19 @@ mod tests {
     #[test]
     fn a_batch_is_as_large_as_it_must_be_or_as_can_be_paid_for() {
         for (identifiers, tokens, expected) in [
-            (1, 16, Some(32)),
-            (32, 16, Some(32)),
-            (33, 16, Some(256)),
-            (257, 16, Some(1_600)),
-            (1_600, 16, Some(1_600)),
-            (257, 15, Some(256)),
-            (257, 2, Some(32)),
-            (33, 3, Some(256)),
+            (1, 50, Some(32)),
+            (32, 50, Some(32)),
+            (33, 50, Some(256)),
+            (257, 50, Some(1_600)),
+            (1_600, 50, Some(1_600)),
+            (257, 49, Some(256)),
+            (257, 7, Some(32)),
+            (33, 8, Some(256)),
             (1, 0, None),
         ] {
             assert_eq!(size(identifiers, tokens), expected, "{identifiers} for {tokens}");
         }
-        assert_eq!([1, 33, 1_600, 1_601].map(price), [1, 3, 16, 17]);
+        assert_eq!([1, 33, 1_600, 1_601].map(price), [1, 8, 50, 51]);
     }
 
     #[test]

@@ -23,17 +23,6 @@ use crate::{
 
 /// Contacts of one question at the most.
 pub const CONTACTS_MAX: usize = 1_600;
-/// Numbers of contacts that whoever counts them may see.
-const CONTACTS: [usize; 3] = [32, 256, CONTACTS_MAX];
-
-/// As many as anybody has who has about so many: what is evaluated for contacts is filled up to this.
-///
-/// # Errors
-/// [`DiscoveryError::TooMany`].
-pub fn padded_contacts(contacts: usize) -> Result<usize, DiscoveryError> {
-    CONTACTS.into_iter().find(|size| *size >= contacts).ok_or(DiscoveryError::TooMany)
-}
-
 /// Who of these is in a base that is a table: as many, in the order of the contacts.
 ///
 /// # Errors

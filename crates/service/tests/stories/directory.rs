@@ -386,7 +386,7 @@ fn granted(reply: Result<IssueLookupsReply, Fault>) -> usize {
     reply.evaluated[0].elements.len()
 }
 
-/// 1,600 at once, and a hundred a day.
+/// 1,600 at once, and 96 a day.
 #[tokio::test]
 async fn the_1_601st_evaluation_is_refused() {
     let town = Town::new();
@@ -397,7 +397,7 @@ async fn the_1_601st_evaluation_is_refused() {
     let evaluated = &reply.evaluated[0];
     let tokens = wishes[0].finish(&key, &evaluated.elements, &evaluated.proof).unwrap();
     assert_eq!(tokens.len() * EVALUATIONS_A_TOKEN, 1_600);
-    assert_eq!(granted(ana.issue_lookups(NOW, request).await), 16, "the same again costs nothing");
+    assert_eq!(granted(ana.issue_lookups(NOW, request).await), LOOKUPS_ONCE as usize, "the same again costs nothing");
     assert_eq!(code(ana.issue_lookups(NOW, lookups(2).0).await), "EXHAUSTED");
     for days in 1..3 {
         let (now, asked) = (NOW.plus_ms(days * DAY_MS), lookups(2 + days as u8).0);

@@ -173,6 +173,8 @@ pub async fn elements_are_made_anew_by_another_key<A: Accounts>(accounts: Engine
     assert_eq!(accounts.directory_key().await.unwrap(), KEY + 1);
     assert_eq!(accounts.made_by_others(KEY, 9).await.unwrap().len(), 0);
     assert_eq!(accounts.made_by_others(KEY + 1, 2).await.unwrap().len(), 2);
+    assert!(matches!(accounts.issue_lookups(ALICE, [1; 32], TODAY).await.unwrap(), Lookups::Granted(_)));
+    assert_eq!(accounts.issue_lookups(ALICE, [2; 32], TODAY).await.unwrap(), Lookups::Over);
     let replaced: Vec<_> = (1..=3).map(|number| (element(number), element(100 + number))).collect();
     for _ in 0..2 {
         accounts.rekey(KEY + 1, replaced.clone()).await.unwrap();
@@ -180,6 +182,7 @@ pub async fn elements_are_made_anew_by_another_key<A: Accounts>(accounts: Engine
     assert_eq!(accounts.made_by_others(KEY + 1, 9).await.unwrap().len(), 0);
     assert!(under(&accounts, 1).await.is_none() && under(&accounts, 101).await == Some(ALICE));
     assert!(accounts.is_claimed(BOB).await.unwrap());
+    assert_eq!(accounts.issue_lookups(ALICE, [3; 32], TODAY).await.unwrap(), Lookups::Granted(LOOKUPS_ONCE));
     accounts.tell(TODAY + 1).await.unwrap();
     assert!(accounts.told(TODAY).await.unwrap().is_empty() && accounts.told(TODAY + 1).await.unwrap().is_empty());
     assert_eq!(list(&accounts, 102, CAROL, TODAY + LISTING_WAIT_DAYS).await, Listed::Listed);

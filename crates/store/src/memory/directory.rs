@@ -177,6 +177,7 @@ impl Directory for MemoryAccounts {
         }
         directory.untold.clear();
         directory.told.values_mut().for_each(BTreeSet::clear);
+        directory.lookups.clear();
         Ok(())
     }
 

@@ -158,7 +158,8 @@ impl Directory for SqliteAccounts {
                     .execute((old, new, key))?;
                 db.prepare_cached("UPDATE claims SET element = ?2 WHERE element = ?1")?.execute((old, new))?;
             }
-            super::execute(db, "DELETE FROM listing_changes")
+            super::execute(db, "DELETE FROM listing_changes")?;
+            super::execute(db, "DELETE FROM lookups")
         };
         self.engine.change(rekey).await
     }
