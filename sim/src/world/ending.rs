@@ -39,12 +39,22 @@ impl World {
                 }
             }
         }
-        self.settle(|world| world.accept_all().and_then(|()| world.settled(last))).await?;
-        for of in self.authors() {
-            self.show(of)?;
-        }
-        self.all_was_shown()?;
+        // What is shown is judged at once, and once.
+        let mut judged = Ok(());
+        let all_is_there = |world: &mut Self| {
+            world.accept_all()?;
+            world.settled(last)?;
+            judged = world.everybody_looks();
+            // What came by the log waits for letters that its sender wrote before, be it one that he believes he took back.
+            if judged.is_ok() { world.all_was_shown() } else { Ok(()) }
+        };
+        self.settle(all_is_there).await?;
+        judged?;
         self.removed_are_out(last)
+    }
+
+    fn everybody_looks(&mut self) -> anyhow::Result<()> {
+        self.authors().into_iter().try_for_each(|of| self.show(of))
     }
 
     pub(super) async fn mend(&mut self) -> anyhow::Result<()> {
