@@ -29,7 +29,7 @@ use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, Ticket
 use undertone_store::sqlite::{SqliteAccounts, SqliteChannels};
 use undertone_wire::Now;
 
-const RELEASES: [&str; 3] = ["0.1", "0.2", "0.3"];
+const RELEASES: [&str; 4] = ["0.1", "0.2", "0.3", "0.4"];
 
 /// What one of them left, and the service of it.
 struct Recorded {
@@ -175,6 +175,15 @@ async fn they_go_on() {
             bo.expect(&ana, "from the other device").await;
             ana.until("it is here too", |_| ana.texts("Bo").iter().any(|text| text == "from the other device")).await;
             assert_eq!(tablet.history("Bo"), ana.history("Bo"));
+        }
+
+        if !ana.engine.groups().unwrap().is_empty() {
+            cy.engine.group_accept("Bees").await.unwrap();
+            cy.send("Bees", "so has Cy").await;
+            for home in [&ana, &bo] {
+                home.expect(&cy, "so has Cy").await;
+                assert_eq!(home.texts("Bees"), ["Bo has bees", "so has Cy"]);
+            }
         }
 
         // Whoever is new gets to know them, and is got to know.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Home, Service, root};
 
-const RELEASES: [&str; 3] = ["0.1", "0.2", "0.3"];
+const RELEASES: [&str; 4] = ["0.1", "0.2", "0.3", "0.4"];
 
 /// What one of them left.
 struct Recorded(PathBuf);
@@ -65,6 +65,11 @@ impl Recorded {
             "whoami" | "chats" | "profile" | "settings" => vec![what.to_owned()],
             "requests" => ["request", "list"].map(str::to_owned).into(),
             "devices" => ["device", "list"].map(str::to_owned).into(),
+            "groups" => ["group", "list"].map(str::to_owned).into(),
+            "bees" => ["group", "show", "Bees"].map(str::to_owned).into(),
+            "talk" => ["history", "Bees"].map(str::to_owned).into(),
+            "listed" => ["listing", "show"].map(str::to_owned).into(),
+            "contacts" => ["contacts", "list"].map(str::to_owned).into(),
             with => vec!["history".to_owned(), self.account(if with == "self" { person } else { with })],
         }
     }

@@ -12,6 +12,7 @@
 )]
 
 mod circuit;
+mod fourth;
 mod inside;
 mod planes;
 mod second;
@@ -37,13 +38,14 @@ struct Recorded {
 
 impl Recorded {
     fn all() -> Self {
-        let lines = [include_str!("0.1.txt"), include_str!("0.2.txt"), include_str!("0.3.txt")]
-            .into_iter()
-            .flat_map(str::lines)
-            .map(|line| {
-                let (name, bytes) = line.split_once(' ').unwrap();
-                (name, HEXLOWER.decode(bytes.as_bytes()).unwrap())
-            });
+        let lines =
+            [include_str!("0.1.txt"), include_str!("0.2.txt"), include_str!("0.3.txt"), include_str!("0.4.txt")]
+                .into_iter()
+                .flat_map(str::lines)
+                .map(|line| {
+                    let (name, bytes) = line.split_once(' ').unwrap();
+                    (name, HEXLOWER.decode(bytes.as_bytes()).unwrap())
+                });
         Self { lines: lines.collect(), missing: Vec::new() }
     }
 
@@ -104,6 +106,10 @@ fn bytes_mean_what_they_meant() {
     second::content(&mut recorded);
     third::blobs(&mut recorded);
     third::groups(&mut recorded);
+    fourth::planes(&mut recorded);
+    fourth::directory(&mut recorded);
+    fourth::content(&mut recorded);
+    fourth::link(&mut recorded);
     let pin = Pin::new([1; 32]);
     let service = Link { scheme: Scheme::Tcp, endpoint: "chat.example:4433".into(), pin, account: None };
     recorded.link("link.service", &service);
