@@ -166,7 +166,8 @@ impl Engine {
             let report = reports.borrow_and_update().clone();
             if let Some(error) = self.obstacle(chat.id, asked, report)? {
                 let passes = error.kind() == Kind::Network || matches!(error, ClientError::Mending(_));
-                let kept = passes || !self.take_back(chat.id, id)?;
+                // What cannot even be taken back stays, and goes once it can.
+                let kept = passes || !self.take_back(chat.id, id).unwrap_or(false);
                 return if kept { Ok(Sent { waits: Some(error), ..sent }) } else { Err(error) };
             }
             let more = tokio::select! {
@@ -360,5 +361,72 @@ impl Engine {
     pub fn chats(&self) -> Result<Vec<ChatSummary>> {
         let own = self.shared.own()?;
         self.shared.read(|db| chats::all(db)?.iter().map(|chat| view::summary(db, own.account, chat)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::ready, io::ErrorKind, pin::pin};
+
+    use rand::rngs::StdRng;
+    use tempfile::TempDir;
+    use undertone_circuit::{DialError, Dialer, Dialing};
+    use undertone_wire::link::{Pin, Scheme};
+
+    use super::*;
+    use crate::SystemClock;
+
+    struct Nowhere;
+
+    impl Dialer for Nowhere {
+        fn dial(&self) -> Dialing<'_> {
+            Box::pin(ready(Err(DialError(ErrorKind::ConnectionRefused))))
+        }
+    }
+
+    /// With an account, and without a driver.
+    fn home(folder: &TempDir) -> Engine {
+        let engine = Engine::open(Config {
+            folder: folder.path().to_owned(),
+            passphrase: None,
+            pace: Pace::eager(),
+            clock: Arc::new(SystemClock),
+            dialer_for: Arc::new(|_| Arc::new(Nowhere)),
+            rng: Box::new(rand::make_rng::<StdRng>()),
+            rungs: Rungs::of_this_release(),
+        })
+        .unwrap();
+        let link =
+            Link { scheme: Scheme::Tcp, endpoint: "localhost:1".to_owned(), pin: Pin::new([7; 32]), account: None };
+        let registered = engine.shared.write(|tx| {
+            registration::candidate(tx, &link, None, "Ana")?;
+            Ok(me::set_registered(tx.db)?)
+        });
+        registered.and_then(|()| engine.shared.reload_own()).unwrap();
+        engine
+    }
+
+    /// Who is told that nothing was kept writes again, and would be read twice.
+    #[tokio::test]
+    async fn what_cannot_be_taken_back_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = home(&folder);
+        let set_full =
+            |full: bool| engine.shared.read(|db| Ok(db.pragma_update(None, "query_only", full).unwrap())).unwrap();
+        for (full, kept) in [(true, true), (false, false)] {
+            let mut sending = pin!(engine.send("Ana", "hello"));
+            tokio::select! {
+                biased;
+                _ = &mut sending => panic!("nobody has tried to send it"),
+                () = ready(()) => {}
+            }
+            set_full(full);
+            let (asked, error) = (engine.shared.asked(), Some(DbError::Disk.into()));
+            engine.shared.report.send_replace(Report { asked, error, ..Report::default() });
+            let sent = sending.await;
+            set_full(false);
+            assert_eq!(sent.is_ok_and(|sent| sent.queued && sent.waits.is_some()), kept);
+            assert_eq!(engine.history("Ana").unwrap().len(), 1, "the first alone");
+        }
     }
 }
