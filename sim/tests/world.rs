@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 /// So many are lived with every run of the tests; CONTRIBUTING.md has the command for a long run.
 const SEEDS: &str = "40";
+/// These cost more: there are more people in them.
+const SEEDS_OF_GROUPS: &str = "6";
 
 fn sim(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sim")).arg("world").args(args).output().unwrap()
@@ -18,6 +20,12 @@ fn text(output: &Output) -> String {
 #[test]
 fn whatever_fails_nothing_is_lost() {
     let lived = sim(&["--alone", "--seeds", SEEDS]);
+    assert!(lived.status.success(), "{}", text(&lived));
+}
+
+#[test]
+fn groups_end_alike_for_all_who_are_in_them() {
+    let lived = sim(&["--groups", "--seeds", SEEDS_OF_GROUPS]);
     assert!(lived.status.success(), "{}", text(&lived));
 }
 

@@ -1,11 +1,11 @@
 //! What people do in a world, and what is done to them.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 
 use super::{
-    chronicle::{Author, Judgement},
+    chronicle::{Author, Judgement, Place},
     home::is_disk,
     life::World,
     person::Person,
@@ -19,7 +19,12 @@ const FULL_BYTES_MAX: u64 = 400_000;
 
 impl World {
     pub(super) async fn somebody_writes(&mut self, by: Author) -> anyhow::Result<()> {
-        let to = self.rng.random_range(0..self.people.len());
+        let people = self.people.len();
+        let to = match self.sort.groups {
+            // Many talk in groups, and each with few besides.
+            true => (by.0 + self.rng.random_range(0..2)) % people,
+            false => self.rng.random_range(0..people),
+        };
         for _ in 0..self.rng.random_range(1..4) {
             self.write(by, to).await?;
         }
@@ -39,7 +44,7 @@ impl World {
         let filler =
             if self.rng.random_bool(0.1) { self.rng.random_range(0..5_000) } else { self.rng.random_range(0..90) };
         let pair = (by.0.min(to), by.0.max(to));
-        let (number, text) = self.chronicle.begin(by, pair, filler);
+        let (number, text) = self.chronicle.begin(by, pair.into(), filler);
         let fate = self.device(by)?.home.write(number, &to_whom, &text).await?;
         self.chronicle.note([(number, fate)]);
         let (by, to) = (self.name(by), self.person(to)?.name);
@@ -48,6 +53,7 @@ impl World {
     }
 
     pub(super) fn show(&mut self, of: Author) -> anyhow::Result<()> {
+        let accounts: Vec<_> = self.people.iter().map(|person| person.account.clone()).collect();
         let only = self.person(of.0)?.devices.len() == 1;
         let judgement = if only && !self.deceitful { Judgement::Honest } else { Judgement::Partial };
         let name = self.name(of);
@@ -55,8 +61,15 @@ impl World {
         let device = people.get_mut(of.0).and_then(|person| person.devices.get_mut(of.1)).context("no such device")?;
         chronicle.note(device.home.fates());
         for message in device.home.show()? {
-            let number = message.body.as_deref().and_then(|text| chronicle.line(text)).map(|(number, _)| number);
-            trace.note(format_args!("{name} is shown message {number:?}"));
+            let line = message.body.as_deref().and_then(|text| chronicle.line(text));
+            trace.note(format_args!("{name} is shown message {:?}", line.map(|(number, _)| number)));
+            let by = line.and_then(|(_, line)| accounts.get(line.by.0));
+            ensure!(by.is_none_or(|by| *by == message.from), "{name} is shown a message as somebody else's");
+            let judgement = match line {
+                // Who comes into a group hears what is said from then on.
+                Some((_, line)) if matches!(line.place, Place::Group(_)) => Judgement::Partial,
+                _ => judgement,
+            };
             chronicle.judge(&mut device.shown, &message, judgement).with_context(|| name.clone())?;
         }
         Ok(())

@@ -1,14 +1,17 @@
 //! What a service can do that it should not, behind one of its doors: hold pushes back, change what it shows of logs, show
-//! heads from before. Other channels behind another door ([`super::service::Service::part`]) are the greater lie.
+//! heads from before, and of groups what others were. Other channels behind another door ([`super::service::Service::part`]) are the greater lie.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use rand::RngExt as _;
 use rand_chacha::ChaCha20Rng;
 use undertone_wire::{
     Message as _, Now,
-    channel::{Channel, Head, LogPush, ReadReply, ReadRequest},
+    channel::{Channel, Head, LogPush, ReadHeadSlotRequest, ReadRecordRequest, ReadReply, ReadRequest},
     circuit::Fault,
     rpc::{Answer, Dispatch, Encoded, Method as _, OpenPushes, PushQueue, Pushes, Service},
 };
@@ -21,6 +24,8 @@ struct Lies {
     rng: ChaCha20Rng,
     /// A head of before, shown again.
     old: Option<Head>,
+    /// What was said of groups before, by method.
+    replies: BTreeMap<u32, Bytes>,
     told: u64,
 }
 
@@ -40,7 +45,7 @@ const LIES: [Lie; 6] = [Lie::Withhold, Lie::Swap, Lie::Alter, Lie::Drop, Lie::Cu
 impl Cheat {
     /// From now on lies now and then.
     pub fn begin(&self, rng: ChaCha20Rng) {
-        *self.lies() = Some(Lies { rng, old: None, told: 0 });
+        *self.lies() = Some(Lies { rng, old: None, replies: BTreeMap::new(), told: 0 });
     }
 
     /// From now on tells the truth. Returns how many lies there were.
@@ -58,6 +63,16 @@ impl Lies {
         let lie = self.rng.random_bool(0.3).then(|| LIES.get(self.rng.random_range(0..LIES.len())).copied()).flatten();
         self.told += u64::from(lie.is_some());
         lie
+    }
+
+    /// What is said of a group's record, or of the way in: now and then what was said of one before, or nothing.
+    fn tell_of_group(&mut self, method: u32, reply: Bytes) -> Bytes {
+        let before = self.replies.insert(method, reply.clone()).unwrap_or_default();
+        match self.rng.random_range(0..10) {
+            0..=2 => before,
+            3 => Bytes::new(),
+            _ => reply,
+        }
     }
 
     fn change(&mut self, lie: Lie, reply: &mut ReadReply) {
@@ -99,9 +114,15 @@ impl<S: Service, H: Dispatch<S>> Dispatch<S> for Cheating<H> {
         }
         let through = Through { pushes: pushes.typed(), cheat: self.cheat.clone() };
         let answer = self.honest.dispatch(now, method, body, OpenPushes::new(Arc::new(through), 1)).await?;
-        let (Answer::Reply(reply), ReadRequest::NUMBER) = (&answer, method) else { return Ok(answer) };
+        let Answer::Reply(reply) = &answer else { return Ok(answer) };
         let mut lies = self.cheat.lies();
         let Some(lies) = lies.as_mut() else { return Ok(answer) };
+        if [ReadRecordRequest::NUMBER, ReadHeadSlotRequest::NUMBER].contains(&method) {
+            return Ok(Answer::Reply(lies.tell_of_group(method, reply.clone())));
+        }
+        if method != ReadRequest::NUMBER {
+            return Ok(answer);
+        }
         let (Some(lie), Ok(mut reply)) = (lies.draw(), ReadReply::decode(reply.clone())) else { return Ok(answer) };
         lies.change(lie, &mut reply);
         Ok(Answer::Reply(reply.encode_to_vec().into()))

@@ -12,12 +12,34 @@ pub type Author = (usize, usize);
 /// Two people who talk, the smaller number first; the same twice for a note to oneself.
 pub type Pair = (usize, usize);
 
+/// Where something is said.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Between two.
+    Chat(Pair),
+    /// In the so-manieth group.
+    Group(usize),
+}
+
+impl From<Pair> for Place {
+    fn from(pair: Pair) -> Self {
+        Self::Chat(pair)
+    }
+}
+
+impl Place {
+    /// Whether it is nobody's but one person's.
+    fn is_of_one(self) -> bool {
+        matches!(self, Self::Chat((one, other)) if one == other)
+    }
+}
+
 /// A message as it was written.
 pub struct Line {
     /// Who wrote it.
     pub by: Author,
-    /// In which chat.
-    pub pair: Pair,
+    /// Where.
+    pub place: Place,
     /// What the writer knows of it.
     pub fate: Fate,
     /// Its writer was removed before his other devices had it. Where it went by letter, only who got that can tell them; and
@@ -38,8 +60,8 @@ pub struct Chronicle {
 pub struct Shown {
     ids: BTreeSet<String>,
     numbers: BTreeSet<usize>,
-    /// The last line shown of each author in each chat.
-    last: BTreeMap<(Author, Pair), usize>,
+    /// The last line shown of each author in each place.
+    last: BTreeMap<(Author, Place), usize>,
 }
 
 impl Shown {
@@ -60,11 +82,11 @@ pub enum Judgement {
 
 impl Chronicle {
     /// Notes that somebody is about to write. Returns the number of the message, and its text.
-    pub fn begin(&mut self, by: Author, pair: Pair, filler: usize) -> (u64, String) {
+    pub fn begin(&mut self, by: Author, place: Place, filler: usize) -> (u64, String) {
         let number = self.lines.len();
         let text = format!("{number} {}", "x".repeat(filler));
         self.by_text.insert(text.clone(), number);
-        self.lines.push(Line { by, pair, fate: Fate::Kept, untold: false });
+        self.lines.push(Line { by, place, fate: Fate::Kept, untold: false });
         (number as u64, text)
     }
 
@@ -109,10 +131,13 @@ impl Chronicle {
 
     /// The messages of a chat that must be there in the end.
     pub fn expected(&self, pair: Pair) -> BTreeSet<usize> {
-        let lines = self.lines.iter().enumerate();
-        let expected =
-            lines.filter(|(_, line)| line.pair == pair && matches!(line.fate, Fate::Kept | Fate::Acknowledged));
-        expected.map(|(number, _)| number).collect()
+        let kept = |line: &Line| matches!(line.fate, Fate::Kept | Fate::Acknowledged);
+        self.said(pair.into()).filter(|(_, line)| kept(line)).map(|(number, _)| number).collect()
+    }
+
+    /// All that was written somewhere.
+    pub fn said(&self, place: Place) -> impl Iterator<Item = (usize, &Line)> {
+        self.lines.iter().enumerate().filter(move |(_, line)| line.place == place)
     }
 
     /// Whether a message may be missing on one of its writer's own devices.
@@ -124,7 +149,7 @@ impl Chronicle {
     pub fn part(&mut self, by: Author, known: &BTreeSet<usize>) {
         let lines = self.lines.iter_mut().enumerate();
         let unknown =
-            lines.filter(|(number, line)| line.by == by && line.pair.0 != line.pair.1 && !known.contains(number));
+            lines.filter(|(number, line)| line.by == by && !line.place.is_of_one() && !known.contains(number));
         unknown.for_each(|(_, line)| line.untold = true);
     }
 
@@ -137,13 +162,13 @@ impl Chronicle {
         };
         ensure!(line.fate != Fate::Refused, "message {number} was shown, and had been taken back");
         shown.numbers.insert(number);
-        let last = shown.last.insert((line.by, line.pair), number);
+        let last = shown.last.insert((line.by, line.place), number);
         ensure!(last.is_none_or(|last| last < number), "message {number} was shown after a later one");
         if judgement == Judgement::Honest {
             let from = last.map_or(0, |last| last + 1);
             let between = self.lines.get(from..number).unwrap_or_default();
             let missing = between.iter().position(|between| {
-                (between.by, between.pair) == (line.by, line.pair)
+                (between.by, between.place) == (line.by, line.place)
                     && matches!(between.fate, Fate::Kept | Fate::Acknowledged)
             });
             if let Some(missing) = missing {

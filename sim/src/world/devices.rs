@@ -108,7 +108,7 @@ impl World {
             return Ok(());
         }
         self.mend().await?;
-        self.settle(|world| world.accept_all().and_then(|()| world.met())).await?;
+        self.settle(Self::together).await?;
         let next = self.chronicle.len();
         self.settle(move |world| world.settled(next)).await?;
         for device in self.person(person)?.present().collect::<Vec<_>>() {

@@ -24,25 +24,28 @@ impl World {
     /// What does not hold.
     pub(super) async fn end(&mut self) -> anyhow::Result<()> {
         self.mend().await?;
-        self.settle(|world| world.accept_all().and_then(|()| world.met())).await?;
-        // Removed devices are out once everybody has heard of it.
-        if self.homes() != self.authors() {
+        self.settle(Self::together).await?;
+        // Removed devices are out once everybody has heard of it, and what was wanted of groups is done, or cannot be.
+        if self.homes() != self.authors() || !self.groups.is_empty() {
             sleep(Duration::from_millis(self.pause_ms_max * HEARD_PAUSES)).await;
-            self.settle(|world| world.accept_all().and_then(|()| world.met())).await?;
+            self.settle(Self::together).await?;
         }
         let last = self.chronicle.len();
         for by in self.authors() {
             for to in 0..self.people.len() {
-                if !self.stopped((by.0.min(to), by.0.max(to)))? {
+                let pair = (by.0.min(to), by.0.max(to));
+                let strangers = self.sort.groups && self.chronicle.expected(pair).is_empty();
+                if !strangers && !self.stopped(pair)? {
                     let written = self.write(by, to).await?;
                     ensure!(written, "{} cannot write to {}", self.name(by), self.person(to)?.name);
                 }
             }
         }
+        self.all_speak_in_groups().await?;
         // What is shown is judged at once, and once.
         let mut judged = Ok(());
         let all_is_there = |world: &mut Self| {
-            world.accept_all()?;
+            world.together()?;
             world.settled(last)?;
             judged = world.everybody_looks();
             // What came by the log waits for letters that its sender wrote before, be it one that he believes he took back.
@@ -50,11 +53,20 @@ impl World {
         };
         self.settle(all_is_there).await?;
         judged?;
+        self.others_are_out_of_groups(last)?;
         self.removed_are_out(last)
     }
 
     fn everybody_looks(&mut self) -> anyhow::Result<()> {
         self.authors().into_iter().try_for_each(|of| self.show(of))
+    }
+
+    /// Everybody is with those who want him.
+    pub(super) fn together(&mut self) -> anyhow::Result<()> {
+        self.accept_all()?;
+        self.all_come()?;
+        self.met()?;
+        self.groups_agree()
     }
 
     pub(super) async fn mend(&mut self) -> anyhow::Result<()> {
@@ -184,7 +196,7 @@ impl World {
                 self.chat_settled(pair, last)?;
             }
         }
-        Ok(())
+        self.groups_settled(last)
     }
 
     /// All devices of a chat have all of it, in the same order, and nothing waits. One that came when no other was left has

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha20Rng;
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
 use undertone_circuit::Dialer;
-use undertone_client::{ClientError, Config, Engine, Kind, Message, Pace, Rungs, Sent};
+use undertone_client::{ClientError, Config, Engine, GroupChanged, Kind, Message, Pace, Rungs, Sent};
 
 use super::{
     disk::{Disk, On},
@@ -44,6 +44,7 @@ struct Process {
     engine: Engine,
     driver: JoinHandle<()>,
     sends: JoinSet<(u64, Result<Sent, ClientError>)>,
+    deeds: JoinSet<(u64, Result<GroupChanged, ClientError>)>,
 }
 
 /// What became of a message that was written, as far as its writer knows.
@@ -106,16 +107,17 @@ impl Home {
         let engine = self.disk.using(|| Engine::open(config))?;
         let running = engine.clone();
         let driver = tokio::spawn(On::new(&self.disk, async move { running.run().await }));
-        self.process = Some(Process { engine, driver, sends: JoinSet::new() });
+        self.process = Some(Process { engine, driver, sends: JoinSet::new(), deeds: JoinSet::new() });
         Ok(())
     }
 
     /// Ends its process, wherever it stands.
     pub async fn kill(&mut self) -> Vec<(u64, Fate)> {
         let fates = self.fates();
-        let Some(Process { engine, driver, mut sends }) = self.process.take() else { return fates };
+        let Some(Process { engine, driver, mut sends, mut deeds }) = self.process.take() else { return fates };
         driver.abort();
         sends.shutdown().await;
+        deeds.shutdown().await;
         let _ = driver.await;
         drop(engine);
         fates
@@ -161,6 +163,31 @@ impl Home {
             }
         }
         fates
+    }
+
+    /// Does something in a group, and does not stay to see what becomes of it: [`Self::deeds`] tells.
+    pub fn act<F>(&mut self, number: u64, act: impl FnOnce(Engine) -> F)
+    where
+        F: Future<Output = Result<GroupChanged, ClientError>> + Send + 'static,
+    {
+        let Some(process) = &mut self.process else { return };
+        let act = act(process.engine.clone());
+        process.deeds.spawn(On::new(&self.disk, async move { (number, act.await) }));
+    }
+
+    /// What has become of these in the meantime.
+    pub fn deeds(&mut self) -> Vec<(u64, Result<GroupChanged, ClientError>)> {
+        let Some(process) = &mut self.process else { return Vec::new() };
+        let mut deeds = Vec::new();
+        while let Some(done) = process.deeds.try_join_next() {
+            deeds.extend(done);
+        }
+        deeds
+    }
+
+    /// Whether it does something in a group.
+    pub fn is_busy(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| !process.deeds.is_empty())
     }
 
     /// New messages, noted as shown.

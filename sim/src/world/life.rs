@@ -14,8 +14,10 @@ use tokio::{task::yield_now, time::sleep};
 use undertone_client::{Delay, Pace, Registered};
 
 use super::{
+    Sort,
     chronicle::{Author, Chronicle, Pair},
     ground::Ground,
+    groups::Group,
     home::Home,
     panics,
     person::{Device, NAMES, Person},
@@ -27,10 +29,15 @@ use super::{
 
 /// Steps of a life, at most.
 const STEPS_MAX: u32 = 70;
+/// The same where there are groups.
+const STEPS_GROUPS_MAX: u32 = 140;
 /// Turns that others get between two steps, at most.
 const TURNS_MAX: u32 = 60;
+/// So much longer they are at most where there are groups.
+const GROUP_PAUSES: u64 = 6;
 /// One of so many honest worlds has members who are not.
 const SPOILT: u64 = 5;
+const SPOILT_GROUPS: u64 = 2;
 
 /// What one seed came to.
 #[derive(Clone, Serialize, Deserialize)]
@@ -51,7 +58,11 @@ pub struct World {
     pub(super) time: Arc<Time>,
     pub(super) weather: Arc<Weather>,
     pub(super) service: Service,
+    pub(super) sort: Sort,
     pub(super) people: Vec<Person>,
+    pub(super) groups: Vec<Group>,
+    /// What was done in groups so far.
+    pub(super) deeds: u64,
     pub(super) chronicle: Chronicle,
     pub(super) trace: Trace,
     ground: Arc<Ground>,
@@ -70,27 +81,34 @@ pub struct World {
 }
 
 impl World {
-    /// Everybody has an account, and nobody knows anybody. Homes stand on `ground`. `alone`: nobody ever takes a second
-    /// device.
+    /// Everybody has an account, and nobody knows anybody. Homes stand on `ground`.
     ///
     /// # Errors
     /// When an account cannot be made.
-    pub async fn new(seed: u64, alone: bool, ground: &Arc<Ground>, printed: bool) -> anyhow::Result<Self> {
+    pub async fn new(seed: u64, sort: Sort, ground: &Arc<Ground>, printed: bool) -> anyhow::Result<Self> {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let time = Time::new(rng.random_range(0..DAY_MS));
         let weather = Weather::new(ChaCha20Rng::from_rng(&mut rng));
         let service = Service::new(&time, ChaCha20Rng::from_rng(&mut rng));
         let (pace, pause_ms_max) = pace(&mut rng);
         let deceitful = rng.random_bool(0.3);
-        let several = rng.random_bool(0.5) && !alone;
-        let people = if rng.random_bool(0.6) { 2 } else { 3 };
+        let several = rng.random_bool(0.5) && !sort.alone;
+        let people = match sort.groups {
+            true if several => rng.random_range(2..=3),
+            true => rng.random_range(2..=NAMES.len()),
+            false if rng.random_bool(0.6) => 2,
+            false => 3,
+        };
         let mut world = Self {
             rng,
             trace: Trace::new(printed),
             time,
             weather,
             service,
+            sort,
             people: Vec::new(),
+            groups: Vec::new(),
+            deeds: 0,
             chronicle: Chronicle::default(),
             ground: ground.clone(),
             pace,
@@ -100,7 +118,7 @@ impl World {
             deceived: BTreeSet::new(),
             several,
             // Not drawn: what is drawn for all other worlds is to stay the same.
-            spoilt: !deceitful && !alone && seed.is_multiple_of(SPOILT),
+            spoilt: !deceitful && !sort.alone && seed.is_multiple_of(if sort.groups { SPOILT_GROUPS } else { SPOILT }),
         };
         world.service.start().await;
         for name in NAMES.into_iter().take(people) {
@@ -133,8 +151,12 @@ impl World {
     /// # Errors
     /// What was not as it must be.
     pub async fn live(mut self) -> anyhow::Result<Life> {
+        if self.sort.groups {
+            self.begin_with_a_group().await?;
+        }
         self.weather.set_storm(true);
-        let steps = self.rng.random_range(STEPS_MAX / 3..=STEPS_MAX);
+        let steps_max = if self.sort.groups { STEPS_GROUPS_MAX } else { STEPS_MAX };
+        let steps = self.rng.random_range(steps_max / 3..=steps_max);
         for _ in 0..steps {
             self.step().await?;
             self.check()?;
@@ -148,7 +170,8 @@ impl World {
 
     async fn step(&mut self) -> anyhow::Result<()> {
         let (person, device) = self.anybody();
-        match self.rng.random_range(0..25) {
+        let acts = if self.sort.groups { 65 } else { 25 };
+        match self.rng.random_range(0..acts) {
             0..=8 => self.somebody_writes((person, device)).await?,
             9..=11 => self.show((person, device))?,
             12 => self.kill((person, device)).await,
@@ -178,6 +201,7 @@ impl World {
             22 if self.several => self.link(person).await?,
             23 if self.several => self.remove(person).await?,
             24 if self.several => self.lose_all(person).await?,
+            25.. => self.group_act((person, device)).await?,
             _ => {}
         }
         if self.rng.random_bool(0.5) {
@@ -195,7 +219,9 @@ impl World {
 
     async fn pass_time(&mut self) {
         if self.rng.random_bool(0.5) {
-            let ms = self.rng.random_range(0..self.pause_ms_max);
+            // Many need longer to agree on something.
+            let longer = if self.sort.groups { GROUP_PAUSES } else { 1 };
+            let ms = self.rng.random_range(0..self.pause_ms_max * longer);
             sleep(Duration::from_millis(ms)).await;
         }
         for _ in 0..self.rng.random_range(0..TURNS_MAX) {
@@ -252,6 +278,7 @@ impl World {
             let fates = device.home.fates();
             self.chronicle.note(fates);
         }
+        self.look_at_groups()?;
         let connections = self.weather.connections();
         let acknowledged = self.chronicle.acknowledged();
         self.trace.note(format_args!("{connections} connections, {acknowledged} acknowledged"));

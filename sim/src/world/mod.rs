@@ -5,6 +5,7 @@
 //!   worker     one process, one thread: one world after the other
 //!     life     a world: its people, its steps, and what always holds
 //!       acts, devices, ending   what is done in it, devices that come and go, and what must be true in the end
+//!       groups                  the same of groups
 //!      |
 //!     person   somebody, his devices                  chronicle   what was written, and what was shown of it
 //!     home     a device: disk, engine, driver         trace       what happened, for people and for comparing
@@ -24,6 +25,11 @@
 //! well. Where it does not, one of five worlds has members whose programs write noise, commits that are none, what they
 //! have written before, and keys that nobody has; not where everybody has one device by wish (`--alone`).
 //!
+//! With `--groups` up to six people make groups as well, and do in them whatever they want, whether they may or not: add,
+//! invite, come by links, ask, go, remove and ban each other, hand over and close, all that while everything fails as
+//! above. There every other honest world has members whose programs do wrong; and a service that lies shows old records
+//! and head slots, too.
+//!
 //! **No faults.** What database and store have called durable stays. Homes are not copied or restored. No member makes
 //! wrong things with the keys of a chat: what he can do with them is told in the client's stories (`hostile_peer`).
 //!
@@ -32,6 +38,10 @@
 //! written later. Where nobody lied no chat says that it cannot go
 //! on; and once the faults end every such chat goes on by itself, and all devices have the same history, in which
 //! everything is. Where the service lied a chat may stop and say so; if it does not say so, all this holds for it as well.
+//!
+//! In groups likewise, for those who were in one when something was said, and have stayed: whom somebody has put out, or may
+//! have, is owed only what is said after the faults. Then all who are in a group show the same record, epoch and roles; nobody
+//! else thinks that he is in; who may not post cannot; and who is out has nothing of what is said from then on.
 //!
 //! A seed decides everything: lived again, the same happens at the same times (`mark`). Only what a database makes of its
 //! pages differs, and decides nothing.
@@ -43,6 +53,7 @@ pub mod devices;
 mod disk;
 mod ending;
 mod ground;
+mod groups;
 pub mod home;
 mod life;
 mod mood;
@@ -89,9 +100,9 @@ pub struct Args {
     /// Only this one, with all its steps
     #[arg(long, value_name = "S", conflicts_with_all = ["seeds", "first"])]
     pub seed: Option<u64>,
-    /// Only worlds in which everybody has one device
-    #[arg(long)]
-    pub alone: bool,
+    /// Which of all worlds
+    #[command(flatten)]
+    pub sort: Sort,
     /// Processes at once; as many as there are processors if not said
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     pub workers: Option<u64>,
@@ -101,6 +112,24 @@ pub struct Args {
     /// Be the worker that takes every so-manieth seed
     #[arg(long, hide = true, value_name = "EVERY")]
     pub worker: Option<u64>,
+}
+
+/// Which of all worlds are lived. What a seed means depends on it.
+#[derive(Clone, Copy, Default, clap::Args, Serialize)]
+pub struct Sort {
+    /// Only worlds in which everybody has one device
+    #[arg(long)]
+    pub alone: bool,
+    /// Only worlds in which people make groups
+    #[arg(long)]
+    pub groups: bool,
+}
+
+impl Sort {
+    /// As they are asked for.
+    fn options(self) -> impl Iterator<Item = &'static str> {
+        [self.alone.then_some("--alone"), self.groups.then_some("--groups")].into_iter().flatten()
+    }
 }
 
 /// What came of many worlds.
@@ -113,8 +142,8 @@ pub struct Report {
     seconds: f64,
     /// Seeds that broke, and what.
     broken: Vec<(u64, String)>,
-    /// Whether everybody had one device.
-    alone: bool,
+    #[serde(flatten)]
+    sort: Sort,
 }
 
 impl Args {
@@ -129,10 +158,10 @@ impl Args {
     /// What was not as it must be.
     pub fn work(&self) -> anyhow::Result<()> {
         match (self.seed, self.worker) {
-            (Some(seed), _) => worker::live(seed, self.alone, true).map(drop),
+            (Some(seed), _) => worker::live(seed, self.sort, true).map(drop),
             (None, every) => {
                 let every = usize::try_from(every.unwrap_or(1).max(1))?;
-                worker::work((self.first..self.first.saturating_add(self.seeds)).step_by(every), self.alone)
+                worker::work((self.first..self.first.saturating_add(self.seeds)).step_by(every), self.sort)
             }
         }
     }
@@ -152,7 +181,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
             next: args.first + number,
             end: args.first.saturating_add(args.seeds),
             every: workers,
-            alone: args.alone,
+            sort: args.sort,
         };
         let sender = sender.clone();
         tokio::spawn(async move {
@@ -162,7 +191,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         });
     }
     drop(sender);
-    let mut report = Report { alone: args.alone, ..Report::default() };
+    let mut report = Report { sort: args.sort, ..Report::default() };
     while let Some(said) = said.recv().await {
         match said? {
             Said::Begun(_) => {}
@@ -191,7 +220,7 @@ struct Share {
     next: u64,
     end: u64,
     every: u64,
-    alone: bool,
+    sort: Sort,
 }
 
 /// Has a share lived, and passes on what is said. A seed that hangs, or takes its process with it, counts as broken, and
@@ -220,12 +249,12 @@ async fn attend(mut share: Share, sender: &mpsc::Sender<anyhow::Result<Said>>) -
     Ok(())
 }
 
-fn start(Share { next, end, every, alone }: &Share) -> anyhow::Result<Child> {
+fn start(Share { next, end, every, sort }: &Share) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("this program does not know where it is")?;
     let [first, seeds, every] = [*next, end - next, *every].map(|number| number.to_string());
     Command::new(program)
         .args(["world", "--first", &first, "--seeds", &seeds, "--worker", &every])
-        .args(alone.then_some("--alone"))
+        .args(sort.options())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -242,10 +271,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { worlds, steps, messages, connections, seconds, broken, alone } = self;
-        let alone = if *alone { "--alone " } else { "" };
+        let Self { worlds, steps, messages, connections, seconds, broken, sort } = self;
+        let sort: String = sort.options().flat_map(|option| [option, " "]).collect();
         for (seed, why) in broken {
-            writeln!(f, "seed {seed}: {why}\n  again: cargo run -p undertone-sim -- world {alone}--seed {seed}")?;
+            writeln!(f, "seed {seed}: {why}\n  again: cargo run -p undertone-sim -- world {sort}--seed {seed}")?;
         }
         let per_second = *messages as f64 / seconds.max(f64::EPSILON);
         write!(

@@ -1,5 +1,7 @@
 //! Somebody with an account, and devices.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
@@ -35,6 +37,8 @@ pub struct Device {
     pub number: u32,
     /// What it has shown so far.
     pub shown: Shown,
+    /// The groups that it is in: each with the first message that was written since it came.
+    pub stays: BTreeMap<usize, usize>,
     /// Whether it is on its person's list no more.
     pub removed: bool,
     /// Whether it is at the bottom of the sea.
@@ -44,7 +48,7 @@ pub struct Device {
 }
 
 /// Names of people, as many as a world may have.
-pub const NAMES: [&str; 4] = ["Ana", "Bo", "Cy", "Di"];
+pub const NAMES: [&str; 6] = ["Ana", "Bo", "Cy", "Di", "Ed", "Flo"];
 
 impl Device {
     /// One with an account, that has shown nothing yet.
@@ -53,7 +57,15 @@ impl Device {
     /// When it has no account.
     pub fn new(home: Home) -> anyhow::Result<Self> {
         let number = home.engine().context("no engine")?.whoami()?.device;
-        Ok(Self { home, number, shown: Shown::default(), removed: false, lost: false, recovered: false })
+        Ok(Self {
+            home,
+            number,
+            shown: Shown::default(),
+            stays: BTreeMap::new(),
+            removed: false,
+            lost: false,
+            recovered: false,
+        })
     }
 
     /// How it stands with somebody: the state of their chat, or `none`.

@@ -1,6 +1,6 @@
 //! What a member's own program can write that it should not, in the name of an honest one: before what that appends, noise
 //! as a commit or as a message, what it has written before under fresh ids, a message as if it were a commit, and keys for
-//! the channel that nobody has. What only somebody with the keys of a chat can make is told in the client's stories
+//! the channel that nobody has; before a change of a group, changes that nobody has shown himself for. What only somebody with the keys of a chat can make is told in the client's stories
 //! (`hostile_peer`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use undertone_credentials::{ReadKey, WriteKey};
 use undertone_wire::{
     Message as _, Now,
-    channel::{AppendRequest, Channel, EntryKind, NewEntry},
+    channel::{AppendRequest, ChangeGroupRequest, Channel, EntryKind, NewEntry},
     circuit::Fault,
     rpc::{Answer, Dispatch, Method as _, OpenPushes, PushQueue, Service},
 };
@@ -24,13 +24,15 @@ struct Spoils {
     rng: ChaCha20Rng,
     /// Something that was written before.
     before: Option<NewEntry>,
+    /// A change of a group that was asked for before.
+    change: Option<ChangeGroupRequest>,
     written: u64,
 }
 
 impl Spoiler {
     /// From now on writes along now and then.
     pub fn begin(&self, rng: ChaCha20Rng) {
-        *self.spoils() = Some(Spoils { rng, before: None, written: 0 });
+        *self.spoils() = Some(Spoils { rng, before: None, change: None, written: 0 });
     }
 
     /// From now on writes nothing. Returns how often it has.
@@ -70,6 +72,26 @@ impl Spoils {
         Some(AppendRequest { entries: vec![wrong], ..request.clone() })
     }
 
+    /// The change that is asked for before another: what nobody has shown himself for, or what was asked for before.
+    fn draw_change(&mut self, request: &ChangeGroupRequest) -> Option<ChangeGroupRequest> {
+        let before = self.change.replace(request.clone());
+        if !self.rng.random_bool(0.3) {
+            return None;
+        }
+        self.written += 1;
+        let (change, commit) = (request.change.clone()?, request.commit.clone());
+        let noise = self.noise(change.body.len());
+        Some(match self.rng.random_range(0..4) {
+            0 => ChangeGroupRequest { change: Some(NewEntry { body: noise, ..change }), ..request.clone() },
+            1 => ChangeGroupRequest { commit: None, ..request.clone() },
+            2 => ChangeGroupRequest {
+                commit: commit.map(|commit| NewEntry { body: self.noise(commit.body.len()), ..commit }),
+                ..request.clone()
+            },
+            _ => before?,
+        })
+    }
+
     fn noise(&mut self, length: usize) -> Bytes {
         let mut noise = vec![0; length];
         self.rng.fill_bytes(&mut noise);
@@ -87,21 +109,29 @@ pub struct Spoiling<H> {
 
 impl<S: Service, H: Dispatch<S>> Dispatch<S> for Spoiling<H> {
     async fn dispatch(&self, now: Now, method: u32, body: Bytes, pushes: OpenPushes) -> Result<Answer, Fault> {
-        if S::KIND == Channel::KIND && method == AppendRequest::NUMBER {
-            let wrong = AppendRequest::decode(body.clone()).ok().and_then(|request| self.wrong(&request));
-            if let Some(wrong) = wrong {
-                let nobody = OpenPushes::new(Arc::new(Nobody), 0);
-                // Whether it was taken, nobody asks.
-                let _ = self.handler.dispatch(now, method, wrong.encode_to_vec().into(), nobody).await;
-            }
+        if S::KIND == Channel::KIND
+            && let Some(wrong) = self.wrong(method, &body)
+        {
+            let nobody = OpenPushes::new(Arc::new(Nobody), 0);
+            // Whether it was taken, nobody asks.
+            let _ = self.handler.dispatch(now, method, wrong, nobody).await;
         }
         self.handler.dispatch(now, method, body, pushes).await
     }
 }
 
 impl<H> Spoiling<H> {
-    fn wrong(&self, request: &AppendRequest) -> Option<AppendRequest> {
-        self.spoiler.spoils().as_mut()?.draw(request)
+    fn wrong(&self, method: u32, body: &Bytes) -> Option<Bytes> {
+        let mut spoils = self.spoiler.spoils();
+        let spoils = spoils.as_mut()?;
+        let wrong = match method {
+            AppendRequest::NUMBER => spoils.draw(&AppendRequest::decode(body.clone()).ok()?)?.encode_to_vec(),
+            ChangeGroupRequest::NUMBER => {
+                spoils.draw_change(&ChangeGroupRequest::decode(body.clone()).ok()?)?.encode_to_vec()
+            }
+            _ => return None,
+        };
+        Some(wrong.into())
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 
 use super::{
-    disk,
+    Sort, disk,
     ground::Ground,
     life::{Life, World},
     panics,
@@ -32,12 +32,12 @@ pub enum Said {
 ///
 /// # Errors
 /// When nobody reads that.
-pub fn work(seeds: impl Iterator<Item = u64>, alone: bool) -> anyhow::Result<()> {
+pub fn work(seeds: impl Iterator<Item = u64>, sort: Sort) -> anyhow::Result<()> {
     panics::count();
     let ground = ground()?;
     for seed in seeds {
         say(&Said::Begun(seed))?;
-        let said = match live_on(&ground, seed, alone, false) {
+        let said = match live_on(&ground, seed, sort, false) {
             Ok(life) => Said::Lived(seed, life),
             Err(error) => Said::Broken(seed, format!("{error:#}")),
         };
@@ -46,20 +46,20 @@ pub fn work(seeds: impl Iterator<Item = u64>, alone: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Lives one seed, where everybody has one device if that is wanted, and prints its steps if that is.
+/// Lives one seed, and prints its steps if that is wanted.
 ///
 /// # Errors
 /// What was not as it must be.
-pub fn live(seed: u64, alone: bool, printed: bool) -> anyhow::Result<Life> {
-    live_on(&ground()?, seed, alone, printed)
+pub fn live(seed: u64, sort: Sort, printed: bool) -> anyhow::Result<Life> {
+    live_on(&ground()?, seed, sort, printed)
 }
 
-fn live_on(ground: &Arc<Ground>, seed: u64, alone: bool, printed: bool) -> anyhow::Result<Life> {
+fn live_on(ground: &Arc<Ground>, seed: u64, sort: Sort, printed: bool) -> anyhow::Result<Life> {
     panics::COUNT.store(0, Ordering::Relaxed);
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
     runtime.block_on(async {
         disk::survive_refusals()?;
-        World::new(seed, alone, ground, printed).await?.live().await
+        World::new(seed, sort, ground, printed).await?.live().await
     })
 }
 

@@ -16,6 +16,7 @@ mod support;
 
 mod command_line;
 mod contacts;
+mod crowd;
 mod damage;
 mod demo;
 mod devices;

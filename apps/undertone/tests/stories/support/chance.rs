@@ -9,6 +9,11 @@ impl Chance {
         Self(seed)
     }
 
+    /// Another, which chooses otherwise.
+    pub fn branch(&mut self) -> Self {
+        Self(self.below(usize::MAX >> 1) as u64 | 1)
+    }
+
     /// A number below a limit.
     pub fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;

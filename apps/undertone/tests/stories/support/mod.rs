@@ -5,6 +5,7 @@ mod dialogue;
 mod fleet;
 mod home;
 mod lines;
+mod proxy;
 mod schema;
 mod service;
 
@@ -21,6 +22,7 @@ pub use dialogue::Dialogue;
 pub use fleet::{Device, Fleet};
 pub use home::{Done, Home, Listener, body};
 pub use lines::Lines;
+pub use proxy::Proxy;
 pub use schema::{Schema, must_fit};
 pub use service::Service;
 
