@@ -315,6 +315,10 @@ mod tests {
         assert_eq!(one.next_device_number(), 3, "the second was removed");
         let again = one.next(&later, vec![first, device(&one, 9)]).ok().unwrap();
         assert_eq!((again.next_device_number(), again.devices()[1].number), (4, 3));
+        // There is one way to say which number was the highest.
+        let highest = |highest| changed(&ana, &two, |list| list.highest_device = highest);
+        assert_eq!([1, 2].map(highest), [Some(CredentialError::Malformed); 2]);
+        assert_eq!([0, 3].map(highest), [None; 2]);
     }
 
     #[test]

@@ -173,6 +173,17 @@ mod tests {
         assert!(Generation::from_secret([4; 32]).unwrap(&PLACE, &body).is_err());
     }
 
+    /// A length of its own would tell the service apart who writes so.
+    #[test]
+    fn no_other_length_is_taken() {
+        let (generation, content) = (generation(), b"hello");
+        let key = generation.derive(labels::WRAP_KEY);
+        for (bucket, taken) in [(256, true), (300, false)] {
+            let body = aead::seal(&key, &PLACE.bytes(), (&[], content), &[bucket], &mut rng(1)).unwrap();
+            assert_eq!(generation.unwrap(&PLACE, &body).is_ok(), taken);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -148,6 +148,8 @@ mod tests {
             changed[0] = version;
             assert_eq!(open_head(&MASTER, CHANNEL, POSITION, &changed).err(), Some(error));
         }
+        let cut = &sealed[..sealed.len() - 1];
+        assert_eq!(open_head(&MASTER, CHANNEL, POSITION, cut).err(), Some(Flaw::Malformed.into()), "no bucket");
         let long = Head { tree: vec![0; 64 << 10].into(), ..head() };
         assert_eq!(seal_head(&MASTER, CHANNEL, POSITION, &long, &mut rng(1)).err(), Some(E2eeError::TooLong));
     }

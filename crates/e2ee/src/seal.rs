@@ -176,6 +176,8 @@ mod tests {
         let other = InboxSecret::generate(Week(5), &mut rng(9));
         assert!(open(&[other, secret(5)], ACCOUNT, &sealed).is_ok());
 
+        let cut = &sealed[..sealed.len() - 1];
+        assert_eq!(open(&[secret(5)], ACCOUNT, cut).err(), flaw(Flaw::Malformed), "no bucket");
         let mut moved = sealed.to_vec();
         moved[4] = 4;
         assert_eq!(open(&[secret(4), secret(5)], ACCOUNT, &moved).err(), flaw(Flaw::Ciphertext));

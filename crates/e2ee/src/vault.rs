@@ -110,6 +110,8 @@ mod tests {
         let refused = Some(E2eeError::from(Flaw::Ciphertext));
         assert_eq!(open_vault(&KEY, AccountId::new([7; 16]), &sealed).err(), refused);
         assert_eq!(open_vault(&[4; KEY_LEN], ACCOUNT, &sealed).err(), refused);
+        let cut = &sealed[..sealed.len() - 1];
+        assert_eq!(open_vault(&KEY, ACCOUNT, cut).err(), Some(Flaw::Malformed.into()), "no bucket");
         let mut changed = sealed.to_vec();
         changed[4] = 1;
         assert_eq!(open_vault(&KEY, ACCOUNT, &changed).err(), refused, "another number");
