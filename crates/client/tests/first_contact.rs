@@ -12,10 +12,16 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{Home, Service, acquainted, assert_same_history, nobody};
-use tokio::sync::Notify;
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use support::{Home, PATIENCE, Peer, Service, Talk, acquainted, assert_same_history, nobody};
+use tokio::{sync::Notify, time::timeout};
 use undertone_client::Kind;
-use undertone_wire::{channel::AppendRequest, circuit::Code};
+use undertone_e2ee::Generation;
+use undertone_wire::{
+    channel::{AppendRequest, EntryKind},
+    circuit::Code,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_stranger_writes_is_accepted_and_gets_an_answer() {
@@ -171,4 +177,29 @@ async fn letters_that_were_under_way_are_shown_before_what_came_by_the_channel()
         bo.expect(&ana, &format!("{n}")).await;
     }
     assert_same_history(&ana, &bo);
+}
+
+/// He may never have read the invitation: whoever shows such a log may have written it himself.
+#[tokio::test]
+async fn who_cannot_read_the_channel_that_he_has_invited_to_invites_again() {
+    let service = Service::start();
+    let bo = Peer::new(&service, "Bo").await;
+    let ana = Home::new(&service, "Ana").await;
+    let to_bo = ana.send(&bo.link(), "hello").await.chat;
+    let mut talk = Talk::answer(&bo).await;
+    let body = talk.wrap(EntryKind::Commit, &bo.noise(400));
+    let foreign = Generation::generate(&mut rand::make_rng::<StdRng>());
+    assert!(talk.append_installing(EntryKind::Commit, body, foreign.installs().to_vec().into()).await);
+
+    let invited_again = async {
+        while bo.letters().await.len() < 2 {
+            ana.sync().await.unwrap();
+        }
+    };
+    timeout(PATIENCE, invited_again).await.unwrap();
+    assert!(ana.chat(&to_bo).unwrap().trouble.is_none() && ana.state(&to_bo) == "invited");
+    let sent = ana.send(&to_bo, "are you there?").await;
+    assert!(!sent.queued && sent.seq.is_none());
+    let (_, last) = bo.letters().await.pop().unwrap();
+    assert!(last.part == 1 && last.channel != Bytes::from(talk.channel) && last.contents.len() == 1);
 }

@@ -59,11 +59,11 @@ pub(crate) fn due_ms(chat: &Chat, pace: &Delay, now_ms: u64) -> Option<u64> {
         // One comes in by oneself.
         return None;
     }
-    let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked);
-    let moved = chat.trouble == Trouble::Moved && matches!(chat.state, State::Open | State::Invited);
+    let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked | Trouble::Moved)
+        && matches!(chat.state, State::Open | State::Invited);
     // Another device of ours has begun it, and did not let us in.
     let outside = chat.state == State::Invited && chat.channel.is_none();
-    let asks = (lost && chat.state == State::Open || moved || outside) && chat.fresh == 0;
+    let asks = (lost || outside) && chat.fresh == 0;
     // A clock that was ahead must not put it off for long.
     let never = chat.asked == 0 || chat.asked_ms > now_ms;
     asks.then(|| if never { 0 } else { chat.asked_ms.saturating_add(pace.backoff_ms(chat.asked - 1)) })
@@ -81,13 +81,16 @@ pub(crate) fn ask(tx: &mut Tx<'_>, own: &Own, chat: &Chat, pace: &Pace) -> Resul
     let has_devices = own.list.devices().len() > 1;
     let is_own = chat.peer == own.account;
     let nobody_answers = is_own && (!has_devices || had_their_time(chat, pace));
-    if chat.trouble == Trouble::Locked || nobody_answers {
+    let moved = chat.trouble == Trouble::Moved;
+    // Whom we have invited ourselves may know nothing of us yet: he is invited again.
+    let invites = chat.state == State::Invited && chat.channel.is_some() && !moved;
+    let invites_again = invites && (!has_devices || chat.asked >= OWN_ASKS);
+    if chat.trouble == Trouble::Locked || nobody_answers || invites_again {
         return Ok(chats::set_fresh(tx.db, chat, 0)?);
     }
     let ask = wish(tx, own, chat)?;
     let turn = chat.asked;
     chats::set_asked(tx.db, chat.id, tx.now.0)?;
-    let moved = chat.trouble == Trouble::Moved;
     if chat.state == State::Invited && moved {
         // We have closed our own channel because the other has invited us to his, and could not come there: nobody is to be
         // asked any more whether he wants to talk.
