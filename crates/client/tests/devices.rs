@@ -12,9 +12,13 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Home, Service, Setup, acquainted, befriend, folder, has, linked};
+use support::{Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, folder, has, linked};
 use tokio::time::timeout;
 use undertone_client::{Kind, Pace};
+use undertone_wire::{
+    AccountId,
+    content::{Ask, Letter},
+};
 
 #[tokio::test]
 async fn a_linked_device_has_every_chat_and_its_history() {
@@ -263,4 +267,45 @@ async fn what_was_written_to_somebody_who_has_not_accepted_is_known_to_a_new_dev
     has(&ana, &bo.account(), 3).await;
     has(&second, &bo.account(), 3).await;
     assert_eq!(ana.texts(&bo.account()), second.texts(&bo.account()));
+}
+
+/// A new device may read an inbox before it is told whom the others know.
+#[tokio::test(start_paused = true)]
+async fn what_a_device_is_written_by_somebody_of_whom_it_does_not_know_is_kept() {
+    let service = Service::start();
+    let ana = Home::new(&service, "Ana").await;
+    let phone = linked(Setup::at(&service), &ana).await;
+    let bo = Peer::new(&service, "Bo").await;
+    let talk = Talk::begin(&bo, bo.contact(AccountId::from_hex(&ana.account()).unwrap()).await).await;
+    talk.write(&Letter { invitation: None, ..talk.letter(&[bo.text("more")]) }).await;
+    let bo = bo.account().to_hex();
+    for device in [&ana, &phone] {
+        device.until("kept", |engine| engine.history(&bo).is_ok_and(|history| history.len() == 1)).await;
+        assert_eq!(device.state(&bo), "request");
+    }
+}
+
+/// The one with whom Bo has talked is removed, and had not told the other of him.
+#[tokio::test(start_paused = true)]
+async fn who_was_known_to_a_removed_device_alone_is_let_in_by_another() {
+    let service = Service::start();
+    let (ana, words) = registered(&service, "Ana").await;
+    let mut phone = linked(Setup::at(&service), &ana).await;
+    phone.until("in step", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
+    phone.offline().await;
+    ana.engine.remove_device(2, &words).await.unwrap();
+    let bo = Peer::new(&service, "Bo").await;
+    let talk = Talk::begin(&bo, bo.contact(AccountId::from_hex(&ana.account()).unwrap()).await).await;
+    let ask = Ask { key_package: bo.noise(8), ..Ask::default() };
+    talk.write(&Letter { invitation: None, ask: Some(ask), ..talk.letter(&[]) }).await;
+    ana.until("asked", |engine| engine.requests().unwrap().len() == 1).await;
+    ana.engine.accept(&bo.account().to_hex()).unwrap();
+    ana.sync().await.unwrap();
+    // It asks in turn, and who hears that goes on in a fresh channel.
+    let asked_in_turn = async {
+        while bo.letters().await.iter().all(|(_, letter)| letter.ask.is_none()) {
+            ana.sync().await.unwrap();
+        }
+    };
+    timeout(PATIENCE, asked_in_turn).await.unwrap();
 }

@@ -193,13 +193,15 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
     if let Some(chat) = known.as_ref().filter(|chat| chat.state == State::Blocked) {
         return Ok(evidence::keep_more(tx.db, chat.id, tx.now.day(), opened)?);
     }
-    let chat = match (known, &letter.invitation) {
-        (None, None) => return Err(ClientError::Letter),
-        (None, Some(_)) => {
+    let says_something = letter.ask.is_some() || !letter.contents.is_empty();
+    let chat = match known {
+        Some(chat) => chat,
+        // Another device of ours had the invitation, and has not told us yet, or was removed before it could.
+        None if letter.invitation.is_some() || (has_had_others(own) && says_something) => {
             contacts::put(tx.db, account, "")?;
             chats::load(tx.db, chats::insert(tx.db, account, State::Request)?)?
         }
-        (Some(chat), _) => chat,
+        None => return Err(ClientError::Letter),
     };
     lists::learn(tx, own, &sender)?;
     let invites = letter.invitation.is_some();
@@ -228,6 +230,11 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
         evidence::keep(tx.db, chat.id, tx.now.day(), opened)?;
     }
     Ok(())
+}
+
+/// Whether there are, or were, other devices of ours: one of them may know of somebody of whom we do not.
+fn has_had_others(own: &Own) -> bool {
+    own.list.next_device_number() > 2
 }
 
 /// Whose invitation a channel was in the beginning: a letter that leads into the one we have says nothing new of that.
