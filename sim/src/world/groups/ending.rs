@@ -122,7 +122,7 @@ impl World {
             let mut orders: Vec<(String, Vec<usize>)> = Vec::new();
             for (of, view) in views.iter().filter(|(_, view)| is_in(view)) {
                 let name = self.name(*of);
-                let order = self.order_in(*of, view)?;
+                let order = self.order_in(number, *of, view)?;
                 let has: BTreeSet<_> = order.iter().copied().collect();
                 ensure!(has.len() == order.len(), "{name} has a message twice");
                 let expected = self.expected_in(number, *of, last, &views)?;
@@ -141,14 +141,16 @@ impl World {
         Ok(())
     }
 
-    /// The numbers of the messages of a group, as a device has them. Who may say nothing any more keeps what he could not say.
-    fn order_in(&mut self, of: Author, view: &GroupView) -> anyhow::Result<Vec<usize>> {
+    /// The numbers of the messages of a group, as a device has them. Who may say nothing any more keeps what he could not say,
+    /// and so does who was put out, also when he is in again.
+    fn order_in(&mut self, number: usize, of: Author, view: &GroupView) -> anyhow::Result<Vec<usize>> {
         let name = self.name(of);
+        let was_out = self.groups.get(number).is_some_and(|group| group.has_shaken(of.0));
         let history = self.device(of)?.history(&view.group).with_context(|| format!("{name} has no such group"))?;
         let mut order = Vec::new();
         for (text, queued) in history {
             let (number, _) = self.chronicle.line(&text).context("a text in a history that nobody wrote")?;
-            ensure!(!queued || !may_post(view), "message {number} of {name} waits");
+            ensure!(!queued || was_out || !may_post(view), "message {number} of {name} waits");
             if !queued {
                 order.push(number);
             }
