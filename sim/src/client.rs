@@ -1,12 +1,16 @@
 //! A client of the bare protocol: circuits, openings and entries whose bodies mean nothing.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use rand_core::CryptoRng;
 use undertone_circuit::{Circuit, Dialer, Event, ServicePublicKeys, Subscription, TcpDialer};
 use undertone_credentials::{IssuingKey, ReadKey, Wish, WriteKey, open_read, open_write};
+use undertone_store::NewChannel;
 use undertone_wire::{
     ChannelId, Day, HandshakeHash, IdempotencyId, Now,
     channel::{
@@ -20,38 +24,47 @@ use undertone_wire::{
     visitor::{CreateChannelRequest, Visitor},
 };
 
-use crate::program::Process;
+use crate::{meter::Meter, program::Process};
 
 /// A service as its clients know it after their first circuit: they need not ask for its keys again.
 pub struct Service {
-    dialer: Box<dyn Dialer>,
+    dialer: Arc<dyn Dialer>,
     pin: Pin,
     keys: ServicePublicKeys,
     /// Its own: what is measured here is paid for without accounts.
     issuing: IssuingKey,
+    /// By so much is its clock before ours.
+    days_ahead: u32,
 }
 
 impl Service {
     /// Connects once, to learn the keys.
     pub async fn meet(
-        dialer: Box<dyn Dialer>,
+        dialer: Arc<dyn Dialer>,
         pin: Pin,
         issuing: IssuingKey,
         rng: &mut (impl CryptoRng + Send),
     ) -> anyhow::Result<Self> {
         let circuit = Circuit::<Channel>::connect(&*dialer, &pin, None, rng).await?;
-        Ok(Self { keys: circuit.service_keys().clone(), dialer, pin, issuing })
+        Ok(Self { keys: circuit.service_keys().clone(), dialer, pin, issuing, days_ahead: 0 })
     }
 
     /// The same, over TCP.
     pub async fn at(process: &Process, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
         let link = process.link();
-        Self::meet(Box::new(TcpDialer::new(&link.endpoint)), link.pin, process.issuing()?, rng).await
+        let dialer = Arc::new(TcpDialer::new(&link.endpoint));
+        let service = Self::meet(dialer, link.pin, process.issuing()?, rng).await?;
+        Ok(Self { days_ahead: process.days_ahead(), ..service })
+    }
+
+    /// The same service, with a meter on what goes to and from it.
+    pub fn metered(self, meter: &Arc<Meter>) -> Self {
+        Self { dialer: meter.over(self.dialer), ..self }
     }
 
     /// What an account would be issued.
     fn token(&self, purpose: Purpose, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Token> {
-        let wish = Wish::new(purpose, today().week(), 1, rng)?;
+        let wish = Wish::new(purpose, self.today().week(), 1, rng)?;
         let key = self.issuing.key(purpose, wish.week());
         let issued = key.issue(&wish.blinded(), rng)?;
         let tokens = wish.finish(&key.public(), &issued.evaluated, &issued.proof)?;
@@ -62,6 +75,10 @@ impl Service {
     pub async fn visit(&self, request: CreateChannelRequest, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<()> {
         self.connect::<Visitor>(rng).await?.visit(request).await.context("no channel")?;
         Ok(())
+    }
+
+    fn today(&self) -> Day {
+        today() + self.days_ahead
     }
 
     async fn connect<S: Kind>(&self, rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Circuit<S>> {
@@ -82,6 +99,12 @@ impl Keys {
         let mut channel = [0; ChannelId::LEN];
         rng.fill_bytes(&mut channel);
         Self { channel: ChannelId::new(channel), read: ReadKey::generate(rng), write: WriteKey::generate(rng) }
+    }
+
+    /// As a store keeps it.
+    pub fn new_channel(&self) -> NewChannel {
+        let (read_key, write_key) = (*self.read.public().as_bytes(), *self.write.public().as_bytes());
+        NewChannel { channel: self.channel, read_key, write_key }
     }
 
     /// What makes the channel, paid for.
@@ -111,7 +134,10 @@ impl Keys {
         let openings = vec![self.opening(&circuit.handshake_hash())];
         let reply = circuit.call(OpenRequest { openings }).await?;
         match reply.opened.first().and_then(|opened| opened.result.as_ref()) {
-            Some(opened::Result::Head(head)) => Ok(Opened { circuit, channel: self.channel, seq: head.seq }),
+            Some(opened::Result::Head(head)) => {
+                let expiry_day = service.today() + MESSAGE_DAYS_MAX;
+                Ok(Opened { circuit, channel: self.channel, seq: head.seq, expiry_day })
+            }
             _ => bail!("the service does not open a channel"),
         }
     }
@@ -126,23 +152,56 @@ impl Keys {
     }
 }
 
-/// Opens many channels to read and to write, on one circuit. Gives the tickets for them.
-pub async fn open_all(
-    service: &Service,
-    channels: &[Keys],
-    rng: &mut (impl CryptoRng + Send),
-) -> anyhow::Result<Vec<Bytes>> {
-    let circuit = service.connect::<Channel>(rng).await?;
-    let hash = circuit.handshake_hash();
-    let openings = channels.iter().map(|keys| keys.opening(&hash)).collect();
-    all_opened(circuit.call(OpenRequest { openings }).await?, channels.len())
+/// Many channels on one circuit.
+pub struct Line {
+    circuit: Circuit<Channel>,
+    /// What opens them again.
+    pub tickets: Vec<Bytes>,
+    pushes: Option<Subscription<LogPush>>,
 }
 
-/// The same by tickets.
-pub async fn resume_all(service: &Service, tickets: &[Bytes], rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<()> {
-    let circuit = service.connect::<Channel>(rng).await?;
-    let reply = circuit.call(ResumeRequest { tickets: tickets.to_vec() }).await?;
-    all_opened(reply, tickets.len()).map(drop)
+impl Line {
+    /// Opens channels to read and to write, by signatures.
+    pub async fn open(service: &Service, keys: &[&Keys], rng: &mut (impl CryptoRng + Send)) -> anyhow::Result<Self> {
+        let circuit = service.connect::<Channel>(rng).await?;
+        let hash = circuit.handshake_hash();
+        let openings = keys.iter().map(|keys| keys.opening(&hash)).collect();
+        let tickets = all_opened(circuit.call(OpenRequest { openings }).await?, keys.len())?;
+        Ok(Self { circuit, tickets, pushes: None })
+    }
+
+    /// The same by tickets.
+    pub async fn resume(
+        service: &Service,
+        tickets: &[Bytes],
+        rng: &mut (impl CryptoRng + Send),
+    ) -> anyhow::Result<Self> {
+        let circuit = service.connect::<Channel>(rng).await?;
+        let reply = circuit.call(ResumeRequest { tickets: tickets.to_vec() }).await?;
+        all_opened(reply, tickets.len())?;
+        Ok(Self { circuit, tickets: tickets.to_vec(), pushes: None })
+    }
+
+    /// Opens more channels, by signatures.
+    pub async fn open_more(&self, keys: &[&Keys]) -> anyhow::Result<()> {
+        let hash = self.circuit.handshake_hash();
+        let openings = keys.iter().map(|keys| keys.opening(&hash)).collect();
+        all_opened(self.circuit.call(OpenRequest { openings }).await?, keys.len()).map(drop)
+    }
+
+    /// Follows them all.
+    pub async fn follow(&mut self, keys: &[&Keys]) -> anyhow::Result<()> {
+        let channels = keys.iter().map(|keys| keys.channel.into()).collect();
+        self.pushes = Some(self.circuit.subscribe(FollowRequest { channels }).await?);
+        Ok(())
+    }
+
+    /// Takes what it follows, until the circuit ends.
+    pub async fn listen(mut self) {
+        if let Some(pushes) = &mut self.pushes {
+            while pushes.next().await.is_some() {}
+        }
+    }
 }
 
 fn all_opened(reply: OpenReply, count: usize) -> anyhow::Result<Vec<Bytes>> {
@@ -159,6 +218,8 @@ pub struct Opened {
     circuit: Circuit<Channel>,
     channel: ChannelId,
     seq: u64,
+    /// Of what it appends.
+    expiry_day: Day,
 }
 
 impl Opened {
@@ -171,7 +232,7 @@ impl Opened {
     pub async fn append(&self, body: Bytes, id: IdempotencyId) -> anyhow::Result<u64> {
         let entry = NewEntry {
             kind: EntryKind::Message.into(),
-            expiry_day: (today() + MESSAGE_DAYS_MAX).0,
+            expiry_day: self.expiry_day.0,
             body,
             idempotency_id: id.into(),
             ..NewEntry::default()
@@ -238,7 +299,8 @@ pub fn idempotency_id(rng: &mut impl CryptoRng) -> IdempotencyId {
     IdempotencyId::new(id)
 }
 
-fn today() -> Day {
+/// Today, by this machine.
+pub fn today() -> Day {
     // A clock before 1970 is refused by the service, in words.
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)).day()

@@ -1,9 +1,10 @@
 //! Undertone under load, and under attack and chance.
 //!
 //! `sim world` lives seeded worlds of real engines and a real service's rules on simulated time, in which everything fails
-//! that can ([`world`]). `sim away` measures on simulated time what it costs to come back ([`away`]). `sim load` starts a
-//! real service on loopback, has clients of the bare protocol talk through it, and tells what that cost the service
-//! (docs/benchmarks.md). `sim watch` records everything that a service gets and attacks it ([`watch`],
+//! that can ([`world`]). `sim away` measures on simulated time what it costs to come back ([`away`]). `sim load` starts
+//! real services on loopback, has clients of the bare protocol and real engines talk through them, and tells what that cost
+//! ([`load`]); `sim page` puts its figures into docs/benchmarks.md. `sim gate` counts
+//! instructions, for CI ([`gate`]). `sim watch` records everything that a service gets and attacks it ([`watch`],
 //! docs/threat-model.md):
 //!
 //! ```text
@@ -14,6 +15,7 @@
 //!   client    circuits, openings and entries: the protocol without MLS and without a database
 //!
 //!   program   the service as a process            usage     what the system has counted against a process
+//!   house     the same within this process        meter     what goes over a line
 //! ```
 //!
 //! Everything is bounded, in number and in time. Nothing leaves this machine, and what was started is ended.
@@ -21,8 +23,12 @@
 mod away;
 mod client;
 mod fill;
+mod gate;
+mod house;
 mod latencies;
 mod load;
+mod meter;
+mod page;
 mod pairs;
 mod program;
 mod usage;
@@ -50,6 +56,10 @@ const RUN_MAX: Duration = Duration::from_secs(30 * 60);
 enum Cli {
     /// Measure a service of its own, on loopback
     Load(load::Args),
+    /// Put the figures of an earlier run into the page that tells them, with charts
+    Page(page::Args),
+    /// Count the instructions of hot paths, and hold them to their limits
+    Gate(gate::Args),
     /// Measure what it costs to come back, to link, to remove and to recover, on simulated time
     Away(away::Args),
     /// Live worlds in which everything fails, and hold them to what must be true
@@ -63,6 +73,8 @@ enum Cli {
 fn main() -> ExitCode {
     let done = match Cli::parse() {
         Cli::Load(args) => measure(&args).map(|()| true),
+        Cli::Gate(args) => gate::run(&args),
+        Cli::Page(args) => page::run(&args).map(|()| true),
         Cli::Away(args) => away::run(&args).and_then(|report| print(&report, args.json)).map(|()| true),
         Cli::World(args) if args.is_worker() => args.work().map(|()| true),
         Cli::World(args) => live(&args),
@@ -88,7 +100,11 @@ fn measure(args: &load::Args) -> anyhow::Result<()> {
             () = tokio::time::sleep(RUN_MAX) => bail!("not done within {} min", RUN_MAX.as_secs() / 60),
         }
     })?;
-    print(&report, args.json)
+    if let Some(file) = &args.json {
+        load::write(&report, file)?;
+    }
+    writeln!(io::stdout(), "{report}")?;
+    Ok(())
 }
 
 fn fill(args: &fill::Args) -> anyhow::Result<()> {

@@ -49,7 +49,11 @@ pub struct Exchange {
 impl Pair {
     /// A pair over a new channel.
     pub async fn meet(service: &Service, rng: &mut ChaCha20Rng) -> anyhow::Result<Self> {
-        let keys = Keys::create(service, rng).await?;
+        Self::over(&Keys::create(service, rng).await?, service, rng).await
+    }
+
+    /// A pair over a channel that is there.
+    pub async fn over(keys: &Keys, service: &Service, rng: &mut ChaCha20Rng) -> anyhow::Result<Self> {
         let writer = keys.open(service, rng).await?;
         let reader = keys.open(service, rng).await?.follow().await?;
         Ok(Self { writer, reader, rng: ChaCha20Rng::seed_from_u64(rng.next_u64()) })
@@ -167,63 +171,15 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use tokio::sync::watch;
-    use undertone_circuit::{Accepted, MemoryListener, ServerHello, ServiceKeys, accept, memory};
-    use undertone_credentials::{HeadKey, IssuingKey};
-    use undertone_service::{AccountPlane, ChannelPlane, Issuer, Registration, TicketKey, VisitorSession};
-    use undertone_store::memory::{MemoryAccounts, MemoryChannels};
-    use undertone_wire::Now;
+    use undertone_store::memory::MemoryChannels;
 
     use super::*;
-
-    /// A service within this process, without files.
-    async fn serve(mut listener: MemoryListener, keys: ServiceKeys) {
-        let issuer = IssuingKey::from_seed(&[1; 32]);
-        let issuer = Arc::new(Issuer::new(issuer, ChaCha20Rng::seed_from_u64(3)));
-        let accounts = Arc::new(AccountPlane::new(MemoryAccounts::default(), Registration::Open, issuer.clone()));
-        let tickets = TicketKey::generate(&mut ChaCha20Rng::seed_from_u64(1));
-        let channels = ChannelPlane::new(MemoryChannels::default(), HeadKey::from_seed(&[1; 32]), tickets, issuer);
-        let channels = Arc::new(channels);
-        let (keys, (_drain, draining)) = (Arc::new(keys), watch::channel(false));
-        let (parameters, signed_parameters) = (channels.parameters(), channels.signed_parameters(now(), 1));
-        let hello = ServerHello { parameters, signed_parameters, ..ServerHello::default() };
-        while let Some(tunnel) = listener.accept().await {
-            let (keys, hello, draining) = (keys.clone(), hello.clone(), draining.clone());
-            let (accounts, channels) = (accounts.clone(), channels.clone());
-            tokio::spawn(async move {
-                let rng = &mut ChaCha20Rng::seed_from_u64(2);
-                match accept(tunnel, &keys, &hello, rng).await.unwrap() {
-                    Accepted::Visitor(circuit) => {
-                        circuit.serve(Arc::new(VisitorSession::new(accounts, channels)), now, draining).await
-                    }
-                    Accepted::Channel(circuit) => {
-                        let session = channels.session(circuit.handshake_hash());
-                        circuit.serve(Arc::new(session), now, draining).await
-                    }
-                    Accepted::Account(_) | Accepted::Blob(_) | Accepted::Directory(_) => {
-                        panic!("nobody registers here")
-                    }
-                }
-            });
-        }
-    }
-
-    fn now() -> Now {
-        let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap();
-        Now(since_1970.as_millis().try_into().unwrap())
-    }
+    use crate::house;
 
     #[tokio::test]
     async fn pairs_exchange_messages_through_a_service() {
         let rng = &mut ChaCha20Rng::seed_from_u64(3);
-        let keys = ServiceKeys::generate(rng);
-        let pin = keys.pin();
-        let (dialer, listener) = memory(1 << 16);
-        tokio::spawn(serve(listener, keys));
-        let service = Service::meet(Box::new(dialer), pin, IssuingKey::from_seed(&[1; 32]), rng).await.unwrap();
-
+        let service = house::open(MemoryChannels::default(), rng).await.unwrap();
         let mut pairs = Vec::new();
         for _ in 0..3 {
             pairs.push(Pair::meet(&service, rng).await.unwrap());

@@ -34,6 +34,11 @@ impl Program {
         Ok(Self(path))
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Its length in bytes.
     pub fn bytes(&self) -> anyhow::Result<u64> {
         Ok(self.0.metadata()?.len())
@@ -48,8 +53,14 @@ impl Program {
 
     /// Starts a service and waits until it is ready.
     pub async fn serve(&self, data: &Path) -> anyhow::Result<Process> {
+        self.serve_ahead(data, 0).await
+    }
+
+    /// The same, with its clock so many days ahead.
+    pub async fn serve_ahead(&self, data: &Path, days_ahead: u32) -> anyhow::Result<Process> {
         let begun = Instant::now();
         let mut child = Command::new(&self.0)
+            .env("UNDERTONE_CLOCK_AHEAD", days_ahead.to_string())
             .args(["serve", "--listen", "127.0.0.1:0", "--registration", "open", "--data"])
             .arg(data)
             .stdin(Stdio::null())
@@ -64,7 +75,7 @@ impl Program {
         let link = line.as_deref().and_then(|line| line.strip_prefix("ready "));
         let link = Link::parse(link.context("the service does not say that it is ready")?)?;
         let pid = child.id().context("the service ended at once")?;
-        Ok(Process { child, _stdout: stdout, pid, link, data: data.to_owned(), ready_after })
+        Ok(Process { child, _stdout: stdout, pid, link, data: data.to_owned(), days_ahead, ready_after })
     }
 }
 
@@ -76,6 +87,7 @@ pub struct Process {
     pid: u32,
     link: Link,
     data: PathBuf,
+    days_ahead: u32,
     ready_after: Duration,
 }
 
@@ -95,6 +107,11 @@ impl Process {
         let keys = std::fs::read(self.data.join("service.keys")).context("the service's keys cannot be read")?;
         let seed = keys.get(8 + 1 + 97 + 32..).and_then(|rest| rest.first_chunk());
         Ok(IssuingKey::from_seed(seed.context("the file of the service's keys is of another form")?))
+    }
+
+    /// By how much its clock is before ours.
+    pub fn days_ahead(&self) -> u32 {
+        self.days_ahead
     }
 
     /// How long it took from its start to the line `ready`.

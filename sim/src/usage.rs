@@ -26,6 +26,13 @@ pub fn own_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
+/// User and system time of all processes that this one has started and waited for.
+pub fn children_cpu() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").context("there is no /proc")?;
+    let [_, _, user, system] = process_ticks(&stat).context("/proc/PID/stat has another form on this system")?;
+    Ok(time(user + system))
+}
+
 /// Bytes that a process has had written to disks: whole pages, each time that one was to be written; what stands in memory
 /// alone, as in a `tmpfs`, is not among them, and neither is what the file system writes for itself.
 pub fn written(pid: u32) -> anyhow::Result<u64> {
@@ -96,6 +103,12 @@ pub fn rss_kib(pid: u32) -> anyhow::Result<u64> {
     kib(&rollup, "Rss:").context("/proc/PID/smaps_rollup has another form on this system")
 }
 
+/// The most that it ever had, in KiB.
+pub fn peak_rss_kib(pid: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
+    kib(&status, "VmHWM:").context("/proc/PID/status has another form on this system")
+}
+
 fn kib(rollup: &str, field: &str) -> Option<u64> {
     let line = rollup.lines().find_map(|line| line.strip_prefix(field))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
@@ -128,7 +141,7 @@ mod tests {
     #[test]
     fn this_process_is_counted() {
         let own = std::process::id();
-        assert!(cpu(own).is_ok() && rss_kib(own).unwrap() > 100);
+        assert!(cpu(own).is_ok() && rss_kib(own).unwrap() > 100 && peak_rss_kib(own).unwrap() > 100);
         assert!(own_cpu() > Duration::ZERO && written(own).is_ok());
         assert!(Meanwhile::begin().unwrap().others().is_ok());
     }

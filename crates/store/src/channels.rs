@@ -243,7 +243,7 @@ pub trait Channels: Tokens {
     /// The head slot of a channel's group. None: it has none.
     fn head_slot(&self, channel: ChannelId) -> impl Future<Output = Result<Option<HeadSlot>, StoreError>> + Send;
 
-    /// Forgets what has expired before `today`, by dropping partitions, and channels still empty that were created
+    /// Forgets what has expired before `today`, by emptying partitions, and channels still empty that were created
     /// more than `unused_days` ago.
     fn expire(&self, today: Day, unused_days: u32) -> impl Future<Output = Result<(), StoreError>> + Send;
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::time;
 
-use super::{meter::Traffic, town::Device};
-use crate::usage;
+use super::town::Device;
+use crate::{meter::Traffic, usage};
 
 /// What it came to.
 #[derive(Clone, Copy, Serialize)]

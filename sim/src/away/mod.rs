@@ -6,7 +6,7 @@
 //!    |
 //!   town     she, her devices, her friends        cost    what something costs one device
 //!    |                                            report  the tables
-//!   world's homes, service and time               meter   what goes over its line
+//!   world's homes, service and time; a meter on its line
 //! ```
 //!
 //! Delays are those of the normal pace: they are slept through, and told apart from what the machine took. Processor time is
@@ -16,9 +16,8 @@
 mod acts;
 mod cost;
 mod disk;
-mod meter;
 mod report;
-mod town;
+pub mod town;
 
 use std::io::{self, Write as _};
 

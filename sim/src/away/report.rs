@@ -9,8 +9,8 @@ use super::{
     acts::{Acts, Comeback},
     cost::Cost,
     disk::Kept,
-    meter::Traffic,
 };
+use crate::meter::Traffic;
 
 /// All figures of a run.
 #[derive(Serialize)]

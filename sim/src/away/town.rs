@@ -15,15 +15,15 @@ use tokio::time::{Instant, sleep};
 use undertone_client::{Engine, Pace, Registered};
 use zeroize::Zeroizing;
 
-use super::{
-    cost::{Cost, Stopwatch},
+use super::cost::{Cost, Stopwatch};
+use crate::{
     meter::Meter,
-};
-use crate::world::{
-    devices::linked,
-    home::Home,
-    service::Service,
-    time::{DAY_MS, Time},
+    world::{
+        devices::linked,
+        home::Home,
+        service::Service,
+        time::{DAY_MS, Time},
+    },
 };
 
 /// What comes to pass at all does so within this time, with every delay that the pace has.

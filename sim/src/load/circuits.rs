@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
-use serde::Serialize;
 
-use super::settle;
+use super::{Bench, Section, Unit, filling, settle};
 use crate::{
     client::{Follower, Keys, Opened, Service, idempotency_id},
     usage,
@@ -20,35 +19,25 @@ const TRAFFIC_BYTES: usize = 1 << 10;
 /// The first in so many take up memory that was freed before; the others are counted.
 const UNCOUNTED: usize = 4;
 
-/// Of idle circuits, each following a channel of its own, in KiB for each: the channel's hub is in it, the kernel's socket
-/// is not.
-#[derive(Serialize)]
-pub struct Circuits {
-    /// Newly opened.
-    pub new_kib: f64,
-    /// After messages on each.
-    pub used_kib: f64,
-    /// What the process keeps of each after all were closed.
-    pub closed_kib: f64,
-}
-
-/// Opens a circuit for each channel of a service that has served nobody yet, and closes them.
-pub async fn circuits(
-    service: &Service,
-    pid: u32,
-    channels: &[Keys],
-    rng: &mut ChaCha20Rng,
-) -> anyhow::Result<Circuits> {
-    fill(service, rng).await?;
+/// Opens a circuit for each channel of a service that has served nobody yet, and closes them. The channel's hub is counted,
+/// the kernel's socket is not.
+pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
+    let data = bench.program.data()?;
+    let rng = &mut bench.rng;
+    let channels = filling::channels(&bench.program, data.path(), bench.sizes.circuits, rng).await?;
+    let process = bench.program.serve(data.path()).await?;
+    let service = Service::at(&process, rng).await?;
+    let rss_kib = || anyhow::Ok(usage::rss_kib(process.pid())? as f64);
+    fill(&service, rng).await?;
     settle().await;
-    let before = rss_kib(pid)?;
+    let before = rss_kib()?;
 
     let mut followers = Vec::new();
     let (first, others) = channels.split_at(channels.len() / UNCOUNTED);
-    open(service, first, &mut followers, rng).await?;
-    let first_open = rss_kib(pid)?;
-    open(service, others, &mut followers, rng).await?;
-    let all_open = rss_kib(pid)?;
+    open(&service, first, &mut followers, rng).await?;
+    let first_open = rss_kib()?;
+    open(&service, others, &mut followers, rng).await?;
+    let all_open = rss_kib()?;
 
     for _ in 0..TRAFFIC {
         for (follower, opened) in &mut followers {
@@ -57,19 +46,21 @@ pub async fn circuits(
         }
     }
     settle().await;
-    let used = rss_kib(pid)?;
+    let used = rss_kib()?;
 
     drop(followers);
     settle().await;
-    let closed = rss_kib(pid)?;
+    let closed = rss_kib()?;
+    process.end().await?;
 
     let new_kib = (all_open - first_open) / others.len() as f64;
     let each = |more: f64| more / channels.len() as f64;
-    Ok(Circuits { new_kib, used_kib: new_kib + each(used - all_open), closed_kib: each(closed - before) })
-}
-
-fn rss_kib(pid: u32) -> anyhow::Result<f64> {
-    Ok(usage::rss_kib(pid)? as f64)
+    let mut section = Section::new("circuits");
+    let count = channels.len();
+    section.add("new_kib", format!("memory of an idle circuit (of {count}), new"), new_kib, Unit::Kib);
+    section.add("used_kib", "the same after traffic", new_kib + each(used - all_open), Unit::Kib).target(8.0);
+    section.add("closed_kib", "what the process keeps of it once closed", each(closed - before), Unit::Kib);
+    Ok(section)
 }
 
 /// Opens each channel on a circuit of its own and follows it, then waits until that is all that is there.
@@ -87,7 +78,8 @@ async fn open(
     Ok(())
 }
 
-async fn fill(service: &Service, rng: &mut ChaCha20Rng) -> anyhow::Result<()> {
+/// Takes the service's page caches and buffers to their usual size.
+pub async fn fill(service: &Service, rng: &mut ChaCha20Rng) -> anyhow::Result<()> {
     let opened = Keys::create(service, rng).await?.open(service, rng).await?;
     let mut follower = opened.follow().await?;
     for _ in 0..FILLING {

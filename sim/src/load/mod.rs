@@ -1,124 +1,189 @@
-//! What a service costs: each measurement is a function with a typed result, and has the service to itself.
+//! What a service costs: each measurement is a function that gives figures, and has the service to itself.
+//!
+//! ```text
+//!   starts, messages, fanout, circuits, people, reconnect, visits      a small service
+//!   storm                                                              everybody comes back at once
+//!   growth, store                                                      many channels, a long log, expiry
+//!   engine                                                             the client: real homes over real sockets
+//!   peers                                                              what people would run instead, in the same run
+//!
+//!   figures   what is measured, as a table, a file or a page           filling   channels and logs without clients
+//! ```
 
 mod circuits;
+mod engine;
+mod fanout;
+mod figures;
+mod filling;
+mod growth;
+mod homes;
+mod machine;
 mod messages;
-mod phone;
+mod peers;
+mod people;
 mod reconnect;
 mod report;
+mod sizes;
 mod starts;
+mod store;
+mod storm;
 mod visits;
+mod wal;
 
 use std::{
     io::{self, Write as _},
-    path::Path,
-    sync::Arc,
-    time::Duration,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, bail};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use tokio::time::sleep;
 
 use crate::{
-    client::{Keys, Service},
     program::{Program, allow_files},
     usage::Meanwhile,
 };
-pub use report::Report;
+pub use figures::{Figure, Report, Section, Unit, grouped};
+pub use report::{met, table};
+use sizes::Sizes;
 
 /// Open files besides those of circuits.
-const OTHER_FILES: u64 = 128;
+const OTHER_FILES: u64 = 256;
 /// Until a service has done what it does after the last request: freed, checkpointed, closed.
 const SETTLING: Duration = Duration::from_millis(1_500);
 
-/// How much is measured. The upper bounds keep within what a service allows loopback, and in minutes.
-#[derive(Clone, Copy, clap::Args, serde::Serialize)]
+/// All measurements, in their order.
+const SECTIONS: [&str; 12] = [
+    "starts",
+    "messages",
+    "fanout",
+    "circuits",
+    "people",
+    "reconnect",
+    "visits",
+    "storm",
+    "growth",
+    "store",
+    "engine",
+    "peers",
+];
+
+/// What is measured, and how much.
+#[derive(Clone, clap::Args)]
 pub struct Args {
-    /// Idle circuits, each with a channel of its own
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(100..=6_000))]
-    pub circuits: u32,
-    /// Pairs of a writer and a reader
-    #[arg(long, value_name = "P", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=512))]
-    pub pairs: u32,
-    /// Messages exchanged by all pairs together, saturated; then half as many at half the rate
-    #[arg(long, value_name = "M", default_value_t = 64_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
-    pub messages: u32,
-    /// Starts, and as many restarts
-    #[arg(long, value_name = "K", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..=101))]
-    pub starts: u32,
+    /// In the sizes of docs/benchmarks.md: ten minutes instead of three
+    #[arg(long)]
+    all: bool,
+    /// Only these, with commas: starts, messages, fanout, circuits, people, reconnect, visits, storm, growth, store, engine,
+    /// peers
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(SECTIONS))]
+    only: Vec<String>,
+    /// Length of the large log, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=16_384))]
+    store_mib: Option<u64>,
     /// Of all keys and bodies
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Print one JSON object instead of a table
-    #[arg(long)]
-    #[serde(skip)]
-    pub json: bool,
+    seed: u64,
+    /// Write the figures to this file, too, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
-/// Measures everything, one thing after the other.
+impl Args {
+    fn sizes(&self) -> Sizes {
+        let sizes = if self.all { Sizes::ALL } else { Sizes::SHORT };
+        Sizes { store_mib: self.store_mib.unwrap_or(sizes.store_mib), ..sizes }
+    }
+
+    /// How they are asked for again.
+    fn command(&self) -> String {
+        let mut command = String::from("sim load");
+        if self.all {
+            command += " --all";
+        }
+        if !self.only.is_empty() {
+            command += &format!(" --only {}", self.only.join(","));
+        }
+        if let Some(mib) = self.store_mib {
+            command += &format!(" --store-mib {mib}");
+        }
+        command
+    }
+}
+
+/// What measurements stand on.
+struct Bench {
+    program: Program,
+    sizes: Sizes,
+    rng: ChaCha20Rng,
+}
+
+impl Bench {
+    async fn measure(&mut self, name: &str) -> anyhow::Result<Section> {
+        match name {
+            "starts" => starts::measure(self).await,
+            "messages" => messages::measure(self).await,
+            "fanout" => fanout::measure(self).await,
+            "circuits" => circuits::measure(self).await,
+            "people" => people::measure(self).await,
+            "reconnect" => reconnect::measure(self).await,
+            "visits" => visits::measure(self).await,
+            "storm" => storm::measure(self).await,
+            "growth" => growth::measure(self).await,
+            "store" => store::measure(self).await,
+            "engine" => engine::measure(self).await,
+            "peers" => peers::measure(self).await,
+            _ => bail!("there is no measurement of this name"),
+        }
+    }
+}
+
+/// Measures what was asked for, one thing after the other.
 pub async fn run(args: &Args) -> anyhow::Result<Report> {
-    let program = Program::find()?;
-    let meanwhile = Meanwhile::begin()?;
-    allow_files(u64::from(args.circuits.max(2 * args.pairs)) + OTHER_FILES)?;
-    let rng = &mut ChaCha20Rng::seed_from_u64(args.seed);
-
-    say("starts");
-    let starts = starts::starts(&program, args.starts).await?;
-
-    say("messages");
-    let data = program.data()?;
-    let process = program.serve(data.path()).await?;
-    let messages = messages::messages(&process, args, rng).await?;
-    process.end().await?;
-    let disk_bytes_per_message = messages::disk_bytes(data.path())? as f64 / messages.written as f64;
-
-    say("restarts");
-    let restart_ms = starts::restarts(&program, data.path(), args.starts, rng).await?;
-    drop(data);
-
-    say("circuits");
-    let data = program.data()?;
-    let channels = channels(&program, data.path(), args.circuits, rng).await?;
-    // Another process than the one that had the visitors who made the channels.
-    let process = program.serve(data.path()).await?;
-    let service = Arc::new(Service::at(&process, rng).await?);
-    let circuits = circuits::circuits(&service, process.pid(), &channels, rng).await?;
-    say("reconnects");
-    let reconnect_cpu_us = reconnect::cpu_us(&service, process.pid(), &channels, rng).await?;
-    let phone = phone::phone(&service, process.pid(), &channels, rng).await?;
-    say("visits");
-    let visits = visits::visits(&service, process.pid(), rng).await?;
-    process.end().await?;
-
+    let (begun, meanwhile) = (Instant::now(), Meanwhile::begin()?);
+    let sizes = args.sizes();
+    allow_files(u64::from(sizes.storm) + OTHER_FILES)?;
+    let rng = ChaCha20Rng::seed_from_u64(args.seed);
+    let mut bench = Bench { program: Program::find()?, sizes, rng };
+    let mut sections = Vec::new();
+    for name in SECTIONS.iter().filter(|name| args.only.is_empty() || args.only.iter().any(|only| only == *name)) {
+        say(name);
+        sections.push(bench.measure(name).await.with_context(|| format!("while measuring {name}"))?);
+    }
     Ok(Report {
-        setting: *args,
-        binary_bytes: program.bytes()?,
-        starts,
-        restart_ms,
-        messages,
-        disk_bytes_per_message,
-        circuits,
-        reconnect_cpu_us,
-        phone,
-        visits,
-        others: meanwhile.others()?,
+        command: args.command(),
+        day: machine::today(),
+        machine: machine::machine()?,
+        took_s: begun.elapsed().as_secs_f64(),
+        others_percent: 100.0 * meanwhile.others()?,
+        sections,
     })
 }
 
-/// Makes channels by a service that is then ended.
-async fn channels(program: &Program, data: &Path, count: u32, rng: &mut ChaCha20Rng) -> anyhow::Result<Arc<[Keys]>> {
-    let process = program.serve(data).await?;
-    let service = Service::at(&process, rng).await?;
-    let mut channels = Vec::new();
-    for _ in 0..count {
-        channels.push(Keys::create(&service, rng).await?);
-    }
-    process.end().await?;
-    Ok(channels.into())
+/// Reads what an earlier run has written.
+pub fn read(file: &Path) -> anyhow::Result<Report> {
+    let text = std::fs::read_to_string(file).context("the file of figures cannot be read")?;
+    serde_json::from_str(&text).context("the file of figures is not one of `sim load --json`")
+}
+
+/// Writes what was measured, for [`read`].
+pub fn write(report: &Report, file: &Path) -> anyhow::Result<()> {
+    std::fs::write(file, serde_json::to_string_pretty(report)? + "\n").context("the figures cannot be written")
 }
 
 async fn settle() {
     sleep(SETTLING).await;
+}
+
+/// Microseconds of each of so many.
+fn each_us(took: Duration, count: u64) -> f64 {
+    took.as_secs_f64() * 1e6 / count as f64
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 /// Says what is measured now: it takes a minute or two.

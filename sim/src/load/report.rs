@@ -1,123 +1,103 @@
-//! The figures as a table, and as JSON.
+//! Figures as tables.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
-use serde::Serialize;
+use super::figures::{Figure, Report, Section};
 
-use super::{
-    Args,
-    circuits::Circuits,
-    messages::{Exchanged, Messages},
-    phone::Phone,
-    starts::Starts,
-    visits::Visits,
-};
-use crate::latencies::Quantiles;
-
-/// All figures of a run.
-#[derive(Serialize)]
-pub struct Report {
-    /// What was asked for.
-    pub setting: Args,
-    /// Length of the binary.
-    pub binary_bytes: u64,
-    /// Starts on an empty folder.
-    pub starts: Starts,
-    /// Median time until a killed service is ready again, in milliseconds.
-    pub restart_ms: f64,
-    /// Messages.
-    pub messages: Messages,
-    /// Length of the channel plane's file for each of them.
-    pub disk_bytes_per_message: f64,
-    /// Idle circuits.
-    pub circuits: Circuits,
-    /// Processor time of a circuit that comes back, in microseconds.
-    pub reconnect_cpu_us: f64,
-    /// A phone with many chats that comes back.
-    pub phone: Phone,
-    /// Acts of nobody.
-    pub visits: Visits,
-    /// The part of all processors' time that others had meanwhile, from 0 to 1: where it is not small, times are too long.
-    pub others: f64,
-}
-
-impl Report {
-    fn rows(&self) -> Vec<[String; 2]> {
-        let Self { setting, starts, messages, circuits, .. } = self;
-        let Args { circuits: count, pairs, .. } = setting;
-        let [open, closed] = messages.rss_kib.map(|kib| mib(kib as f64));
-        let mut rows = vec![
-            row("binary", mib(self.binary_bytes as f64 / 1024.0)),
-            row("start, until `ready`", format!("{:.1} ms", starts.ready_ms)),
-            row("restart after kill -9, until `ready`", format!("{:.1} ms", self.restart_ms)),
-            row("RSS after start", mib(starts.idle_rss_kib)),
-            row("RSS after load, circuits open / closed", format!("{open} / {closed}")),
-        ];
-        rows.extend(exchanged(&format!("saturated, {pairs} pairs"), &messages.saturated));
-        rows.extend(exchanged("half that rate", &messages.half));
-        rows.extend([
-            row("disk for a message of 256 bytes", format!("{:.0} bytes", self.disk_bytes_per_message)),
-            row(
-                &format!("memory of an idle circuit (of {count}), new / after traffic"),
-                format!("{:.1} / {:.1} KiB", circuits.new_kib, circuits.used_kib),
-            ),
-            row("what stays of it once closed", format!("{:.1} KiB", circuits.closed_kib)),
-            row("reconnect (connect, open, follow): service CPU", format!("{:.0} us", self.reconnect_cpu_us)),
-            row(
-                &format!(
-                    "phone with {} chats comes back, by signatures / by tickets: service CPU",
-                    self.phone.channels
-                ),
-                format!("{:.0} / {:.0} us", self.phone.signatures_cpu_us, self.phone.tickets_cpu_us),
-            ),
-            row(
-                "visit (connect, spend a token, make a channel): CPU of the service / of the client",
-                format!("{:.0} / {:.0} us", self.visits.service_cpu_us, self.visits.client_cpu_us),
-            ),
-            row("the same, end to end, p50 / p99 / max", quantiles(&self.visits.took_ms)),
-            row("all processors, taken by others meanwhile", format!("{:.0} %", self.others * 100.0)),
-        ]);
-        rows
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { command, day, machine, took_s, others_percent, sections } = self;
+        writeln!(f, "{command}, {day}, {:.0} s, others had {others_percent:.0} % of all processors", took_s)?;
+        writeln!(f, "{} of {}, {} MiB, {}", machine.processors, machine.processor, machine.memory_mib, machine.system)?;
+        for section in sections {
+            writeln!(f, "\n{section}")?;
+        }
+        if cfg!(debug_assertions) {
+            writeln!(f, "A debug build: these figures say nothing. Build with --release.")?;
+        }
+        Ok(())
     }
 }
 
-fn quantiles(Quantiles { p50, p99, max }: &Quantiles) -> String {
-    format!("{p50:.1} / {p99:.1} / {max:.0} ms")
+impl Display for Section {
+    /// A Markdown table.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<_> = self.figures.iter().map(row).collect();
+        table(f, &[self.name.as_str(), "figure", "aimed at", ""], &rows)
+    }
 }
 
-fn exchanged(name: &str, exchanged: &Exchanged) -> [[String; 2]; 4] {
+/// What it is, the figure, what is aimed at, whether that is met.
+fn row(figure: &Figure) -> [String; 4] {
+    let Figure { what, value, unit, target, .. } = figure;
     [
-        row(&format!("{name}: messages"), format!("{:.0} a second", exchanged.per_second)),
-        row(
-            &format!("{name}: CPU of the service / of the clients"),
-            format!("{:.1} / {:.1} us a message", exchanged.service_cpu_us, exchanged.clients_cpu_us),
-        ),
-        row(&format!("{name}: delivered, p50 / p99 / max"), quantiles(&exchanged.delivered_ms)),
-        row(&format!("{name}: acknowledged, p50 / p99 / max"), quantiles(&exchanged.acknowledged_ms)),
+        what.clone(),
+        unit.text(*value),
+        target.map(|target| unit.text(target)).unwrap_or_default(),
+        met(figure).to_owned(),
     ]
 }
 
-fn row(what: &str, figure: String) -> [String; 2] {
-    [what.to_owned(), figure]
+/// In a word.
+pub fn met(figure: &Figure) -> &'static str {
+    match figure.target {
+        Some(target) if figure.value <= target => "met",
+        Some(_) => "missed",
+        None => "",
+    }
 }
 
-fn mib(kib: f64) -> String {
-    format!("{:.1} MiB", kib / 1024.0)
+/// A Markdown table; all columns but the first to the right.
+pub fn table<const COLUMNS: usize>(
+    f: &mut impl fmt::Write,
+    head: &[&str; COLUMNS],
+    rows: &[[String; COLUMNS]],
+) -> fmt::Result {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column).map(|cell| cell.chars().count()));
+        cells.chain(head.get(column).map(|cell| cell.chars().count())).max().unwrap_or(0).max(3)
+    };
+    let widths: Vec<_> = (0..COLUMNS).map(width).collect();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| -> fmt::Result {
+        f.write_str("|")?;
+        for (column, (cell, width)) in cells.zip(&widths).enumerate() {
+            match column {
+                0 => write!(f, " {cell:width$} |")?,
+                _ => write!(f, " {cell:>width$} |")?,
+            }
+        }
+        f.write_str("\n")
+    };
+    line(&mut head.iter().copied())?;
+    let rules: Vec<_> = widths
+        .iter()
+        .enumerate()
+        .map(|(column, width)| {
+            "-".repeat(if column == 0 { *width } else { width - 1 }) + if column == 0 { "" } else { ":" }
+        })
+        .collect();
+    line(&mut rules.iter().map(String::as_str))?;
+    rows.iter().try_for_each(|row| line(&mut row.iter().map(String::as_str)))
 }
 
-impl fmt::Display for Report {
-    /// A Markdown table.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.rows();
-        let width = |column: fn(&[String; 2]) -> &String| rows.iter().map(|row| column(row).len()).max().unwrap_or(0);
-        let (left, right) = (width(|[what, _]| what), width(|[_, figure]| figure));
-        writeln!(f, "| {:left$} | {:right$} |\n| {:-<left$} | {:-<right$} |", "what", "figure", "", "")?;
-        for [what, figure] in &rows {
-            writeln!(f, "| {what:left$} | {figure:right$} |")?;
-        }
-        if cfg!(debug_assertions) {
-            writeln!(f, "\nA debug build: these figures say nothing. Build with --release.")?;
-        }
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Unit;
+
+    #[test]
+    fn a_section_is_a_table() {
+        let mut section = Section::new("starts");
+        section.add("ready_ms", "start", 81.25, Unit::Ms).target(300.0);
+        section.add("rss_mib", "memory", 41.0, Unit::Mib).target(40.0);
+        section.add("n", "things", 1_234.0, Unit::Count);
+        let expected = "\
+| starts |   figure | aimed at |        |
+| ------ | -------: | -------: | -----: |
+| start  |  81.2 ms |   300 ms |    met |
+| memory | 41.0 MiB | 40.0 MiB | missed |
+| things |    1,234 |          |        |
+";
+        assert_eq!(section.to_string(), expected);
     }
 }

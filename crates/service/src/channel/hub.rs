@@ -13,14 +13,13 @@
 //! next one of it.
 
 use std::{
-    collections::BTreeMap,
     pin::Pin,
     sync::{Arc, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use undertone_credentials::{
-    HeadKey,
+    HeadKey, SIGNATURE_LEN,
     group::{Change, Record, table::Act},
 };
 use undertone_store::{Append, AppendOutcome, Channels, EndedGeneration, StoreError, StoredChannel, StoredRecord};
@@ -35,6 +34,7 @@ use undertone_wire::{
 
 use super::{
     allowance::Allowance,
+    followers::Followers,
     groups::refusal,
     new_entries::NewEntries,
     opening::Keys,
@@ -60,7 +60,8 @@ pub struct Hub<C> {
 /// What may have moved the log without our having heard of it.
 #[derive(Default)]
 struct Order {
-    under_way: Option<UnderWay>,
+    /// Boxed, since hubs are many and most of them idle.
+    under_way: Option<Box<UnderWay>>,
     /// The store could not tell whether an append was applied.
     in_doubt: bool,
 }
@@ -77,15 +78,15 @@ struct UnderWay {
 /// What we have heard of the log.
 struct Known {
     stored: StoredChannel,
-    /// Of `stored`, signed once for all who ask.
-    head: Head,
+    /// Of its head, signed once for all who ask.
+    signature: [u8; SIGNATURE_LEN],
     /// Of a group; of the revision that `stored` has.
     record: Option<Arc<Record>>,
     allowance: Allowance,
     /// Who holds the next commit, and until when.
-    reserved: Option<(HandshakeHash, Now)>,
-    /// One for each circuit; all under the current generation.
-    followers: BTreeMap<HandshakeHash, Arc<Pushes<LogPush>>>,
+    reserved: Option<Box<(HandshakeHash, Now)>>,
+    /// All under the current generation.
+    followers: Followers,
 }
 
 impl<C: Channels> Hub<C> {
@@ -97,11 +98,11 @@ impl<C: Channels> Hub<C> {
     ) -> Self {
         let known = Known {
             stored,
-            head: signed_head(&backing.head_key, channel, &Stand::of(&stored)),
+            signature: Stand::of(&stored).sign(&backing.head_key, channel),
             record,
             reserved: None,
             allowance: Allowance::whole(COMMIT_BURST),
-            followers: BTreeMap::new(),
+            followers: Followers::default(),
         };
         Self { backing, channel, order: tokio::sync::Mutex::default(), known: known.into() }
     }
@@ -131,7 +132,7 @@ impl<C: Channels> Hub<C> {
         }
         let ended = self.ended(generation).await?.ok_or_else(fault::unusable)?;
         let stand = Stand::at_the_end(&ended, generation);
-        Ok((signed_head(&self.backing.head_key, self.channel, &stand), ended.seq))
+        Ok((stand.signed_head(&self.backing.head_key, self.channel), ended.seq))
     }
 
     /// Where the log stands for somebody: as it is for whoever is in the group, else as the keys that he opened it with let
@@ -151,7 +152,7 @@ impl<C: Channels> Hub<C> {
         if let Ok(mut order) = self.order.try_lock() {
             self.settle(&mut order).await?;
         }
-        Ok(self.known().head.clone())
+        Ok(self.known().head(self.channel))
     }
 
     /// The record of a group as far as we have heard, and where its channel stands. None: it is no group.
@@ -215,7 +216,7 @@ impl<C: Channels> Hub<C> {
     pub fn reserve(&self, now: Now, circuit: HandshakeHash) -> Result<(), Fault> {
         let mut known = self.known();
         known.ensure_free_for(&circuit, now)?;
-        known.reserved = Some((circuit, now.plus_ms(RESERVE_MS)));
+        known.reserved = Some(Box::new((circuit, now.plus_ms(RESERVE_MS))));
         Ok(())
     }
 
@@ -243,7 +244,7 @@ impl<C: Channels> Hub<C> {
         };
         let backing = self.backing.clone();
         let outcome = Box::pin(async move { backing.store.append(append).await });
-        let under_way = order.under_way.insert(UnderWay { now, entries, record, outcome });
+        let under_way = order.under_way.insert(Box::new(UnderWay { now, entries, record, outcome }));
         let outcome = under_way.outcome.as_mut().await;
         self.conclude(order, &outcome);
         match (outcome.map_err(fault::store)?, next) {
@@ -287,7 +288,7 @@ impl<C: Channels> Hub<C> {
     pub fn leave(&self, circuit: &HandshakeHash) {
         let mut known = self.known();
         known.followers.remove(circuit);
-        known.reserved.take_if(|(holder, _)| holder == circuit);
+        known.reserved.take_if(|reserved| reserved.0 == *circuit);
     }
 
     /// Pushes what is of the moment to all who follow but the circuit that it comes from.
@@ -328,9 +329,10 @@ impl<C: Channels> Hub<C> {
 
     /// Takes note of how the append under way has ended.
     fn conclude(&self, order: &mut Order, outcome: &Result<AppendOutcome, StoreError>) {
-        let Some(UnderWay { now, entries, record, .. }) = order.under_way.take() else {
+        let Some(under_way) = order.under_way.take() else {
             return;
         };
+        let UnderWay { now, entries, record, .. } = *under_way;
         match outcome {
             Ok(AppendOutcome::Appended { first_seq, channel, fresh: true, ended }) => {
                 let mut known = self.known();
@@ -365,16 +367,16 @@ impl<C: Channels> Hub<C> {
         }
         known.record = record.or_else(|| known.record.take());
         let before = std::mem::replace(&mut known.stored, stored);
-        known.head = signed_head(&self.backing.head_key, self.channel, &Stand::of(&stored));
+        known.signature = Stand::of(&stored).sign(&self.backing.head_key, self.channel);
         if known.followers.is_empty() {
             return;
         }
         let head = match &ended {
             Some(ended) => {
                 entries.retain(|entry| entry.seq <= ended.seq);
-                signed_head(&self.backing.head_key, self.channel, &Stand::at_the_end(ended, before.generation))
+                Stand::at_the_end(ended, before.generation).signed_head(&self.backing.head_key, self.channel)
             }
-            None => known.head.clone(),
+            None => known.head(self.channel),
         };
         let push =
             Encoded::new(&LogPush { channel: self.channel.into(), entries, head: Some(head), ..LogPush::default() });
@@ -391,10 +393,15 @@ impl<C: Channels> Hub<C> {
 }
 
 impl Known {
+    /// Where the log stands, signed.
+    fn head(&self, channel: ChannelId) -> Head {
+        Stand::of(&self.stored).head(channel, &self.signature)
+    }
+
     /// Fails while another circuit holds the next commit.
     fn ensure_free_for(&self, circuit: &HandshakeHash, now: Now) -> Result<(), Fault> {
-        match self.reserved {
-            Some((holder, until)) if holder != *circuit && now < until => Err(exhausted(until.0 - now.0)),
+        match self.reserved.as_deref() {
+            Some((holder, until)) if holder != circuit && now < *until => Err(exhausted(until.0 - now.0)),
             _ => Ok(()),
         }
     }
@@ -457,16 +464,24 @@ impl Stand {
         let EndedGeneration { seq, chain, position, .. } = *ended;
         Self { seq, chain, position, generation: generation + 1 }
     }
-}
 
-fn signed_head(key: &HeadKey, channel: ChannelId, stand: &Stand) -> Head {
-    Head {
-        channel: channel.into(),
-        seq: stand.seq,
-        chain: Bytes::copy_from_slice(stand.chain.as_bytes()),
-        incarnation: stand.position.incarnation,
-        epoch: stand.position.epoch,
-        generation: stand.generation,
-        signature: Bytes::copy_from_slice(&key.sign_head(channel, stand.seq, &stand.chain)),
+    fn sign(&self, key: &HeadKey, channel: ChannelId) -> [u8; SIGNATURE_LEN] {
+        key.sign_head(channel, self.seq, &self.chain)
+    }
+
+    fn signed_head(&self, key: &HeadKey, channel: ChannelId) -> Head {
+        self.head(channel, &self.sign(key, channel))
+    }
+
+    fn head(&self, channel: ChannelId, signature: &[u8; SIGNATURE_LEN]) -> Head {
+        Head {
+            channel: channel.into(),
+            seq: self.seq,
+            chain: Bytes::copy_from_slice(self.chain.as_bytes()),
+            incarnation: self.position.incarnation,
+            epoch: self.position.epoch,
+            generation: self.generation,
+            signature: Bytes::copy_from_slice(signature),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! that follow it. What is appended through a hub is pushed from there without asking the store again.
 
 mod allowance;
+mod followers;
 mod groups;
 mod hub;
 mod hubs;

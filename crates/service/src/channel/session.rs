@@ -55,10 +55,22 @@ struct Open<C> {
     hub: Arc<Hub<C>>,
     /// By keys.
     rights: Option<Rights>,
-    /// Whom the circuit has shown itself to be, in groups.
+    /// Boxed, since a circuit has hundreds of channels open, and most of them have none.
+    more: Option<Box<More>>,
+}
+
+/// What a circuit has of few channels.
+struct More {
+    /// Whom it has shown itself to be, in groups.
     whom: Option<Pseudonym>,
     /// Of what it may tell of the moment.
     transients: Allowance,
+}
+
+impl<C> Open<C> {
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_with(|| Box::new(More { whom: None, transients: Allowance::whole(TRANSIENT_BURST) }))
+    }
 }
 
 impl<C: Channels> ChannelSession<C> {
@@ -113,7 +125,7 @@ impl<C: Channels> ChannelSession<C> {
 
     /// Lets this circuit speak as somebody in a channel, from now on.
     pub(super) fn speak_as(&self, channel: ChannelId, hub: &Arc<Hub<C>>, whom: Pseudonym) -> Result<(), Fault> {
-        self.enter(channel, hub.clone(), |open| open.whom = Some(whom)).ok_or_else(|| Code::Exhausted.into())
+        self.enter(channel, hub.clone(), |open| open.more().whom = Some(whom)).ok_or_else(|| Code::Exhausted.into())
     }
 
     /// Changes what this circuit has of a channel. None: it reaches too many already.
@@ -122,8 +134,7 @@ impl<C: Channels> ChannelSession<C> {
         if !channels.contains_key(&channel) && channels.len() >= CIRCUIT_CHANNELS_MAX {
             return None;
         }
-        let transients = Allowance::whole(TRANSIENT_BURST);
-        let open = channels.entry(channel).or_insert(Open { hub: hub.clone(), rights: None, whom: None, transients });
+        let open = channels.entry(channel).or_insert(Open { hub: hub.clone(), rights: None, more: None });
         open.hub = hub;
         Some(change(open))
     }
@@ -131,7 +142,10 @@ impl<C: Channels> ChannelSession<C> {
     /// As whom this circuit speaks in a channel.
     pub(super) fn speaker(&self, channel: &ChannelId) -> Speaker {
         let channels = self.channels();
-        let (rights, whom) = channels.get(channel).map_or((None, None), |open| (open.rights, open.whom));
+        let (rights, whom) = channels.get(channel).map_or((None, None), |open| {
+            let whom = open.more.as_ref().and_then(|more| more.whom);
+            (open.rights, whom)
+        });
         Speaker { circuit: self.circuit, rights, whom }
     }
 
@@ -151,7 +165,7 @@ impl<C: Channels> ChannelSession<C> {
 
     fn use_transient(&self, channel: &ChannelId, now: Now) -> Result<(), Fault> {
         let mut channels = self.channels();
-        let Open { transients, .. } = channels.get_mut(channel).ok_or(Code::Unauthenticated)?;
+        let More { transients, .. } = channels.get_mut(channel).ok_or(Code::Unauthenticated)?.more();
         match transients.wait_ms(now, 1) {
             0 => transients.spend(now, 1),
             ms => return Err(Fault::from(Code::Exhausted).retry_after_ms(u32::try_from(ms).unwrap_or(u32::MAX))),

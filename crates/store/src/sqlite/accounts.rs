@@ -293,9 +293,9 @@ impl Accounts for SqliteAccounts {
     }
 
     async fn expire(&self, today: Day) -> Result<(), StoreError> {
-        // A transaction for each day, so that the writer is never held for longer than one takes.
+        // In steps, between which others get their turn.
         for day in self.engine.read(move |db| partition::expired(db, today)).await? {
-            self.engine.change(move |db| inbox::drop_partition(db, day)).await?;
+            while !self.engine.change(move |db| inbox::shrink_partition(db, day)).await? {}
         }
         let rest = move |db: &Connection| {
             issued::forget(db, Day(today.0.saturating_sub(CLOCK_SKEW_DAYS)).week())?;

@@ -130,9 +130,9 @@ impl Channels for SqliteChannels {
     }
 
     async fn expire(&self, today: Day, unused_days: u32) -> Result<(), StoreError> {
-        // A transaction for each day, so that the writer is never held for longer than one takes.
+        // In steps, between which others get their turn.
         for day in self.engine.read(move |db| partition::expired(db, today)).await? {
-            self.engine.change(move |db| drop_partition(db, day)).await?;
+            while !self.engine.change(move |db| shrink_partition(db, day)).await? {}
         }
         let unused_before = today.0.saturating_sub(unused_days);
         let forget = move |db: &Connection| {
@@ -309,18 +309,19 @@ fn stored_entry(row: &Row<'_>) -> rusqlite::Result<(StoredEntry, BodyKey)> {
     Ok((entry, row.get(6)?))
 }
 
-/// Drops the partition of a day, and takes its bytes off the channels that had bodies in it.
-fn drop_partition(db: &Connection, day: Day) -> rusqlite::Result<()> {
+/// Forgets some of the partition of a day, and takes its bytes off the channels that had bodies in it. True: it is gone.
+fn shrink_partition(db: &Connection, day: Day) -> rusqlite::Result<bool> {
     let Some(partition) = Partition::find(db, day)? else {
-        return Ok(());
+        return Ok(true);
     };
-    db.execute_batch(&format!(
+    let sql = format!(
         "UPDATE channels SET bytes = channels.bytes - gone.bytes
         FROM (SELECT log, sum(bytes) AS bytes FROM {} GROUP BY log) AS gone
         WHERE channels.channel = gone.log",
-        partition.ids()
-    ))?;
-    partition.drop_whole()
+        partition.next_gone()
+    );
+    db.prepare_cached(&sql)?.execute([])?;
+    partition.shrink()
 }
 
 fn counts(db: &Connection) -> rusqlite::Result<ChannelCounts> {

@@ -107,12 +107,14 @@ pub(super) fn forget(db: &Connection, account: AccountId, up_to: u64) -> rusqlit
     db.prepare_cached("DELETE FROM inbox WHERE account = ?1 AND seq <= ?2")?.execute(place).map(drop)
 }
 
-/// Drops the partition of a day, with the places in inboxes of those entries in it that nobody read.
-pub(super) fn drop_partition(db: &Connection, day: Day) -> rusqlite::Result<()> {
+/// Forgets some of the partition of a day, with the places in inboxes of those entries in it that nobody read. True: it is
+/// gone.
+pub(super) fn shrink_partition(db: &Connection, day: Day) -> rusqlite::Result<bool> {
     let Some(partition) = Partition::find(db, day)? else {
-        return Ok(());
+        return Ok(true);
     };
-    let ids = partition.ids();
-    db.execute_batch(&format!("DELETE FROM inbox WHERE (account, seq) IN (SELECT log, seq FROM {ids})"))?;
-    partition.drop_whole()
+    let gone = partition.next_gone();
+    db.prepare_cached(&format!("DELETE FROM inbox WHERE (account, seq) IN (SELECT log, seq FROM {gone})"))?
+        .execute([])?;
+    partition.shrink()
 }

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::checkpoint::WAL_BYTES;
+use super::checkpoint::WAL_BYTES_KEPT;
 
 /// What differs between the planes' files.
 pub(super) struct Plane {
@@ -107,7 +107,7 @@ pub(super) fn writer(path: &Path, plane: &Plane) -> Result<Connection, OpenError
     }
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    db.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES, |_| Ok(()))?;
+    db.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES_KEPT, |_| Ok(()))?;
     db.pragma_update_and_check(None, "secure_delete", "fast", |_| Ok(()))?;
     Ok(db)
 }

@@ -1,8 +1,8 @@
 //! The part of every log that is forgotten with its day: bodies and idempotency ids.
 //!
 //! A log is a channel's or an inbox. Those of its entries that expire on one day stand in that day's two tables,
-//! together with those of all other logs; the tables are made when the first entry comes, and dropped whole, which
-//! costs no deletion per entry:
+//! together with those of all other logs; the tables are made when the first entry comes. Once their day is over they are
+//! emptied in steps and dropped: whole, a day of 2 GB would hold up whoever appends for seconds.
 //!
 //! - `ids_DAY`: what each idempotency id of a log stands for.
 //! - `bodies_DAY`: the bodies, each under a random key that its log notes. Such a table packs bodies of up to 2 KB
@@ -24,6 +24,10 @@ pub(super) type LogId = [u8; 16];
 
 /// Where a body stands in its partition.
 pub(super) type BodyKey = i64;
+
+/// Entries that one transaction forgets: few enough, at 64 KiB each, that who appends meanwhile waits no longer than for a
+/// full batch.
+const SHRINK_ENTRIES: u32 = 128;
 
 /// An existing partition, for the length of a transaction.
 pub(super) struct Partition<'db> {
@@ -124,13 +128,29 @@ impl<'db> Partition<'db> {
         count.map(i64::cast_unsigned)
     }
 
-    pub(super) fn drop_whole(self) -> rusqlite::Result<()> {
-        execute(self.db, &format!("DROP TABLE {}", self.ids()))?;
-        execute(self.db, &format!("DROP TABLE {}", self.bodies()))?;
-        self.db.prepare_cached("DELETE FROM partitions WHERE day = ?1")?.execute([self.day.0]).map(drop)
+    /// Forgets some of what is here, all of which has expired: ids first, then bodies, then the tables. True: it is gone.
+    pub(super) fn shrink(self) -> rusqlite::Result<bool> {
+        let (ids, bodies) = (self.ids(), self.bodies());
+        let forget = |sql: String| self.db.prepare_cached(&sql)?.execute([SHRINK_ENTRIES]).map(|gone| gone > 0);
+        if forget(format!(
+            "DELETE FROM {ids} WHERE (log, id) IN (SELECT log, id FROM {ids} ORDER BY log, id LIMIT ?1)"
+        ))? || forget(format!("DELETE FROM {bodies} WHERE key IN (SELECT key FROM {bodies} ORDER BY key LIMIT ?1)"))?
+        {
+            return Ok(false);
+        }
+        execute(self.db, &format!("DROP TABLE {ids}"))?;
+        execute(self.db, &format!("DROP TABLE {bodies}"))?;
+        self.db.prepare_cached("DELETE FROM partitions WHERE day = ?1")?.execute([self.day.0])?;
+        Ok(true)
     }
 
-    /// The table of idempotency ids, for the statements of those who keep books on it: it has `log`, `seq` and `bytes`.
+    /// The ids that [`Self::shrink`] forgets next, for the statements of those who keep books on it: it has `log`, `seq` and
+    /// `bytes`.
+    pub(super) fn next_gone(&self) -> String {
+        format!("(SELECT log, seq, bytes FROM {} ORDER BY log, id LIMIT {SHRINK_ENTRIES})", self.ids())
+    }
+
+    /// The table of idempotency ids, for the statements of those who read it whole: it has `log`, `seq` and `bytes`.
     pub(super) fn ids(&self) -> String {
         format!("ids_{}", self.day.0)
     }

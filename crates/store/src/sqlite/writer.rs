@@ -44,7 +44,7 @@ struct Undone(StoreError);
 impl Writer {
     pub(super) fn open(path: &Path, plane: &'static Plane) -> Result<(Self, Checkpointer), OpenError> {
         let db = open::writer(path, plane)?;
-        let (checkpoints, checkpointer) = checkpoint::start(path, open::writer(path, plane)?);
+        let (checkpoints, checkpointer) = checkpoint::start(open::writer(path, plane)?);
         Ok((Self { path: path.to_owned(), plane, db: Some(db), checkpoints }, checkpointer))
     }
 
@@ -60,7 +60,9 @@ impl Writer {
                     Err(Undone(error)) => Err(*error),
                 });
             }
-            self.checkpoints.after_commit();
+            if let Some(db) = &self.db {
+                self.checkpoints.after_commit(db);
+            }
         }
     }
 
