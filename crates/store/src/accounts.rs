@@ -207,7 +207,7 @@ pub const HANDED_OUT_KEPT: usize = KEY_PACKAGES_MAX as usize;
 
 /// Storage of the account plane. Partition key: the account id (of `add_invite`: the invite's hash).
 ///
-/// An inbox entry's body and idempotency id stand in the partition of its expiry day, which is dropped whole; day 0
+/// An inbox entry's body and idempotency id stand in the partition of its expiry day, which is forgotten as a whole; day 0
 /// means never. The caller bounds expiry days. What names an account that does not exist changes nothing.
 pub trait Accounts: Tokens + Directory {
     /// Creates an account and uses up its invite, both or neither.

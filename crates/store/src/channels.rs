@@ -200,7 +200,7 @@ pub struct ChannelCounts {
 ///
 /// A group's channel has a record and a head slot besides its log, which only an append replaces.
 ///
-/// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is dropped whole;
+/// An entry has three parts: its body and idempotency id, in the partition of its expiry day, which is forgotten as a whole;
 /// and its digest with kind, position, expiry day and the keys that it installs, for good. A commit's body is dropped
 /// like any other, at the day that its entry names; a change's never (its expiry day is 0). The caller bounds expiry days.
 pub trait Channels: Tokens {

@@ -10,6 +10,8 @@
 
 mod limits;
 mod paths;
+#[cfg(test)]
+mod sizes;
 
 use std::{
     fmt::Write as _,

@@ -7,6 +7,9 @@ use super::{counted, load::Report};
 /// Of which counts it is told.
 const PEOPLE: [f64; 3] = [1e4, 1e6, 1e8];
 const DAY_S: f64 = 86_400.0;
+/// A real client's entry on the line, up; and its push, down (`gate::sizes`).
+const SENT_BYTES: f64 = 600.0;
+const PUSHED_BYTES: f64 = 600.0;
 const GIB: f64 = (1u64 << 30) as f64;
 
 /// What people do, and what a machine is.
@@ -187,8 +190,8 @@ impl Unit {
             circuit_bytes: report.value("reconnect.circuit_kib")? * 1024.0,
             person_bytes: report.value("people.used_kib")? * 1024.0,
             kept_bytes: report.value("messages.disk_bytes")?,
-            sent_bytes: 600.0,
-            pushed_bytes: 500.0,
+            sent_bytes: SENT_BYTES,
+            pushed_bytes: PUSHED_BYTES,
             writer_per_second: report.value("messages.saturated_per_second")?,
         })
     }
