@@ -58,7 +58,9 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
     let mut section = Section::new("circuits");
     let count = channels.len();
     section.add("new_kib", format!("memory of an idle circuit (of {count}), new"), new_kib, Unit::Kib);
-    section.add("used_kib", "the same after traffic", new_kib + each(used - all_open), Unit::Kib).target(8.0);
+    section
+        .add("used_kib", "memory of an idle circuit, after traffic", new_kib + each(used - all_open), Unit::Kib)
+        .target(8.0);
     section.add("closed_kib", "what the process keeps of it once closed", each(closed - before), Unit::Kib);
     Ok(section)
 }

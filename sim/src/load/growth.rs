@@ -38,7 +38,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
             let percent = 100.0 * (us / first - 1.0);
             section.add(
                 "channels_percent",
-                format!("more with {count} channels than with {STEP}"),
+                format!("CPU of a message, more among {count} channels than among {STEP}"),
                 percent,
                 Unit::Percent,
             );

@@ -30,7 +30,10 @@ pub struct Home {
 impl Home {
     /// An empty one that runs.
     pub fn new(program: &Program) -> anyhow::Result<Self> {
-        let mut home = Self { folder: program.data()?, running: None };
+        let folder = program.data()?;
+        // By this the command line knows a home; nobody else comes to this one.
+        std::fs::write(folder.path().join("lock"), "")?;
+        let mut home = Self { folder, running: None };
         home.start()?;
         Ok(home)
     }

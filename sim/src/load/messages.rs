@@ -57,7 +57,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
     let mut section = Section::new("messages");
     let pairs = bench.sizes.pairs;
     add(&mut section, "saturated", &format!("{pairs} pairs, saturated"), &saturated, Some(120.0), None);
-    add(&mut section, "half", "the same at half that rate", &half, None, Some(15.0));
+    add(&mut section, "half", &format!("{pairs} pairs, at half that rate"), &half, None, Some(15.0));
     section.add("disk_bytes", format!("disk, for a body of {BODY_BYTES} bytes"), disk_bytes, Unit::Bytes);
     section.add("wal_mib", "write-ahead log, longest", wal_mib, Unit::Mib).target(96.0);
     section.add("rss_mib", "resident memory afterwards", open_kib as f64 / 1024.0, Unit::Mib);

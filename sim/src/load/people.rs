@@ -52,7 +52,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
     let mut section = Section::new("people");
     let what = format!("memory of a connected person with {chats} chats on {LINES} circuits");
     section.add("new_kib", format!("{what}, new"), each(open), Unit::Kib);
-    section.add("used_kib", "the same after a message in each chat", each(used), Unit::Kib).target(64.0);
+    section.add("used_kib", format!("{what}, after a message in each"), each(used), Unit::Kib).target(64.0);
     Ok(section)
 }
 

@@ -67,7 +67,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
             section.target(us);
         }
         let kib = each_kib(up_bytes + down_bytes);
-        section.add(&format!("{name}_kib"), "the same: bytes both ways, handshake included", kib, Unit::Kib);
+        section.add(&format!("{name}_kib"), format!("{what}: bytes both ways, handshake included"), kib, Unit::Kib);
         if let Some((_, kib)) = targets {
             section.target(kib);
         }

@@ -54,13 +54,27 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
     let what = "CPU of the service, a message, with a log of";
     section.add("small_us", format!("{what} {small_mib:.0} MiB"), small, Unit::Us);
     section.add("large_us", format!("{what} {large_mib:.0} MiB"), large, Unit::Us);
-    section.add("percent", "more with the large one", 100.0 * (large / small - 1.0), Unit::Percent).target(20.0);
+    section
+        .add(
+            "percent",
+            "CPU of a message, more with the large log than with the small one",
+            100.0 * (large / small - 1.0),
+            Unit::Percent,
+        )
+        .target(20.0);
     let what = format!("entries of {} KiB written while it was filled, without circuits", LOGGED_BYTES >> 10);
     section.add("filled", what, written as f64 / filled_s, Unit::PerSecond);
 
     let [ready_ms, serving_ms] = restarts(bench, data.path()).await?;
     section.add("ready_ms", format!("after kill -9, with {large_mib:.0} MiB: until `ready`"), ready_ms, Unit::Ms);
-    section.add("serving_ms", "the same, until a message is acknowledged", serving_ms, Unit::Ms).target(150.0);
+    section
+        .add(
+            "serving_ms",
+            format!("after kill -9, with {large_mib:.0} MiB: until a message is acknowledged"),
+            serving_ms,
+            Unit::Ms,
+        )
+        .target(150.0);
 
     expiry(bench, data.path(), &mut section).await?;
     Ok(section)
@@ -135,8 +149,8 @@ async fn expiry(bench: &mut Bench, data: &Path, section: &mut Section) -> anyhow
     let rss = usage::peak_rss_kib(process.pid())? as f64 / 1024.0;
     process.end().await?;
     section.add("expiry_ms", "end of that log's day: until it is forgotten", took_s * 1e3, Unit::Ms);
-    section.add_latency("meanwhile_ms", "acknowledged meanwhile", &acknowledged.quantiles(), Some(50.0));
-    section.add("expiry_wal_mib", "write-ahead log meanwhile, longest", wal_mib, Unit::Mib).target(96.0);
+    section.add_latency("meanwhile_ms", "acknowledged while a day is forgotten", &acknowledged.quantiles(), Some(50.0));
+    section.add("expiry_wal_mib", "write-ahead log while a day is forgotten, longest", wal_mib, Unit::Mib).target(96.0);
     section.add("expiry_rss_mib", "resident memory meanwhile, most", rss, Unit::Mib);
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command as Asking, Stdio},
     time::Duration,
@@ -10,14 +9,17 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use tokio::{
-    net::TcpStream,
     process::{Child, Command},
     time::{sleep, timeout},
 };
 
+use super::xmpp::dial;
+
 /// Neither a start nor an end takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
+/// Below those that systems give to clients.
+const PORTS: std::ops::Range<u16> = 15_222..15_322;
 
 /// Where Debian keeps Erlang's libraries: ejabberd is one.
 const ERLANG_LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
@@ -111,6 +113,16 @@ VirtualHost \"localhost\"
     )
 }
 
+/// One of this machine's on which nobody listens.
+async fn free_port() -> Option<u16> {
+    for port in PORTS {
+        if dial(port).await.is_none() {
+            return Some(port);
+        }
+    }
+    None
+}
+
 /// A server that runs. Dropped, it is killed.
 pub struct Server {
     child: Child,
@@ -121,8 +133,7 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it listens.
     pub async fn start(kind: Kind, folder: &Path) -> anyhow::Result<Self> {
-        // Free a moment ago: nobody else on this machine is given it so soon.
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port().await.context("every port is taken")?;
         let mut child = kind
             .command(folder, port)?
             .current_dir(folder)
@@ -135,7 +146,7 @@ impl Server {
             .context("it cannot be started")?;
         let pid = child.id().context("it ended at once")?;
         let listening = async {
-            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            while dial(port).await.is_none() {
                 if let Some(status) = child.try_wait()? {
                     bail!("it ended at once ({status})");
                 }

@@ -3,9 +3,9 @@
 use anyhow::{Context as _, bail};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
     time::{Duration, timeout},
 };
+use undertone_circuit::{Dialer as _, TcpDialer, Tunnel};
 
 /// No answer takes so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,9 +17,14 @@ const OPEN: &str = "<?xml version='1.0'?><stream:stream to='localhost' xmlns='ja
 const AUTHENTICATE: &str = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
 const BIND: &str = "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
 
+/// A connection to a server of this machine; none if nobody listens.
+pub async fn dial(port: u16) -> Option<Box<dyn Tunnel>> {
+    TcpDialer::new(format!("127.0.0.1:{port}")).dial().await.ok()
+}
+
 /// A client that is online.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Tunnel>,
     jid: String,
     /// What has come and was not taken yet.
     received: String,
@@ -28,8 +33,7 @@ pub struct Client {
 impl Client {
     /// Comes online.
     pub async fn connect(port: u16) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.set_nodelay(true)?;
+        let stream = dial(port).await.context("the server takes no connection")?;
         let mut client = Self { stream, jid: String::new(), received: String::new() };
         client.say(OPEN).await?;
         client.up_to("</stream:features>").await?;
