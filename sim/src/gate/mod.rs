@@ -25,7 +25,7 @@ use self::{limits::LIMITS, paths::Path};
 use crate::load::{grouped, table};
 
 /// A count may be beyond its figure by so much.
-const SLACK_PERCENT: f64 = 3.0;
+const SLACK_PERCENT: f64 = 5.0;
 
 /// What is counted.
 #[derive(clap::Args)]
