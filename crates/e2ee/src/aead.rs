@@ -31,10 +31,35 @@ pub(crate) fn seal(
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, E2eeError> {
     let padded = padding::pad(content, header.len() + OVERHEAD, buckets).map_err(|_| E2eeError::TooLong)?;
+    seal_padded(key, associated, (header, &padded), rng)
+}
+
+/// As [`seal`], as long as a commit or a head slot may be: what fits no bucket of a log is as long as a blob.
+///
+/// # Errors
+/// [`E2eeError::TooLong`].
+pub(crate) fn seal_large(
+    key: &[u8; KEY_LEN],
+    associated: &[u8],
+    (header, content): (&[u8], &[u8]),
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<u8>, E2eeError> {
+    let overhead = header.len() + OVERHEAD;
+    let bytes = padding::commit_bytes(padding::LENGTH + content.len() + overhead).ok_or(E2eeError::TooLong)?;
+    let padded = padding::pad(content, overhead, &[bytes]).map_err(|_| E2eeError::TooLong)?;
+    seal_padded(key, associated, (header, &padded), rng)
+}
+
+fn seal_padded(
+    key: &[u8; KEY_LEN],
+    associated: &[u8],
+    (header, padded): (&[u8], &[u8]),
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<u8>, E2eeError> {
     let mut nonce = XNonce::default();
     rng.fill_bytes(&mut nonce);
     let ciphertext = XChaCha20Poly1305::new(&Key::from(*key))
-        .encrypt(&nonce, Payload { msg: &padded, aad: associated })
+        .encrypt(&nonce, Payload { msg: padded, aad: associated })
         .map_err(|_| E2eeError::Internal)?;
     Ok([header, &nonce[..], &ciphertext].concat())
 }

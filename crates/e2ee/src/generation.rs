@@ -78,13 +78,17 @@ impl Generation {
     }
 
     /// Wraps the content of an entry: `nonce (24) || XChaCha20-Poly1305(padded content)`, exactly one bucket of
-    /// [`padding::ENTRY`] long.
+    /// [`padding::ENTRY`] long. A commit that is too large for that is as long as a [blob](padding::commit_bytes).
     ///
     /// # Errors
     /// [`E2eeError::TooLong`].
     pub fn wrap(&self, place: &Place, content: &[u8], rng: &mut impl CryptoRng) -> Result<Bytes, E2eeError> {
         let key = self.derive(labels::WRAP_KEY);
-        aead::seal(&key, &place.bytes(), (&[], content), padding::ENTRY, rng).map(Bytes::from)
+        let wrapped = match place.kind {
+            EntryKind::Commit => aead::seal_large(&key, &place.bytes(), (&[], content), rng),
+            _ => aead::seal(&key, &place.bytes(), (&[], content), padding::ENTRY, rng),
+        };
+        wrapped.map(Bytes::from)
     }
 
     /// The content of a body that was wrapped for this place in this generation.
@@ -92,7 +96,8 @@ impl Generation {
     /// # Errors
     /// [`Flaw::Ciphertext`], for everybody who has this generation alike.
     pub fn unwrap(&self, place: &Place, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, E2eeError> {
-        if !padding::ENTRY.contains(&body.len()) {
+        let is_commit = place.kind == EntryKind::Commit && padding::commit_bytes(body.len()) == Some(body.len());
+        if !is_commit && !padding::ENTRY.contains(&body.len()) {
             return Err(Flaw::Ciphertext.into());
         }
         Ok(aead::open(&self.derive(labels::WRAP_KEY), &place.bytes(), body)?)

@@ -2,7 +2,7 @@
 //!
 //! Who commits seals it under a key that all members keep (from the group's master key), and it is written with his commit or
 //! not at all. `version (1) || nonce (24) || XChaCha20-Poly1305 of the padded content`, exactly one bucket of
-//! [`padding::ENTRY`] long; it opens for its channel and position alone. Every member who merges the commit holds the
+//! [`padding::ENTRY`] long, or as long as a [blob](padding::commit_bytes) in a large group; it opens for its channel and position alone. Every member who merges the commit holds the
 //! slot against his own state ([`Chat::check_head`](crate::Chat::check_head)). With the master key and a place on a list
 //! one comes in by oneself; with the master key alone one reads who is in the chat, and no message.
 
@@ -48,7 +48,7 @@ pub fn seal_head(
         place: Some(head.place.clone()).filter(|place| *place != content::GroupPlace::default()),
     };
     let content = Zeroizing::new(content.encode_to_vec());
-    aead::seal(master, &associated(channel, position), (&[VERSION], &content), padding::ENTRY, rng).map(Bytes::from)
+    aead::seal_large(master, &associated(channel, position), (&[VERSION], &content), rng).map(Bytes::from)
 }
 
 /// Opens the head slot of a channel, as it was written for this position.
@@ -62,7 +62,7 @@ pub fn open_head(
     sealed: &[u8],
 ) -> Result<Head, E2eeError> {
     let rest = match sealed.split_first() {
-        Some((&VERSION, rest)) if padding::ENTRY.contains(&sealed.len()) => rest,
+        Some((&VERSION, rest)) if padding::commit_bytes(sealed.len()) == Some(sealed.len()) => rest,
         Some((&version, _)) if version > VERSION => return Err(E2eeError::Unsupported),
         _ => return Err(Flaw::Malformed.into()),
     };
@@ -150,7 +150,11 @@ mod tests {
         }
         let cut = &sealed[..sealed.len() - 1];
         assert_eq!(open_head(&MASTER, CHANNEL, POSITION, cut).err(), Some(Flaw::Malformed.into()), "no bucket");
-        let long = Head { tree: vec![0; 64 << 10].into(), ..head() };
+        let large = Head { tree: vec![0; 64 << 10].into(), ..head() };
+        let sealed = seal_head(&MASTER, CHANNEL, POSITION, &large, &mut rng(1)).unwrap();
+        assert_eq!(sealed.len(), 128 << 10);
+        assert!(same(&open_head(&MASTER, CHANNEL, POSITION, &sealed).unwrap(), &large));
+        let long = Head { tree: vec![0; 8 << 20].into(), ..head() };
         assert_eq!(seal_head(&MASTER, CHANNEL, POSITION, &long, &mut rng(1)).err(), Some(E2eeError::TooLong));
     }
 

@@ -1,14 +1,20 @@
 //! Blobs: bytes for whoever knows their ids. Neither plane knows of them, and they have a file of their own.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeSet,
+    pin::Pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
+use sha2::{Digest as _, Sha256};
 use undertone_store::{Beginning, BlobCounts, Blobs, NewBlob, Putting, StoreError};
 use undertone_wire::{
-    BlobId, Now, Week,
+    BlobId, Day, Now, Week,
     blob::{
         BeginBlobReply, BeginBlobRequest, BlobHandler, FetchPartReply, FetchPartRequest, PutPartReply, PutPartRequest,
     },
     circuit::{Code, Fault},
+    large::Large,
     limits::{BLOB_DAYS_MAX, BLOB_PART_BYTES},
     padding,
 };
@@ -18,17 +24,33 @@ use crate::{
     request::{ensure, expiry_day, parse},
 };
 
+/// Blobs that were read and found to be what a reference says; more are read again.
+const KNOWN_MAX: usize = 4_096;
+
+/// Where a channel's log has what is too large for it. The channel plane asks this of blobs, and nothing else.
+pub trait LargeBodies: Send + Sync {
+    /// Whether all of what a reference stands for is there, and is kept until a day.
+    fn has<'a>(
+        &'a self,
+        large: &'a Large,
+        until: Day,
+        today: Day,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, Fault>> + Send + 'a>>;
+}
+
 /// Blobs over their store.
 pub struct BlobPlane<B> {
     store: B,
     issuer: Arc<Issuer>,
     bytes_max: u64,
+    /// Hashes of blobs that are there and are never going to be others: they need not be read again.
+    known: Mutex<BTreeSet<[u8; 32]>>,
 }
 
 impl<B: Blobs> BlobPlane<B> {
     /// With the issuer of tokens, and so many bytes that all blobs together may take up.
     pub fn new(store: B, issuer: Arc<Issuer>, bytes_max: u64) -> Self {
-        Self { store, issuer, bytes_max }
+        Self { store, issuer, bytes_max, known: Mutex::default() }
     }
 
     /// What answers one blob circuit.
@@ -62,6 +84,49 @@ impl<B: Blobs> BlobPlane<B> {
     }
 }
 
+impl<B: Blobs> BlobPlane<B> {
+    async fn keeps(&self, large: &Large, until: Day, today: Day) -> Result<bool, Fault> {
+        let kept = self.store.blob(large.blob(), today).await.map_err(fault::store)?;
+        if kept.is_none_or(|kept| kept.bytes != large.bytes() || kept.expiry_day < until) {
+            return Ok(false);
+        }
+        if self.known().contains(large.hash()) {
+            return Ok(true);
+        }
+        let mut hasher = Sha256::new();
+        for part in (0..).take_while(|part| part_bytes(large.bytes(), *part).is_some()) {
+            match self.store.part(large.blob(), part, today).await.map_err(fault::store)? {
+                Some(bytes) => hasher.update(&bytes),
+                None => return Ok(false),
+            }
+        }
+        let same = hasher.finalize()[..] == large.hash()[..];
+        if same {
+            let mut known = self.known();
+            if known.len() >= KNOWN_MAX {
+                known.clear();
+            }
+            known.insert(*large.hash());
+        }
+        Ok(same)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeSet<[u8; 32]>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B: Blobs> LargeBodies for BlobPlane<B> {
+    fn has<'a>(
+        &'a self,
+        large: &'a Large,
+        until: Day,
+        today: Day,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, Fault>> + Send + 'a>> {
+        Box::pin(self.keeps(large, until, today))
+    }
+}
+
 /// Answers one blob circuit. It carries one blob: two on one would tie what they belong to together.
 pub struct BlobSession<B> {
     plane: Arc<BlobPlane<B>>,
@@ -78,7 +143,7 @@ impl<B: Blobs> BlobSession<B> {
 
 impl<B: Blobs> BlobHandler for BlobSession<B> {
     async fn begin_blob(&self, now: Now, request: BeginBlobRequest) -> Result<BeginBlobReply, Fault> {
-        let BlobPlane { store, issuer, bytes_max } = &*self.plane;
+        let BlobPlane { store, issuer, bytes_max, .. } = &*self.plane;
         let blob = self.the_one(&request.blob)?;
         ensure(padding::blob_bytes(request.bytes) == Some(request.bytes))?;
         let expiry_day = expiry_day(request.expiry_day, now.day(), BLOB_DAYS_MAX)?;

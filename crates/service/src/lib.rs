@@ -25,7 +25,7 @@ mod request;
 mod visitor;
 
 pub use account::{AccountPlane, AccountSession, CodeSender, Codes, InviteCode, Registration};
-pub use blob::{BlobPlane, BlobSession};
+pub use blob::{BlobPlane, BlobSession, LargeBodies};
 pub use channel::{ChannelPlane, ChannelSession, TicketKey};
 pub use directory::{BaseState, DirectoryPlane, DirectorySession, DirectoryState, Work, Workers};
 pub use issuer::Issuer;

@@ -69,6 +69,8 @@ impl Context {
     pub const CREDENTIAL_SHOWN: Self = Self("undertone credential shown 1");
     /// Hash: what a proof's nonces follow from, over (randomness, statement, secrets).
     pub const PROOF_NONCES: Self = Self("undertone proof nonces 1");
+    /// Hash: id of the blob in which something too large for a log is, over (SHA-256 of that); the first 16 bytes.
+    pub const LARGE: Self = Self("undertone large 1");
     /// Hash: the secret of an identifier in contact discovery, over (its element under the service's key).
     pub const DISCOVERY: Self = Self("undertone discovery 1");
     /// Hash: the mark of an identifier in one base, over (its secret, number of the base).

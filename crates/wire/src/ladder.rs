@@ -53,8 +53,10 @@ pub const READS_NOTES: u32 = 2;
 pub const TOKENS: u32 = 3;
 /// Feature: takes part in groups. Nobody is added whose devices do not all have it.
 pub const GROUPS: u32 = 4;
+/// Feature: reads commits and head slots that are blobs. In a group whose devices all have it they are written.
+pub const LARGE: u32 = 5;
 /// Features of this release.
-pub const FEATURES: &[u32] = &[READS_SUITE, READS_NOTES, TOKENS, GROUPS];
+pub const FEATURES: &[u32] = &[READS_SUITE, READS_NOTES, TOKENS, GROUPS, LARGE];
 
 /// The whole ladder, oldest rungs first.
 pub const RUNGS: &[Rung] = &[
@@ -112,6 +114,14 @@ pub const RUNGS: &[Rung] = &[
         name: "private groups",
         reads: (0, 4),
         writes: Some((0, 4)),
+        requires: None,
+    },
+    Rung {
+        kind: Kind::Feature,
+        number: LARGE,
+        name: "large groups",
+        reads: (0, 5),
+        writes: Some((0, 5)),
         requires: None,
     },
 ];

@@ -14,6 +14,7 @@ pub mod chain;
 pub mod context;
 pub mod frame;
 pub mod ladder;
+pub mod large;
 pub mod limits;
 pub mod link;
 pub mod padding;

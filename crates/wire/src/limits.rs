@@ -103,6 +103,9 @@ pub const BLOB_BYTES_A_TOKEN: u64 = 4 << 20;
 pub const BLOB_TOKENS_MAX: usize = (BLOB_BYTES_MAX / BLOB_BYTES_A_TOKEN) as usize;
 /// Life of a blob, in days: that of the entry which names it, a commit at the longest.
 pub const BLOB_DAYS_MAX: u32 = COMMIT_DAYS;
+/// A commit, or a head slot, that is too large for a log: the tree of a thousand devices, with their lists and the record, has
+/// 3 MB; a commit that adds as many, 4.3.
+pub const LARGE_BYTES_MAX: u64 = 8 << 20;
 /// People in one group, those among them who have left and whose leaves are still there. With the lists below, all of them
 /// full, and every attribute in its largest size, a record fits [`PAGE_BYTES_MAX`].
 pub const GROUP_MEMBERS_MAX: usize = 1_000;

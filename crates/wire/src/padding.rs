@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::limits::{BLOB_BYTES_MAX, BLOB_PART_BYTES};
+use crate::limits::{BLOB_BYTES_MAX, BLOB_PART_BYTES, LARGE_BYTES_MAX};
 
 /// Sizes of a log entry's body. A self-update of a chat of two needs 4,202 bytes, hence 8 KiB.
 pub const ENTRY: &[usize] = &[256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
@@ -44,6 +44,16 @@ pub fn blob_bytes(bytes: u64) -> Option<u64> {
     Some(parts.next_multiple_of(step) * PART)
 }
 
+/// The size of a commit, or of a head slot, of so many bytes: a bucket of [`ENTRY`], or a [blob](blob_bytes) where it is too large
+/// for a log. None: it is too long.
+pub fn commit_bytes(bytes: usize) -> Option<usize> {
+    if let Some(bucket) = ENTRY.iter().find(|bucket| **bucket >= bytes) {
+        return Some(*bucket);
+    }
+    let large = blob_bytes(bytes as u64).filter(|large| *large <= LARGE_BYTES_MAX)?;
+    usize::try_from(large).ok()
+}
+
 /// The content does not fit into the largest bucket, or a padded one has no valid length in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PaddingError {
@@ -55,7 +65,8 @@ pub enum PaddingError {
     Invalid,
 }
 
-const LENGTH: usize = 4;
+/// Bytes of the length before a padded content.
+pub const LENGTH: usize = 4;
 
 /// `length as u32, big-endian || content || zeros`, so long that with `overhead` it fills the smallest bucket that
 /// fits.
@@ -140,6 +151,15 @@ mod tests {
             assert!(bytes < BLOB_PART_BYTES as u64 || padded - bytes <= BLOB_PART_BYTES as u64 + bytes / 8);
         }
         assert!(blob_bytes(BLOB_BYTES_MAX + 1).is_none() && blob_bytes(u64::MAX).is_none());
+    }
+
+    #[test]
+    fn a_large_commit_is_as_long_as_a_blob() {
+        assert!(ENTRY.iter().all(|bucket| commit_bytes(*bucket) == Some(*bucket)));
+        assert_eq!(commit_bytes((64 << 10) + 1), Some(128 << 10));
+        assert_eq!(commit_bytes(3_000_000), Some(24 << 17));
+        assert_eq!(commit_bytes(8 << 20), Some(8 << 20));
+        assert_eq!((commit_bytes((8 << 20) + 1), commit_bytes(usize::MAX)), (None, None));
     }
 
     #[test]

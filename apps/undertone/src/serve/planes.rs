@@ -55,10 +55,12 @@ impl Planes {
         });
         let (same_head, tickets) = (HeadKey::from_seed(&head.seed()), TicketKey::generate(&mut rand::rng()));
         let directory = DirectoryPlane::new(accounts.clone(), same_head, directory::threads(), directory::workers());
+        let blobs = Arc::new(BlobPlane::new(blobs, issuer.clone(), blob_bytes));
+        let channels = ChannelPlane::new(channels, head, tickets, issuer).with_large(blobs.clone());
         Ok(Self {
             accounts,
-            channels: Arc::new(ChannelPlane::new(channels, head, tickets, issuer.clone())),
-            blobs: Arc::new(BlobPlane::new(blobs, issuer, blob_bytes)),
+            channels: Arc::new(channels),
+            blobs,
             directory: Arc::new(directory),
         })
     }

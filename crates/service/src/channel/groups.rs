@@ -51,6 +51,7 @@ impl<C: Channels> ChannelSession<C> {
             (None, _) => return Err(Code::NotFound.into()),
         };
         self.plane.issuer.verify(&self.circuit, &group_public, &change.actor, day, &request)?;
+        self.plane.check_large(now, &entries).await?;
 
         let by = self.speaker(&channel);
         let ended = hub.change(now, &by, &change, entries, &request.link_secret).await?;

@@ -178,7 +178,7 @@ impl<C: Channels> Hub<C> {
         let mut order = self.order.lock().await;
         self.settle(&mut order).await?;
         let (stored, record) = self.stands();
-        ensure(record.is_some() || entries.slot().is_none())?;
+        ensure(record.is_some() || (entries.slot().is_none() && entries.large().is_empty()))?;
         let next = by.may_append(&stored, record.as_deref(), entries.entries()).map(|()| None);
         if !by.might_write()
             && let Err(denial) = next

@@ -30,8 +30,12 @@ use undertone_wire::{
 use self::{
     hub::{Backing, Hub},
     hubs::Hubs,
+    new_entries::NewEntries,
 };
-use crate::{Issuer, fault, issuer, request::parse};
+use crate::{
+    Issuer, LargeBodies, fault, issuer,
+    request::{ensure, parse},
+};
 
 pub use session::ChannelSession;
 pub use ticket::TicketKey;
@@ -45,13 +49,21 @@ pub struct ChannelPlane<C> {
     hubs: Hubs<C>,
     tickets: TicketKey,
     issuer: Arc<Issuer>,
+    large: Option<Arc<dyn LargeBodies>>,
 }
 
 impl<C: Channels> ChannelPlane<C> {
     /// The plane, with the key that signs heads, the one of tickets, and the issuer of tokens. There may be only one plane
     /// over a store at a time: hubs hear only of what is appended through them.
     pub fn new(store: C, head_key: HeadKey, tickets: TicketKey, issuer: Arc<Issuer>) -> Self {
-        Self { backing: Arc::new(Backing { store, head_key }), hubs: Hubs::new(), tickets, issuer }
+        let backing = Arc::new(Backing { store, head_key });
+        Self { backing, hubs: Hubs::new(), tickets, issuer, large: None }
+    }
+
+    /// With where groups may have commits and head slots that are too large for a log. Without it they have none.
+    #[must_use]
+    pub fn with_large(self, large: Arc<dyn LargeBodies>) -> Self {
+        Self { large: Some(large), ..self }
     }
 
     /// What answers one channel circuit.
@@ -127,6 +139,15 @@ impl<C: Channels> ChannelPlane<C> {
         }
         let hub = self.hub(channel).await?.ok_or(Code::NotFound)?;
         Ok(CreateChannelReply { head: Some(hub.head().await?) })
+    }
+
+    /// Nothing is taken into a log that refers to what is not there: whoever reads it would be stuck.
+    async fn check_large(&self, now: Now, entries: &NewEntries) -> Result<(), Fault> {
+        for (large, until) in entries.large() {
+            let large_bodies = self.large.as_ref().ok_or(Code::Malformed)?;
+            ensure(large_bodies.has(&large, until, now.day()).await?)?;
+        }
+        Ok(())
     }
 
     async fn hub(&self, channel: ChannelId) -> Result<Option<Arc<Hub<C>>>, Fault> {

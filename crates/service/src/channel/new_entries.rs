@@ -10,6 +10,7 @@ use undertone_wire::{
     Day, IdempotencyId, Position, channel,
     channel::EntryKind,
     circuit::{Code, Fault},
+    large::Large,
     limits::{APPEND_ENTRIES_MAX, COMMIT_BURST, COMMIT_DAYS, MESSAGE_DAYS_MAX, PAGE_BYTES_MAX},
     padding,
 };
@@ -58,7 +59,7 @@ impl NewEntries {
         ensure(before_last().all(|entry| entry.installs.is_none() && entry.slot_hash.is_none()))?;
         let named = entries.last().and_then(|last| last.slot_hash);
         let slot = Some(head_slot).filter(|slot| !slot.is_empty());
-        ensure(slot.as_ref().is_none_or(|slot| padding::ENTRY.contains(&slot.len())))?;
+        ensure(slot.as_ref().is_none_or(|slot| is_body(slot, true)))?;
         ensure(named == slot.as_ref().map(|slot| Sha256::digest(slot).into()))?;
         let checked = Self { entries, slot };
         // More commits than a burst would wait for ever.
@@ -98,6 +99,13 @@ impl NewEntries {
         self.slot.as_ref()
     }
 
+    /// References among them, each with the day until which it must be there.
+    pub fn large(&self) -> Vec<(Large, Day)> {
+        let of_slot = self.slot.as_ref().zip(self.entries.last()).map(|(slot, last)| (slot, last.expiry_day));
+        let bodies = self.entries.iter().map(|entry| (&entry.body, entry.expiry_day)).chain(of_slot);
+        bodies.filter_map(|(body, until)| Some((Large::parse(body)?, until))).collect()
+    }
+
     /// As readers see them once they stand from `first_seq` on.
     pub fn into_log(self, first_seq: u64) -> Vec<channel::Entry> {
         (first_seq..)
@@ -128,7 +136,7 @@ fn check(entry: channel::NewEntry, today: Day) -> Result<NewEntry, Fault> {
         EntryKind::Change => ensure(entry.expiry_day == 0).map(|()| Day(0))?,
         EntryKind::Unspecified => return Err(Code::Unsupported.into()),
     };
-    ensure(padding::ENTRY.contains(&entry.body.len()))?;
+    ensure(is_body(&entry.body, is_commit(kind)))?;
     ensure(entry.slot_hash.is_empty() || is_commit(kind))?;
     Ok(NewEntry {
         kind,
@@ -143,6 +151,11 @@ fn check(entry: channel::NewEntry, today: Day) -> Result<NewEntry, Fault> {
             .transpose()?,
         id: parse::<IdempotencyId>(&entry.idempotency_id)?,
     })
+}
+
+/// Whether something may stand in a log, or as a head slot: one bucket, or where it may be too large for that a reference.
+fn is_body(bytes: &[u8], may_be_large: bool) -> bool {
+    padding::ENTRY.contains(&bytes.len()) || (may_be_large && Large::parse(bytes).is_some())
 }
 
 /// As an entry carries what it has or has not.

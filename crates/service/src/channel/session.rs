@@ -204,6 +204,7 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
         let channel = parse(&request.channel)?;
         let entries = NewEntries::check(request.entries, request.head_slot, now.day())?;
         let hub = self.entered(&channel)?;
+        self.plane.check_large(now, &entries).await?;
         let by = self.speaker(&channel);
         let result = match hub.append(now, &by, entries).await? {
             Ok(AppendOutcome::Appended { first_seq, .. }) => {

@@ -12,9 +12,10 @@ use undertone_credentials::{
     ReadKey, RecoveryKey, Wish, WriteKey, authenticate, open_read, open_write, recover, register,
 };
 use undertone_service::{
-    AccountPlane, AccountSession, ChannelPlane, ChannelSession, Codes, Issuer, Registration, TicketKey, VisitorSession,
+    AccountPlane, AccountSession, BlobPlane, ChannelPlane, ChannelSession, Codes, Issuer, Registration, TicketKey,
+    VisitorSession,
 };
-use undertone_store::memory::{MemoryAccounts, MemoryChannels};
+use undertone_store::memory::{MemoryAccounts, MemoryBlobs, MemoryChannels};
 use undertone_wire::{
     AccountId, ChannelId, Day, HandshakeHash, Message, Now, Week,
     account::{AccountHandler, AuthenticateRequest, PutKeyPackagesRequest, RecoverRequest, RegisterRequest},
@@ -51,6 +52,7 @@ pub struct World {
     pub channel_store: Channels,
     pub accounts: Arc<AccountPlane<Accounts>>,
     pub channels: Arc<ChannelPlane<Channels>>,
+    pub blobs: Arc<BlobPlane<MemoryBlobs>>,
     pub head_key: PublicKey,
     issuer: Arc<Issuer>,
     circuits: AtomicU64,
@@ -63,10 +65,12 @@ impl World {
 
     pub fn with_issuer(registration: Registration, issuer: Issuer) -> Self {
         let (account_store, channel_store, issuer) = (Accounts::default(), Channels::default(), Arc::new(issuer));
+        let blobs = Arc::new(BlobPlane::new(MemoryBlobs::default(), issuer.clone(), 1 << 30));
         Self {
             head_key: HeadKey::from_seed(&[99; 32]).public(),
             accounts: Arc::new(AccountPlane::new(account_store.clone(), registration, issuer.clone())),
-            channels: Arc::new(channel_plane(&channel_store, 1, issuer.clone())),
+            channels: Arc::new(channel_plane(&channel_store, 1, issuer.clone()).with_large(blobs.clone())),
+            blobs,
             account_store,
             channel_store,
             issuer,
@@ -93,7 +97,8 @@ impl World {
 
     /// Forgets what is in memory alone.
     pub fn restart(&mut self) {
-        self.channels = Arc::new(channel_plane(&self.channel_store, 2, self.issuer.clone()));
+        let channels = channel_plane(&self.channel_store, 2, self.issuer.clone());
+        self.channels = Arc::new(channels.with_large(self.blobs.clone()));
     }
 
     fn circuit(&self) -> HandshakeHash {

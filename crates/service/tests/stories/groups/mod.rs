@@ -2,6 +2,7 @@
 
 mod actions;
 mod hostile;
+mod large;
 mod posting;
 mod races;
 mod reading;
