@@ -15,6 +15,7 @@
 //! What a kill -9 may interrupt is a transaction, and nothing else: what is to be sent is in the database before it is
 //! sent, as the very bytes; what was received is in it before the cursor moves.
 
+mod blobs;
 mod db;
 mod devices;
 mod discover;

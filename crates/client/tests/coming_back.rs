@@ -193,7 +193,7 @@ async fn of_a_home_and_its_copy_one_is_told_and_nothing_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn a_fleet_moves_to_a_better_suite_by_update_alone() {
     let service = Service::start();
-    let old = Rungs { features: vec![], suite: ladder::SUITE_CLASSICAL };
+    let old = Rungs { features: vec![], suite: ladder::SUITE_CLASSICAL, ..Rungs::of_this_release() };
     let former = || Setup { rungs: old.clone(), ..setup(&service) };
     let ana = Home::with(&service, "Ana", former()).await;
     let bo = Home::with(&service, "Bo", former()).await;

@@ -183,26 +183,3 @@ async fn a_group_says_what_its_admins_set() {
     cy.until("closed", |engine| engine.group(TITLE).unwrap().closed).await;
     assert!(matches!(ana.try_send(TITLE, "the end").await, Err(ClientError::GroupClosed)));
 }
-
-#[tokio::test]
-async fn nobody_is_added_where_nobody_could_come_in_any_more() {
-    let service = Service::start();
-    let ana = Home::new(&service, "Ana").await;
-    create(&ana, &titled(&[])).await;
-    let mut last = ana.account();
-    let refused = loop {
-        let mut other = Home::new(&service, "One of many").await;
-        other.offline().await;
-        match try_act(&ana, GroupAct::Add(vec![other.account()], GroupRole::Member)).await {
-            Ok(added) => assert!(!added.queued),
-            Err(error) => break error,
-        }
-        last = other.account();
-    };
-    assert!(matches!(refused, ClientError::GroupTooLarge), "{refused}");
-    assert!(view(&ana).members.len() > 20);
-    // For those who are in it, it goes on.
-    says(&ana, "so many", &[]).await;
-    act(&ana, GroupAct::Remove(last)).await;
-    says(&ana, "one less", &[]).await;
-}

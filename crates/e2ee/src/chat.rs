@@ -16,6 +16,7 @@ mod rejoin;
 mod restart;
 mod transient;
 mod verify;
+mod welcomes;
 
 use bytes::Bytes;
 use openmls::prelude::{GroupId, LeafNodeIndex, MlsGroup, MlsMessageOut, OpenMlsProvider as _};
@@ -32,6 +33,7 @@ pub use self::{
     receive::{Arriving, Received},
     restart::RestartAt,
     transient::TransientKey,
+    welcomes::Welcomes,
 };
 use crate::{E2eeError, Flaw, Me, Member, Suite};
 

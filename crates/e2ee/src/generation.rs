@@ -207,6 +207,17 @@ mod tests {
         }
 
         #[test]
+        fn a_commit_may_be_larger(length in 60_000usize..300_000, byte: u8) {
+            let place = Place { kind: EntryKind::Commit, ..PLACE };
+            let content = vec![byte; length];
+            let body = generation().wrap(&place, &content, &mut rng(1)).unwrap();
+            prop_assert_eq!(padding::commit_bytes(body.len()), Some(body.len()));
+            prop_assert_eq!(&**generation().unwrap(&place, &body).unwrap(), &content[..]);
+            let other = Place { kind: EntryKind::Message, ..PLACE };
+            prop_assert!(generation().unwrap(&other, &body).is_err());
+        }
+
+        #[test]
         fn every_flipped_bit_is_refused(at in 0usize..256, bit in 0u8..8) {
             let mut body = generation().wrap(&PLACE, b"hello", &mut rng(1)).unwrap().to_vec();
             body[at] ^= 1 << bit;

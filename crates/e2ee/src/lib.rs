@@ -44,7 +44,7 @@ mod xwing;
 mod testing;
 
 pub use attribute::{attribute_bytes_max, open_attribute, seal_attribute};
-pub use chat::{Arriving, Change, Chat, Committed, Invitation, Plan, Received, RestartAt, TransientKey};
+pub use chat::{Arriving, Change, Chat, Committed, Invitation, Plan, Received, RestartAt, TransientKey, Welcomes};
 pub use error::{E2eeError, Flaw};
 pub use generation::{GENERATION_SECRET_LEN, Generation, INSTALLS_LEN, Place};
 pub use head_slot::{Head, open_head, seal_head};

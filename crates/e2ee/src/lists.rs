@@ -1,6 +1,6 @@
 //! Who a chat's members may be: the newest device lists of its accounts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use openmls::prelude::{Credential, CredentialType};
@@ -23,13 +23,13 @@ pub struct Member {
 /// An account that is not named here has no place in the chat; so the caller names exactly those who belong.
 #[derive(Clone)]
 pub struct Lists<'a> {
-    lists: Vec<&'a DeviceList>,
+    lists: BTreeMap<AccountId, &'a DeviceList>,
     newcomers: BTreeSet<AccountId>,
 }
 
 impl<'a> FromIterator<&'a DeviceList> for Lists<'a> {
     fn from_iter<I: IntoIterator<Item = &'a DeviceList>>(lists: I) -> Self {
-        Self { lists: lists.into_iter().collect(), newcomers: BTreeSet::new() }
+        Self { lists: lists.into_iter().map(|list| (list.account(), list)).collect(), newcomers: BTreeSet::new() }
     }
 }
 
@@ -38,7 +38,7 @@ impl<'a> Lists<'a> {
     #[must_use]
     pub fn and_newcomers(mut self, accounts: impl IntoIterator<Item = AccountId>) -> Self {
         let lists = &self.lists;
-        let unknown = accounts.into_iter().filter(|account| lists.iter().all(|list| list.account() != *account));
+        let unknown = accounts.into_iter().filter(|account| !lists.contains_key(account));
         self.newcomers.extend(unknown);
         self
     }
@@ -53,41 +53,40 @@ impl Lists<'_> {
         if brought.len() > self.lists.len() + self.newcomers.len() {
             return Err(Flaw::List.into());
         }
-        let mut newer: Vec<DeviceList> = Vec::new();
+        let mut newer: BTreeMap<AccountId, DeviceList> = BTreeMap::new();
         for encoded in brought {
             let list = DeviceList::verify(encoded).map_err(|error| match error {
                 CredentialError::Newer => E2eeError::Unsupported,
                 _ => Flaw::List.into(),
             })?;
             let account = list.account();
-            let is_newer = match self.with(&newer).of(account) {
+            let is_newer = match newer.get(&account).or_else(|| self.of(account)) {
                 Some(known) => list.order() > known.order(),
                 None if self.newcomers.contains(&account) => true,
                 None => return Err(Flaw::List.into()),
             };
             if is_newer {
-                newer.retain(|other| other.account() != account);
-                newer.push(list);
+                newer.insert(account, list);
             }
         }
-        Ok(newer)
+        Ok(newer.into_values().collect())
     }
 
     /// These lists, and [newer](Self::newer) ones in the place of those that they follow.
     pub(crate) fn with<'a>(&'a self, newer: &'a [DeviceList]) -> Lists<'a> {
-        let stays = |list: &&'a DeviceList| newer.iter().all(|newer| newer.account() != list.account());
-        let lists: Lists<'a> = self.lists.iter().copied().filter(stays).chain(newer).collect();
+        // Of two lists of one account the later one stays.
+        let lists: Lists<'a> = self.lists.values().copied().chain(newer).collect();
         lists.and_newcomers(self.newcomers.iter().copied())
     }
 
     /// The list of an account.
     pub(crate) fn of(&self, account: AccountId) -> Option<&DeviceList> {
-        self.lists.iter().copied().find(|list| list.account() == account)
+        self.lists.get(&account).copied()
     }
 
     /// Every device that has a place.
     pub(crate) fn members(&self) -> impl Iterator<Item = Member> {
-        self.lists.iter().flat_map(|list| {
+        self.lists.values().flat_map(|list| {
             list.devices().iter().map(|device| Member { account: list.account(), device: device.number })
         })
     }

@@ -212,7 +212,7 @@ pub const COLUMNS: &[Columns] = &[
         "blobs",
         "blobs",
         &["blob", "bytes", "expiry_day"],
-        "id: 16 random bytes; padded size; the last day on which it is kept. Nothing says whose it is, or what",
+        "id: 16 random bytes; padded size; the last day on which it is kept. Nothing here says whose it is, or what; the log of a large group refers to its own",
     ),
     of("blobs", "blob_days", &["day", "blobs", "bytes"], "how many are kept up to a day, and their size"),
     of(

@@ -1,6 +1,6 @@
 //! What is too large for a log: it is put as a blob, and a reference stands in its place.
 //!
-//! Large are commits of large groups, and the head slots that come with them. A reference is shorter than the smallest bucket
+//! Large may be commits of large groups, and the head slots that come with them. A reference is shorter than the smallest bucket
 //! of [`padding::ENTRY`], so nothing else can be taken for one; whatever commits to the body, or to the slot, commits to the
 //! reference, and by its hash to what that stands for. The blob's id follows from the hash.
 
@@ -21,10 +21,10 @@ impl Large {
     /// Length of a reference: version (1) || bytes (u64) || SHA-256.
     pub const LEN: usize = 1 + 8 + 32;
 
-    /// The reference to these bytes, if they need one: they fill no bucket of a log.
+    /// The reference to these bytes, if they are as many as a blob has.
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        let needs = !padding::ENTRY.contains(&bytes.len()) && bytes.len() != Self::LEN;
-        needs.then(|| Self { bytes: bytes.len() as u64, hash: Sha256::digest(bytes).into() })
+        let length = bytes.len() as u64;
+        may_be(length).then(|| Self { bytes: length, hash: Sha256::digest(bytes).into() })
     }
 
     /// The reference that stands in the place of a body or a head slot, if one does.
@@ -32,8 +32,7 @@ impl Large {
         let rest: &[u8; Self::LEN - 1] = body.strip_prefix(&[VERSION])?.try_into().ok()?;
         let (bytes, hash) = rest.split_first_chunk::<8>()?;
         let large = Self { bytes: u64::from_be_bytes(*bytes), hash: hash.try_into().ok()? };
-        let is_blob = padding::blob_bytes(large.bytes) == Some(large.bytes);
-        (is_blob && large.bytes <= LARGE_BYTES_MAX).then_some(large)
+        may_be(large.bytes).then_some(large)
     }
 
     /// As it stands in a log.
@@ -69,6 +68,10 @@ impl Large {
     }
 }
 
+fn may_be(bytes: u64) -> bool {
+    bytes <= LARGE_BYTES_MAX && padding::blob_bytes(bytes) == Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,11 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_a_log_needs_none_and_is_none() {
-        for bucket in padding::ENTRY {
-            assert!(Large::of(&vec![1; *bucket]).is_none() && Large::parse(&vec![1; *bucket]).is_none());
-        }
+    fn what_stands_in_a_log_is_no_reference() {
+        assert!(padding::ENTRY.iter().all(|bucket| Large::parse(&vec![1; *bucket]).is_none()));
         assert!(!padding::ENTRY.contains(&Large::LEN));
+        for length in [0, 1, Large::LEN, 256, 8 << 10, (128 << 10) + 1, 16 << 20] {
+            assert!(Large::of(&vec![1; length]).is_none());
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use undertone_wire::{
     HandshakeHash,
     account::Account,
+    blob::Blob,
     channel::Channel,
     circuit::{HelloReply, Parameters, SignedParameters},
     directory::Directory,
@@ -90,12 +91,14 @@ struct Shared {
 pub trait Reusable: Service + sealed::Sealed {}
 
 impl Reusable for Account {}
+impl Reusable for Blob {}
 impl Reusable for Channel {}
 impl Reusable for Directory {}
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Account {}
+    impl Sealed for super::Blob {}
     impl Sealed for super::Channel {}
     impl Sealed for super::Directory {}
 }

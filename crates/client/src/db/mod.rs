@@ -13,6 +13,7 @@ pub(crate) mod directory;
 pub(crate) mod evidence;
 pub(crate) mod groups;
 pub(crate) mod inbox;
+pub(crate) mod large;
 pub(crate) mod listings;
 pub(crate) mod me;
 pub(crate) mod members;

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use undertone_wire::{Day, IdempotencyId, Message as _, MessageId, Position, channel::EntryKind, content::Content};
 
-use super::Result;
+use super::{Result, large};
 
 /// Ciphertext under way.
 #[derive(Clone)]
@@ -160,6 +160,7 @@ pub(crate) fn drop_attempt(db: &Connection, n: i64) -> Result<()> {
 /// Drops all ciphertext of a chat that is certainly not in the log: messages, and changes that somebody wants, wait to be
 /// made anew; commits, and what else was made for its moment, are gone.
 pub(crate) fn drop_attempts(db: &Connection, chat: i64) -> Result<()> {
+    large::forget_ours(db, chat)?;
     db.prepare_cached("DELETE FROM outbox WHERE chat = ?1 AND length(content) = 0")?.execute([chat])?;
     db.prepare_cached(
         "UPDATE outbox SET idempotency_id = NULL, body = NULL, body_hash = NULL, incarnation = NULL, epoch = NULL,
@@ -217,6 +218,7 @@ pub(crate) fn forget_refused(db: &Connection) -> Result<()> {
 
 /// Forgets all that was to be sent in a chat.
 pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
+    large::forget_ours(db, chat)?;
     db.prepare_cached("DELETE FROM outbox WHERE chat = ?1 AND refused IS NULL")?.execute([chat])?;
     Ok(())
 }

@@ -5,11 +5,11 @@ use rusqlite::Connection;
 use super::{DbError, Result};
 
 /// Version of the schema that this release writes. Each release opens those before it.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
 
 /// Steps from one version to the next, each with the tables of its time.
 const STEPS: [&[&str]; VERSION as usize] =
-    [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS], &[V5_GROUPS, V5_DIRECTORY]];
+    [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS], &[V5_GROUPS, V5_DIRECTORY], &[V6_LARGE]];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
 pub(super) fn bring_up(db: &Connection) -> Result<()> {
@@ -461,6 +461,19 @@ CREATE TABLE listings(
 
 ALTER TABLE me ADD COLUMN lookups_from_ms INTEGER NOT NULL DEFAULT 0; -- no lookups are to be had before this
 ALTER TABLE me ADD COLUMN listing_claimed INTEGER NOT NULL DEFAULT 0; -- somebody else wants an identifier of ours
+";
+
+/// Large groups.
+const V6_LARGE: &str = "
+-- What is too large for a log, and stands there as a reference (`wire::large`): ours until it is in the log, others' until it
+-- was read.
+CREATE TABLE large(
+  chat INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+  reference BLOB NOT NULL,
+  state INTEGER NOT NULL,              -- large::State
+  bytes BLOB NOT NULL,                 -- empty until it was fetched
+  UNIQUE (chat, reference)
+) STRICT;
 ";
 
 #[cfg(test)]

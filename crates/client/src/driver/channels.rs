@@ -252,7 +252,8 @@ impl Driver {
         }
         let taken = async {
             let head = push.head.clone().unwrap_or_default();
-            if self.shared.write(|tx| log::take(tx, own, chat.id, &push.entries, &head))? == Taken::Behind {
+            let taken = self.shared.write(|tx| log::take(tx, own, chat.id, &push.entries, &head))?;
+            if matches!(taken, Taken::Behind | Taken::Waits) {
                 self.catch_up(own, index, chat.id).await?;
             }
             // An acceptance may be what our outbox waited for.
@@ -303,7 +304,11 @@ impl Driver {
             if taken == Taken::UpToDate && head.seq < channel.seq {
                 return Err(ClientError::BadHead);
             }
-            self.lines.set_behind(index, channel.id, taken == Taken::Behind);
+            self.lines.set_behind(index, channel.id, matches!(taken, Taken::Behind | Taken::Waits));
+            if taken == Taken::Waits {
+                self.fetch_large(own, chat.id).await?;
+                continue;
+            }
             if taken != Taken::Behind {
                 return Ok(taken);
             }
@@ -370,7 +375,7 @@ impl Driver {
         appended: &Appended,
     ) -> Result<Taken> {
         let taken = match self.shared.write(|tx| outbox::appended(tx, own, batch, appended))? {
-            Taken::Behind => self.catch_up(own, index, batch.chat()).await?,
+            Taken::Behind | Taken::Waits => self.catch_up(own, index, batch.chat()).await?,
             taken => taken,
         };
         let missing = taken == Taken::UpToDate && self.shared.read(|db| batch.is_under_way(db))?;

@@ -10,10 +10,11 @@ use undertone_circuit::CallError;
 use undertone_wire::{
     ChannelId, Day,
     channel::{
-        AppendReply, ChangeGroupRequest, Channel, Head, PresentRequest, ReadHeadSlotRequest, ReadRecordRequest,
-        ReadRequest, Refusal, append_reply, change_group_reply,
+        AppendReply, ChangeGroupRequest, Channel, Head, PresentRequest, ReadHeadSlotReply, ReadHeadSlotRequest,
+        ReadRecordRequest, ReadRequest, Refusal, append_reply, change_group_reply,
     },
     circuit::Code,
+    large::Large,
     limits,
     presented::Presented,
     rpc::Call,
@@ -27,7 +28,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, State, Trouble},
-        groups as rows, stock,
+        groups as rows, large, stock,
     },
     own::Own,
     rules::{
@@ -45,6 +46,11 @@ impl Driver {
     /// Fetches what changes wait for; makes groups, and comes into those that we have a place in.
     pub(super) async fn groups(&mut self, own: &Arc<Own>) -> Result<()> {
         self.fetch_for_wishes(own).await?;
+        for chat in self.shared.read(|db| Ok(large::wanted(db)?))?.into_iter().map(|(chat, _)| chat) {
+            let fetched = self.fetch_large(own, chat).await;
+            self.contain(chat, fetched)?;
+        }
+        self.shared.write_quietly(|tx| groups::invitations::go_on(tx, own))?;
         for chat in self.shared.read(|db| Ok(chats::all(db)?))?.into_iter().filter(|chat| chat.is_group) {
             let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked);
             let outcome = match chat.state {
@@ -176,7 +182,8 @@ impl Driver {
             }
             reply => reply?,
         };
-        let opened = Opened::open(&group, &reply)?;
+        let sealed = self.head_slot(own, &reply).await?.ok_or(ClientError::NoWayIn)?;
+        let opened = Opened::open(&group, &reply, &sealed)?;
         let (number, secret) = opened.generation();
         self.lines.close(index, channel);
         self.open(index, &[Closed { chat: None, generation: (channel, number), secret }]).await?;
@@ -213,7 +220,57 @@ impl Driver {
         }
         let request = ReadHeadSlotRequest { channel: channel.into(), ..ReadHeadSlotRequest::default() };
         let reply = self.ask(index, channel, request).await?;
-        self.shared.write_quietly(|tx| groups::heads::look(tx, own, chat.id, &reply))
+        let sealed = self.head_slot(own, &reply).await?;
+        self.shared.write_quietly(|tx| groups::heads::look(tx, own, chat.id, &reply, sealed.as_deref()))
+    }
+
+    /// A head slot, or what the service has in its place stands for. None: that is not there.
+    async fn head_slot(&mut self, own: &Own, reply: &ReadHeadSlotReply) -> Result<Option<Bytes>> {
+        let Some(large) = Large::parse(&reply.sealed) else { return Ok(Some(reply.sealed.clone())) };
+        if let Some((of, slot)) = &self.last_slot
+            && *of == large
+        {
+            return Ok(Some(slot.clone()));
+        }
+        self.apart().await;
+        let fetched = self.shared.fetch_blob(&own.link, &large).await?.map(Bytes::from);
+        self.last_slot = fetched.clone().map(|slot| (large, slot));
+        Ok(fetched)
+    }
+
+    /// Fetches what entries of a group, or a way into it, stand for.
+    pub(super) async fn fetch_large(&mut self, own: &Own, chat: i64) -> Result<()> {
+        let mut wanted = self.shared.read(|db| Ok(large::wanted(db)?))?;
+        wanted.retain(|(of, _)| *of == chat);
+        for (_, large) in wanted {
+            self.apart().await;
+            let fetched = self.shared.fetch_blob(&own.link, &large).await;
+            self.touched();
+            let fetched = fetched?;
+            if fetched.is_none() {
+                tracing::info!("what a group's log refers to is not there");
+            }
+            self.shared.write(|tx| groups::large::fetched(tx, chat, &large, fetched))?;
+        }
+        Ok(())
+    }
+
+    /// Puts what a batch refers to, before it is sent.
+    async fn put_large(&mut self, own: &Own, batch: &Batch) -> Result<()> {
+        for (large, until) in batch.large() {
+            if self.put.contains(large.hash()) {
+                continue;
+            }
+            let kept = self.shared.read(|db| Ok(large::load(db, batch.chat(), &large)?))?;
+            let (_, bytes) = kept.ok_or(ClientError::Bug("something large that is not there"))?;
+            self.apart().await;
+            let put = self.shared.put_blob(&own.link, &large, &bytes, until).await;
+            self.touched();
+            self.unpaid |= matches!(put, Err(ClientError::NoTokens));
+            put?;
+            self.put.insert(*large.hash());
+        }
+        Ok(())
     }
 
     /// The circuit that carries a group's channel, and nothing else.
@@ -314,6 +371,7 @@ impl Driver {
             Refusal::Owed | Refusal::Closed | Refusal::Unspecified => Sent::Stale,
             _ => Sent::Refused(why),
         };
+        self.put_large(own, batch).await?;
         if let Some(request) = batch.change() {
             let request = ChangeGroupRequest { link_secret: link_secret(&group), ..request };
             let reply = match self.ask_shown(index, &group, request).await {

@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use undertone_wire::ChannelId;
+use undertone_wire::{ChannelId, large::Large};
 
 use self::lines::Lines;
 use crate::{
@@ -70,6 +70,10 @@ pub(crate) struct Driver {
     tickets: BTreeMap<ChannelId, (u32, Bytes)>,
     /// When we last told that we write, by chat.
     typed: BTreeMap<i64, Instant>,
+    /// The large head slot that was fetched last.
+    last_slot: Option<(Large, Bytes)>,
+    /// What is large and was put: hashes.
+    put: BTreeSet<[u8; 32]>,
     /// Something was done upon which there is more to do at once.
     again: bool,
     /// Something waits for tokens.
@@ -103,6 +107,8 @@ impl Driver {
             doubled: BTreeSet::new(),
             tickets: BTreeMap::new(),
             typed: BTreeMap::new(),
+            last_slot: None,
+            put: BTreeSet::new(),
             again: false,
             unpaid: false,
             pays_from: None,

@@ -3,8 +3,6 @@
 //! A page is one transaction: what it brought, the ratchets it consumed and the cursor stand or fall together. Inside,
 //! each entry is an attempt of its own, so that a bad one leaves nothing behind and the next is read all the same.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use undertone_credentials::DeviceList;
@@ -46,6 +44,8 @@ pub(crate) enum Taken {
     UpToDate,
     /// There is more between us and the head, or the page does not begin where we stand: read on from the cursor.
     Behind,
+    /// What the next entry stands for is to be fetched.
+    Waits,
     /// The chat does not go on.
     Stopped,
 }
@@ -68,6 +68,10 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
         }
         if entry.seq != reader.seq() + 1 {
             break;
+        }
+        if !reader.is_entering() && !groups::large::is_here(tx, &reader.chat, entry)? {
+            reader.keep(tx, own)?;
+            return Ok(Taken::Waits);
         }
         if !reader.entry(tx, own, entry)? {
             if chats::load(tx.db, reader.chat.id)?.channel.is_some() {
@@ -99,6 +103,8 @@ struct Reader {
     missed: bool,
     /// What it is besides, if it is a group.
     group: Option<Group>,
+    /// Its last change on this page, and where that stands.
+    last_change: Option<(u64, Bytes)>,
 }
 
 /// What an entry means.
@@ -120,7 +126,7 @@ impl Reader {
         let generation = Generation::from_secret(*chat.channel()?.generation_secret);
         let lists = lists::of_log(tx, chat.id)?;
         let group = if chat.is_group { Some(Group::load(tx.db, chat.id)?) } else { None };
-        Ok(Self { chat, generation, lists, mls: None, missed: false, group })
+        Ok(Self { chat, generation, lists, mls: None, missed: false, group, last_change: None })
     }
 
     /// By which lists entries are judged here: those of all who belong.
@@ -164,7 +170,11 @@ impl Reader {
             (EntryKind::Commit | EntryKind::Restart, Some(_)) if self.is_entering() => self.entrance(tx, own, entry)?,
             (EntryKind::Message, Some(_)) if self.is_entering() => Outcome::Skipped,
             _ if entry.body.is_empty() => self.expired(tx, entry)?,
-            _ => self.body(tx, own, entry, position)?,
+            _ => match groups::large::body(tx, &self.chat, entry)? {
+                Some(body) => self.body(tx, own, entry, (position, &body))?,
+                // As one that has expired.
+                None => self.expired(tx, entry)?,
+            },
         };
         let outcome = match outcome {
             // The service opens the channel to the keys of this entry alone, and it is not what it should be.
@@ -180,6 +190,7 @@ impl Reader {
             self.position_moved(tx, own)?;
         }
         self.step(tx, entry, chain)?;
+        groups::large::was_read(tx, &self.chat, entry)?;
         if matches!(outcome, Outcome::Out) {
             chats::advance(tx.db, self.chat.id, self.chat.channel()?)?;
             groups::replay::leave_behind(tx, own, &self.chat)?;
@@ -225,7 +236,7 @@ impl Reader {
         Ok(())
     }
 
-    fn body(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, position: Position) -> Result<Outcome> {
+    fn body(&mut self, tx: &mut Tx<'_>, own: &Own, entry: &Entry, stands: (Position, &[u8])) -> Result<Outcome> {
         let hash: [u8; 32] = Sha256::digest(&entry.body).into();
         // An entry that we wrote: the outbox knows it by its bytes.
         let item = outbox::by_body(tx.db, self.chat.id, &hash)?.filter(|item| is_as_sent(item, entry));
@@ -235,7 +246,7 @@ impl Reader {
         }
         let db = tx.db;
         let mut mls = self.mls.take();
-        let outcome = attempt(db, || self.judge(tx, own, entry, position, item.as_ref(), &mut mls))?;
+        let outcome = attempt(db, || self.judge(tx, own, entry, stands, item.as_ref(), &mut mls))?;
         match outcome {
             Ok(outcome) => {
                 self.mls = mls;
@@ -269,6 +280,7 @@ impl Reader {
                 return Ok(Outcome::Stop(Trouble::Lost));
             }
         }
+        self.last_change = Some((entry.seq, entry.body.clone()));
         let gone = group.take(tx, &change)?;
         self.lists.retain(|list| !gone.contains(&list.account()));
         let (closed, is_in) = (group.record()?.is_closed(), group.standing(tx.db, own.account)?.is_member());
@@ -370,15 +382,12 @@ impl Reader {
             channel: Some(Channel { seq: entry.seq, chain, position, seen: None, ..channel.clone() }),
             ..self.chat.clone()
         };
+        if self.group.is_some() {
+            let change = self.last_change.as_ref().filter(|(seq, _)| seq + 1 == entry.seq).map(|(_, change)| change);
+            return groups::invitations::let_in(tx, own, &there, added, &item.begins, change);
+        }
         let (welcome, tree) = (Bytes::copy_from_slice(welcome), Bytes::copy_from_slice(tree));
         let invitation = entrance::invitation(tx, own, &there, welcome, tree)?;
-        if self.group.is_some() {
-            let accounts: BTreeSet<_> = added.iter().map(|member| member.account).collect();
-            for account in accounts.into_iter().filter(|account| *account != own.account) {
-                groups::invitations::write(tx, own, &there, account, Some(invitation.clone()))?;
-            }
-            return Ok(());
-        }
         let ours = |member: &&Member| member.account == own.account;
         let by_letter = |member: &Member| member.account != own.account || self.chat.peer == own.account;
         let by_letter: Vec<_> = added.iter().copied().filter(by_letter).collect();
@@ -405,13 +414,13 @@ impl Reader {
         tx: &mut Tx<'_>,
         own: &Own,
         entry: &Entry,
-        position: Position,
+        (position, body): (Position, &[u8]),
         ours: Option<&Item>,
         mls: &mut Option<Mls>,
     ) -> Result<Outcome> {
         let channel = self.chat.channel()?;
         let place = WrapPlace { channel: channel.id, kind: entry.kind(), position, expiry_day: Day(entry.expiry_day) };
-        let content = self.generation.unwrap(&place, &entry.body)?;
+        let content = self.generation.unwrap(&place, body)?;
         let lists = self.judging(tx)?;
         let received = {
             let store = MlsStore(tx.db);

@@ -7,9 +7,10 @@ use sha2::{Digest as _, Sha256};
 use undertone_e2ee::{Chat as Mls, Committed, E2eeError, Generation, Lists, Place, Plan, RestartAt};
 use undertone_wire::Message as _;
 use undertone_wire::{
-    ChannelId, IdempotencyId,
+    ChannelId, Day, IdempotencyId,
     channel::{AppendRequest, Appended, ChangeGroupRequest, Entry, EntryKind, NewEntry},
     content::{Content, Seen},
+    large::Large,
     limits, padding,
 };
 
@@ -114,6 +115,15 @@ impl Batch {
     /// Whether the circuit has to show whom it speaks for before this is sent.
     pub(crate) fn shows(&self) -> bool {
         self.shows
+    }
+
+    /// What is large of it, and has to be put before: references, each with its last day.
+    pub(crate) fn large(&self) -> Vec<(Large, Day)> {
+        let of = |item: &UnderWay| {
+            let until = item.attempt.expiry_day;
+            [&item.attempt.body, &item.slot].map(|body| Some((Large::parse(body)?, until)))
+        };
+        self.items.iter().flat_map(of).flatten().collect()
     }
 
     fn head_slot(&self) -> Bytes {
@@ -253,7 +263,7 @@ fn commit(
         let me = own.me(&store, tx.rng);
         load(&me, channel)?.commit(&me, plan, &Lists::from_iter(&in_log), &seen)?
     };
-    under_way_with(tx, chat, channel, EntryKind::Commit, committed, Vec::new())
+    under_way_with(tx, chat, channel, EntryKind::Commit, committed, (Vec::new(), false))
 }
 
 /// Moves a chat on into an MLS group of a better suite, with the other's key packages. Where something is under way, or
@@ -277,22 +287,27 @@ pub(crate) fn restart(tx: &mut Tx<'_>, own: &Own, chat: i64, fetched: Option<&Fe
         let me = own.me(&store, tx.rng);
         Mls::restart(&me, &at, own.suite, &plan, &Lists::from_iter(&in_log), &seen)?
     };
-    under_way_with(tx, &chat, channel, EntryKind::Restart, committed, Vec::new()).map(drop)
+    under_way_with(tx, &chat, channel, EntryKind::Restart, committed, (Vec::new(), false)).map(drop)
 }
 
-/// Puts a commit or a restart on its way.
+/// Puts a commit or a restart on its way, with its head slot as that stands, and whether itself may be large.
 pub(super) fn under_way_with(
     tx: &mut Tx<'_>,
     chat: &Chat,
     channel: &Channel,
     kind: EntryKind,
     committed: Committed,
-    slot: Vec<u8>,
+    (slot, may_be_large): (Vec<u8>, bool),
 ) -> Result<UnderWay> {
-    let attempt = wrap(tx, channel, kind, &committed.entry, limits::COMMIT_DAYS)?;
+    let sealed = wrap(tx, channel, kind, &committed.entry, limits::COMMIT_DAYS)?;
+    let body = groups::large::standing(tx, chat.id, sealed.body, may_be_large)?;
+    let attempt = Attempt { body_hash: Sha256::digest(&body).into(), body, ..sealed };
+    // What has added somebody leads in by the slot, if that is large.
+    let in_slot = Large::parse(&slot).is_some();
+    let tree = |tree: &Bytes| if in_slot { Vec::new() } else { tree.to_vec() };
     let begins = Begins {
         installs: committed.generation.map(|generation| generation.installs().to_vec()).unwrap_or_default(),
-        invitation: committed.invitation.map(|way| (way.welcome.to_vec(), way.tree.to_vec())),
+        invitation: committed.invitation.map(|way| (way.welcome.to_vec(), tree(&way.tree))),
         slot,
     };
     let n = outbox::push(tx.db, chat.id, kind, &[])?;

@@ -17,11 +17,12 @@ use undertone_circuit::{Accepted, DialError, Dialer, Dialing, MemoryDialer, Serv
 use undertone_client::Clock as _;
 use undertone_credentials::{HeadKey, IssuingKey};
 use undertone_service::{
-    AccountPlane, ChannelPlane, CodeSender, Codes, DirectoryPlane, Issuer, Registration, TicketKey, VisitorSession,
-    Work,
+    AccountPlane, BlobPlane, ChannelPlane, CodeSender, Codes, DirectoryPlane, Issuer, Registration, TicketKey,
+    VisitorSession, Work,
 };
 use undertone_store::{
-    Accounts as _, Directory as _, ListVersion, ListedElement, Listing, NewAccount, NewList, memory::MemoryAccounts,
+    Accounts as _, Directory as _, ListVersion, ListedElement, Listing, NewAccount, NewList,
+    memory::{MemoryAccounts, MemoryBlobs},
 };
 use undertone_wire::{
     AccountId, Identifier, Message as _, Now,
@@ -36,6 +37,9 @@ use super::{
     store::Ledger,
 };
 
+/// What blobs may take up.
+const BLOB_BYTES: u64 = 1 << 30;
+
 /// A service, which can go away and come back, and lie.
 pub struct Service {
     keys: Arc<ServiceKeys>,
@@ -43,6 +47,7 @@ pub struct Service {
     issuer: Arc<Issuer>,
     accounts: Arc<AccountPlane<MemoryAccounts>>,
     channels: Arc<ChannelPlane<Ledger>>,
+    blobs: Arc<BlobPlane<MemoryBlobs>>,
     directory: Arc<DirectoryPlane<MemoryAccounts>>,
     post: Post,
     pub lies: Arc<Lies>,
@@ -76,7 +81,8 @@ impl Service {
 
     /// Another door of the same service, behind which it tells lies of its own.
     pub fn door(&self) -> Self {
-        Self::of(self.keys.clone(), self.head_key, self.issuer.clone(), self.accounts.clone(), self.channels.clone())
+        let logs = (self.channels.clone(), self.blobs.clone());
+        Self::of(self.keys.clone(), self.head_key, self.issuer.clone(), self.accounts.clone(), logs)
     }
 
     fn over(
@@ -86,8 +92,9 @@ impl Service {
         accounts: Arc<AccountPlane<MemoryAccounts>>,
         channels: Ledger,
     ) -> Self {
-        let channels = Arc::new(channel_plane(channels, &head_key, issuer.clone()));
-        Self::of(keys, head_key, issuer, accounts, channels)
+        let blobs = Arc::new(BlobPlane::new(MemoryBlobs::default(), issuer.clone(), BLOB_BYTES));
+        let channels = Arc::new(channel_plane(channels, &head_key, issuer.clone(), &blobs));
+        Self::of(keys, head_key, issuer, accounts, (channels, blobs))
     }
 
     fn of(
@@ -95,13 +102,25 @@ impl Service {
         head_key: [u8; 32],
         issuer: Arc<Issuer>,
         accounts: Arc<AccountPlane<MemoryAccounts>>,
-        channels: Arc<ChannelPlane<Ledger>>,
+        (channels, blobs): (Arc<ChannelPlane<Ledger>>, Arc<BlobPlane<MemoryBlobs>>),
     ) -> Self {
         let (lies, door, post) = Default::default();
         let clock = Arc::new(StoryClock::new());
         let directory = Arc::new(directory_plane(accounts.clone(), &head_key));
-        let mut service =
-            Self { keys, head_key, issuer, accounts, channels, directory, post, lies, clock, door, listening: None };
+        let mut service = Self {
+            keys,
+            head_key,
+            issuer,
+            accounts,
+            channels,
+            blobs,
+            directory,
+            post,
+            lies,
+            clock,
+            door,
+            listening: None,
+        };
         service.listen();
         service
     }
@@ -120,6 +139,7 @@ impl Service {
         let planes = Planes {
             accounts: self.accounts.clone(),
             channels: self.channels.clone(),
+            blobs: self.blobs.clone(),
             directory: self.directory.clone(),
             lies: self.lies.clone(),
             clock: self.clock.clone(),
@@ -164,7 +184,7 @@ impl Service {
     /// Starts again over other channels.
     pub async fn restart_over(&mut self, channels: Ledger) {
         self.go_away().await;
-        self.channels = Arc::new(channel_plane(channels, &self.head_key, self.issuer.clone()));
+        self.channels = Arc::new(channel_plane(channels, &self.head_key, self.issuer.clone(), &self.blobs));
         self.listen();
     }
 
@@ -192,7 +212,7 @@ impl Service {
         self.issuer = Arc::new(issuer.with_directory_key(number.try_into().unwrap()));
         let store = self.accounts.store().clone();
         self.accounts = Arc::new(AccountPlane::new(store, Registration::Open, self.issuer.clone()));
-        self.channels = Arc::new(channel_plane(self.store().clone(), &self.head_key, self.issuer.clone()));
+        self.channels = Arc::new(channel_plane(self.store().clone(), &self.head_key, self.issuer.clone(), &self.blobs));
         self.directory = Arc::new(directory_plane(self.accounts.clone(), &self.head_key));
         self.clock.set_off(7);
         self.listen();
@@ -260,6 +280,7 @@ impl Service {
 struct Planes {
     accounts: Arc<AccountPlane<MemoryAccounts>>,
     channels: Arc<ChannelPlane<Ledger>>,
+    blobs: Arc<BlobPlane<MemoryBlobs>>,
     directory: Arc<DirectoryPlane<MemoryAccounts>>,
     lies: Arc<Lies>,
     clock: Arc<StoryClock>,
@@ -287,15 +308,22 @@ impl Planes {
                 let honest = self.directory.session();
                 circuit.serve(Arc::new(Liar { honest, lies, circuit: circuit_number }), clock, draining).await;
             }
-            // Nobody has put anything there.
-            Accepted::Blob(_) => {}
+            Accepted::Blob(circuit) => {
+                let honest = self.blobs.session();
+                circuit.serve(Arc::new(Liar { honest, lies, circuit: circuit_number }), clock, draining).await;
+            }
         }
     }
 }
 
-fn channel_plane(channels: Ledger, head_key: &[u8; 32], issuer: Arc<Issuer>) -> ChannelPlane<Ledger> {
+fn channel_plane(
+    channels: Ledger,
+    head_key: &[u8; 32],
+    issuer: Arc<Issuer>,
+    blobs: &Arc<BlobPlane<MemoryBlobs>>,
+) -> ChannelPlane<Ledger> {
     let tickets = TicketKey::generate(&mut rand::make_rng::<StdRng>());
-    ChannelPlane::new(channels, HeadKey::from_seed(head_key), tickets, issuer)
+    ChannelPlane::new(channels, HeadKey::from_seed(head_key), tickets, issuer).with_large(blobs.clone())
 }
 
 fn directory_plane(accounts: Arc<AccountPlane<MemoryAccounts>>, head_key: &[u8; 32]) -> DirectoryPlane<MemoryAccounts> {

@@ -9,6 +9,7 @@ mod rejoins;
 mod restarts;
 mod story;
 mod vectors;
+mod welcomes;
 
 use undertone_wire::{Message as _, Position, channel::EntryKind, content::EntryContent};
 

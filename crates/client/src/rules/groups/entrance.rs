@@ -21,7 +21,7 @@ use undertone_wire::{
 };
 use zeroize::Zeroizing;
 
-use super::{Group, replay, sending, take_names};
+use super::{Group, large, replay, sending, take_names};
 use crate::{
     ClientError, Result,
     db::{
@@ -89,19 +89,17 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens what the service gave.
+    /// Opens what the service gave; `sealed` is that, or what it stands for.
     ///
     /// # Errors
     /// [`ClientError::NoWayIn`] where there is none that leads in.
-    pub(crate) fn open(group: &Group, reply: &ReadHeadSlotReply) -> Result<Self> {
+    pub(crate) fn open(group: &Group, reply: &ReadHeadSlotReply, sealed: &[u8]) -> Result<Self> {
         let position = Position { incarnation: reply.incarnation, epoch: reply.epoch };
         let slot =
-            open_head(&slot_key(group), group.stored.channel, position, &reply.sealed).map_err(
-                |error| match error {
-                    E2eeError::Unsupported => ClientError::UpdateNeeded,
-                    _ => ClientError::NoWayIn,
-                },
-            )?;
+            open_head(&slot_key(group), group.stored.channel, position, sealed).map_err(|error| match error {
+                E2eeError::Unsupported => ClientError::UpdateNeeded,
+                _ => ClientError::NoWayIn,
+            })?;
         Ok(Self { slot, hash: Sha256::digest(&reply.sealed).into(), position })
     }
 
@@ -275,9 +273,14 @@ pub(crate) fn come_in(
     }
     slot.place = self::place(tx, own, &channel, &group, &after, channel.generation)?;
     let position = channel.position.after(EntryKind::Commit);
-    let sealed = match seal_head(&slot_key(&group), channel.id, position, &slot, &mut tx.rng) {
-        Err(E2eeError::TooLong) => return Err(ClientError::GroupTooLarge),
-        sealed => sealed?,
+    let may_be_large = large::is_read(&after);
+    let sealed = seal_head(&slot_key(&group), channel.id, position, &slot, &mut tx.rng);
+    let slot = match sealed
+        .map_err(ClientError::from)
+        .and_then(|slot| large::standing(tx, chat.id, slot.to_vec(), may_be_large))
+    {
+        Err(ClientError::E2ee(E2eeError::TooLong)) => return Err(ClientError::GroupTooLarge),
+        slot => slot?,
     };
     if let Some((item, change)) = wish {
         let body = change.encode().map_err(|_| ClientError::Bug("a change that does not fit"))?;
@@ -290,7 +293,7 @@ pub(crate) fn come_in(
         };
         outbox::set_attempt(tx.db, item.n, &attempt)?;
     }
-    under_way_with(tx, &chat, &channel, EntryKind::Commit, committed, sealed.to_vec())?;
+    under_way_with(tx, &chat, &channel, EntryKind::Commit, committed, (slot, may_be_large))?;
     Ok(rows::set_entering(tx.db, chat.id, true)?)
 }
 
@@ -304,6 +307,7 @@ fn settle_at(
     (epoch_revision, revisions): (u64, &[(u64, [u8; 32])]),
 ) -> Result<()> {
     outbox::drop_attempts(tx.db, chat.id)?;
+    crate::db::large::forget_all(tx.db, chat.id)?;
     chats::set_channel(tx.db, chat.id, channel)?;
     rows::set_record(tx.db, chat.id, &record.encode())?;
     rows::set_epoch(tx.db, chat.id, epoch_revision)?;

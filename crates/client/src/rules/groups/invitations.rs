@@ -1,66 +1,120 @@
 //! Letters about groups: who is added or invited gets the master key, and who is added the way in.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use undertone_credentials::{
     DeviceList,
     group::{Action, Change, Place, Record, Standing},
 };
-use undertone_e2ee::E2eeError;
+use undertone_e2ee::{E2eeError, Head, Member, Welcomes, open_head};
 use undertone_wire::{
-    AccountId, ChannelId, Message as _,
-    content::{GroupWay, Invitation, Letter},
+    AccountId, ChannelId, Message as _, Position,
+    content::{GroupWay, Invitation, Letter, Named},
+    large::Large,
 };
 
-use super::{Group, entrance, group_id, take_names, tell, wishes};
+use super::{Group, entrance, group_id, large, take_names, tell, wishes};
 use crate::{
     ClientError, Result,
     db::{
-        attempt,
+        self, attempt,
         chats::{self, Chat, State, Trouble},
         contacts, groups as rows, inbox,
+        outbox::Begins,
     },
     own::Own,
-    rules::lists,
+    rules::{entrance::invitation as entrance_of, lists},
     state::Tx,
 };
 
 /// A record that is larger does not travel with letters: who is invited sees it when he comes.
 const RECORD_BYTES_MAX: usize = 48 << 10;
+/// Names of members in one letter: with a record, and an invitation to as many as its head slot is inline for, they fit one.
+const NAMES_MAX: usize = 128;
 
-/// Writes to somebody who was added, or may come in.
-pub(crate) fn write(
-    tx: &mut Tx<'_>,
-    own: &Own,
-    chat: &Chat,
-    to: AccountId,
-    invitation: Option<Invitation>,
-) -> Result<()> {
+/// Writes to people who may come in by themselves.
+pub(crate) fn invite(tx: &mut Tx<'_>, own: &Own, chat: &Chat, whom: &[AccountId]) -> Result<()> {
+    if whom.is_empty() {
+        return Ok(());
+    }
     let group = Group::load(tx.db, chat.id)?;
     let record = group.record()?.encode();
-    let members: Vec<_> = group.members(tx.db)?.into_iter().map(|(account, _)| account).collect();
-    let fits = invitation.is_some() || record.len() <= RECORD_BYTES_MAX;
     let way = GroupWay {
         master_key: group.stored.master_key.to_vec().into(),
-        invitation,
-        record: if fits { record } else { Bytes::new() },
-        names: Group::names(tx, own, &members)?,
+        record: if record.len() <= RECORD_BYTES_MAX { record } else { Bytes::new() },
+        names: some_names(tx, own, &group)?,
+        ..GroupWay::default()
     };
+    whom.iter().try_for_each(|to| post(tx, &group, *to, way.clone()))
+}
+
+/// Writes to all whom a commit of ours has added, from the place behind it: each gets his own share of the Welcome. `change`
+/// stood right before it. Where the commit's head slot is large, that has all the rest.
+pub(crate) fn let_in(
+    tx: &mut Tx<'_>,
+    own: &Own,
+    there: &Chat,
+    added: &[Member],
+    begins: &Begins,
+    change: Option<&Bytes>,
+) -> Result<()> {
+    let Some((welcome, tree)) = &begins.invitation else { return Ok(()) };
+    let group = Group::load(tx.db, there.id)?;
+    let mut invitation = entrance_of(tx, own, there, Bytes::new(), Bytes::copy_from_slice(tree))?;
+    let in_slot = Large::parse(&begins.slot).is_some();
+    let way = if in_slot {
+        invitation.device_lists.clear();
+        GroupWay {
+            master_key: group.stored.master_key.to_vec().into(),
+            head_slot: Bytes::copy_from_slice(&begins.slot),
+            change: change.cloned().unwrap_or_default(),
+            ..GroupWay::default()
+        }
+    } else {
+        GroupWay {
+            master_key: group.stored.master_key.to_vec().into(),
+            record: group.record()?.encode(),
+            names: some_names(tx, own, &group)?,
+            ..GroupWay::default()
+        }
+    };
+    let mut places: BTreeMap<AccountId, Vec<usize>> = BTreeMap::new();
+    for (place, member) in added.iter().enumerate().filter(|(_, member)| member.account != own.account) {
+        places.entry(member.account).or_default().push(place);
+    }
+    let welcomes = Welcomes::parse(welcome)?;
+    for (account, places) in places {
+        let invitation = Some(Invitation { welcome: welcomes.of(places)?, ..invitation.clone() });
+        post(tx, &group, account, GroupWay { invitation, ..way.clone() })?;
+    }
+    Ok(())
+}
+
+fn post(tx: &Tx<'_>, group: &Group, to: AccountId, way: GroupWay) -> Result<()> {
     let letter = Letter { channel: group.stored.channel.into(), group: Some(way), ..Letter::default() };
     contacts::put(tx.db, to, "")?;
-    Ok(inbox::post_to(tx.db, chat.id, to, &letter.encode_to_vec())?)
+    Ok(inbox::post_to(tx.db, group.stored.chat, to, &letter.encode_to_vec())?)
+}
+
+/// What the members call themselves, as many as fit a letter besides a record.
+fn some_names(tx: &Tx<'_>, own: &Own, group: &Group) -> Result<Vec<Named>> {
+    let members: Vec<_> = group.members(tx.db)?.into_iter().map(|(account, _)| account).collect();
+    let mut names = Group::names(tx, own, &members)?;
+    names.truncate(NAMES_MAX);
+    Ok(names)
 }
 
 /// A change of ours stands in the log: whom it has invited is told.
 pub(crate) fn after_change(tx: &mut Tx<'_>, own: &Own, chat: &Chat, change: &Change) -> Result<()> {
     let group = Group::load(tx.db, chat.id)?;
+    let mut invited = Vec::new();
     for action in &change.actions {
-        if let Action::Invite(whom, _) | Action::Approve(whom, _) = action
-            && let Some(account) = group.account(tx.db, whom)?
-        {
-            write(tx, own, chat, account, None)?;
+        if let Action::Invite(whom, _) | Action::Approve(whom, _) = action {
+            invited.extend(group.account(tx.db, whom)?);
         }
     }
-    Ok(())
+    invite(tx, own, chat, &invited)
 }
 
 /// Somebody tells us of a group: that we were added, or may come in. What a friend has added us to we are in at once; all else
@@ -136,16 +190,70 @@ fn look(tx: &mut Tx<'_>, own: &Own, group: &Group, record: &[u8]) -> Result<Opti
 /// Goes where an invitation leads; where that is of no use, in by ourselves.
 pub(crate) fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &GroupWay) -> Result<()> {
     let db = tx.db;
-    let entered = match &way.invitation {
-        Some(invitation) => attempt(db, || entrance::by_invitation(tx, own, chat, invitation, &way.record))?,
+    if let Some(slot) = Large::parse(&way.head_slot)
+        && !large::want(tx, chat.id, &slot)?
+    {
+        // As soon as that is there we go on.
+        return Ok(chats::set_state(db, chat.id, State::Open)?);
+    }
+    let whole = whole(tx, chat, way)?;
+    let entered = match &whole.invitation {
+        Some(invitation) => attempt(db, || entrance::by_invitation(tx, own, chat, invitation, &whole.record))?,
         None => Err(ClientError::Letter),
     };
+    if entered.is_ok() {
+        take_names(tx, own, &whole.names)?;
+    }
     match entered {
         Ok(()) => {}
         Err(ClientError::Letter | ClientError::E2ee(E2eeError::KeyGone)) => by_ourselves(tx, chat)?,
         Err(error) => return Err(error),
     }
     tell(tx, own, &chats::load(tx.db, chat.id)?)
+}
+
+/// A way with all that its head slot has of it, if it refers to one; without invitation where that is of no use.
+fn whole(tx: &Tx<'_>, chat: &Chat, way: &GroupWay) -> Result<GroupWay> {
+    let Some(slot) = Large::parse(&way.head_slot) else { return Ok(way.clone()) };
+    let bare = GroupWay { invitation: None, ..way.clone() };
+    let (Some((db::large::State::Here, bytes)), Some(invitation)) =
+        (db::large::load(tx.db, chat.id, &slot)?, way.invitation.clone())
+    else {
+        return Ok(bare);
+    };
+    let group = Group::load(tx.db, chat.id)?;
+    let position = Position { incarnation: invitation.incarnation, epoch: invitation.epoch };
+    let Ok(head) = open_head(&entrance::slot_key(&group), group.stored.channel, position, &bytes) else {
+        return Ok(bare);
+    };
+    let Head { tree, place, .. } = head;
+    let Some(record) = record_after(&place.record, &way.change) else { return Ok(bare) };
+    let invitation = Invitation { tree, device_lists: place.device_lists, ..invitation };
+    Ok(GroupWay { invitation: Some(invitation), record, names: place.names, ..bare })
+}
+
+/// The record behind a change, or as it is if there is none. None inside: it does not follow.
+fn record_after(record: &[u8], change: &Bytes) -> Option<Bytes> {
+    let before = if record.is_empty() { None } else { Some(Record::decode(record).ok()?) };
+    if change.is_empty() {
+        return before.map(|record| record.encode());
+    }
+    let change = Change::decode(change).ok()?;
+    let after = before.map_or_else(|| Record::create(&change), |record| record.apply(&change));
+    after.ok().map(|record| record.encode())
+}
+
+/// Goes on into groups whose head slots have come.
+pub(crate) fn go_on(tx: &mut Tx<'_>, own: &Own) -> Result<()> {
+    for stored in rows::all(tx.db)? {
+        let Some(way) = stored.way.as_ref().and_then(|way| GroupWay::decode(&way[..]).ok()) else { continue };
+        let chat = chats::load(tx.db, stored.chat)?;
+        let waits = chat.state == State::Open && chat.channel.is_none() && chat.trouble == Trouble::None;
+        if waits && !way.head_slot.is_empty() {
+            enter(tx, own, &chat, &way)?;
+        }
+    }
+    Ok(())
 }
 
 /// We have a place in a group, and come in as soon as the service is reached.

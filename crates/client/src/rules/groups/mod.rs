@@ -10,6 +10,7 @@ pub(crate) mod attributes;
 pub(crate) mod entrance;
 pub(crate) mod heads;
 pub(crate) mod invitations;
+pub(crate) mod large;
 pub(crate) mod outside;
 pub(crate) mod replay;
 pub(crate) mod sending;

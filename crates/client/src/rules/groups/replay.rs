@@ -93,6 +93,7 @@ pub(crate) fn leave_behind(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()
     }
     outbox::clear(tx.db, chat.id)?;
     crate::db::inbox::forget_letters(tx.db, chat.id)?;
+    crate::db::large::forget_all(tx.db, chat.id)?;
     rows::forget_way(tx.db, chat.id)?;
     rows::set_entering(tx.db, chat.id, false)?;
     chats::clear_channel(tx.db, chat.id)?;

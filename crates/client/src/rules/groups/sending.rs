@@ -17,7 +17,7 @@ use undertone_wire::{
     ladder, limits,
 };
 
-use super::{Group, entrance, wishes};
+use super::{Group, entrance, large, wishes};
 use crate::{
     ClientError, Result,
     db::{
@@ -280,12 +280,17 @@ fn commit(
     let generation = channel.generation + u32::from(committed.generation.is_some());
     head.place = entrance::place(tx, own, channel, group, &lists, generation)?;
     let position = channel.position.after(EntryKind::Commit);
-    let slot = match seal_head(&entrance::slot_key(group), channel.id, position, &head, &mut tx.rng) {
+    let may_be_large = large::is_read(&lists);
+    let sealed = seal_head(&entrance::slot_key(group), channel.id, position, &head, &mut tx.rng);
+    let slot = match sealed
+        .map_err(ClientError::from)
+        .and_then(|slot| large::standing(tx, chat.id, slot.to_vec(), may_be_large))
+    {
         // Nobody comes in by it; whoever is in goes on.
-        Err(E2eeError::TooLong) if committed.invitation.is_none() => Vec::new(),
-        slot => slot?.to_vec(),
+        Err(ClientError::E2ee(E2eeError::TooLong)) if committed.invitation.is_none() => Vec::new(),
+        slot => slot?,
     };
-    under_way_with(tx, chat, channel, EntryKind::Commit, committed, slot)
+    under_way_with(tx, chat, channel, EntryKind::Commit, committed, (slot, may_be_large))
 }
 
 /// The record stands against what was under way: a change that somebody wanted is not made, and he is told why; all else is
