@@ -214,6 +214,31 @@ async fn nothing_large_goes_before_what_it_refers_to() {
     assert!(!early.load(Ordering::Relaxed));
 }
 
+/// Of several wishes that add people the last one's commit brings all of them in.
+#[tokio::test]
+async fn many_are_added_by_one_commit() {
+    let service = Service::start();
+    let [mut ana, bo, cy] = three(&service).await;
+    create(&ana, &titled(&[])).await;
+    let epoch = view(&ana).epoch;
+    ana.offline().await;
+    let add = |home: &Home| {
+        let (engine, who) = (ana.engine.clone(), home.account());
+        tokio::spawn(async move { engine.group_act(TITLE, &GroupAct::Add(vec![who], GroupRole::Member)).await })
+    };
+    let wishes = [add(&bo), add(&cy)];
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    ana.online();
+    for wish in wishes {
+        wish.await.unwrap().unwrap();
+    }
+    agree(&[&ana, &bo, &cy], 3).await;
+    assert_eq!(view(&bo).epoch, view(&cy).epoch);
+    assert!(view(&ana).epoch >= epoch + 2);
+    says(&cy, "together", &[&ana, &bo]).await;
+    says(&bo, "at once", &[&ana, &cy]).await;
+}
+
 /// A device of a release before large groups keeps a group as small as it was.
 #[tokio::test]
 async fn a_group_with_an_older_device_does_not_become_large() {

@@ -208,6 +208,12 @@ pub(crate) fn put_fetched(db: &Connection, n: i64, account: AccountId, reply: &[
     Ok(())
 }
 
+/// What was fetched for a change is of use for another.
+pub(crate) fn pass_on(db: &Connection, n: i64, to: i64) -> Result<()> {
+    db.prepare_cached("UPDATE OR IGNORE fetched SET n = ?2 WHERE n = ?1")?.execute(params![n, to])?;
+    Ok(())
+}
+
 /// What was fetched for a change; none inside where it is yet to be.
 pub(crate) fn fetched(db: &Connection, n: i64) -> Result<Vec<(AccountId, Option<Vec<u8>>)>> {
     let mut statement = db.prepare_cached("SELECT account, reply FROM fetched WHERE n = ?1 ORDER BY account")?;

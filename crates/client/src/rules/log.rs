@@ -286,6 +286,9 @@ impl Reader {
         let (closed, is_in) = (group.record()?.is_closed(), group.standing(tx.db, own.account)?.is_member());
         let comes = group.stored.entering;
         if let Some(item) = &ours {
+            if let Some(next) = groups::wishes::follows(tx, self.chat.id, item)? {
+                rows::pass_on(tx.db, item.n, next)?;
+            }
             outbox::remove(tx.db, item.n)?;
             groups::invitations::after_change(tx, own, &self.chat, &change)?;
         }

@@ -17,7 +17,7 @@ use undertone_wire::{
     ladder, limits,
 };
 
-use super::{Group, entrance, large, wishes};
+use super::{Group, entrance, invitations, large, wishes};
 use crate::{
     ClientError, Result,
     db::{
@@ -79,7 +79,11 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: &Chat, self_update_ms: u64)
         };
         match made {
             Ok(made) => return Ok(batch(made)),
-            Err(why) => outbox::set_refused(tx.db, item.n, why)?,
+            Err(why) => {
+                // Those who are in by the wishes before it come by themselves.
+                invite_left(tx, own, chat, &group, &fetched, &Owed::default())?;
+                outbox::set_refused(tx.db, item.n, why)?;
+            }
         }
     }
     items.retain(|item| item.kind == EntryKind::Message);
@@ -182,8 +186,13 @@ fn change(
             Err(refused) => return Ok(Err(number(refused))),
         };
     let mut made = Vec::new();
+    let defers = match wish {
+        Some(item) => wishes::follows(tx, chat.id, item)?.is_some(),
+        None => false,
+    };
     if change.follows != Follows::Nothing {
-        let mut owed = compare(tx, own, chat, channel, &belonging(tx, group, &next)?, fetched)?;
+        let comers = if defers { &[] } else { fetched };
+        let mut owed = compare(tx, own, chat, channel, &belonging(tx, group, &next)?, comers)?;
         if change.follows == Follows::Generation {
             owed.begin();
         }
@@ -192,10 +201,14 @@ fn change(
         }
         for action in &change.actions {
             if let Action::Add(whom, _) = action
+                && !defers
                 && !group.account(tx.db, whom)?.is_some_and(|account| owed.adds(account))
             {
                 return Ok(Err(NO_KEYS));
             }
+        }
+        if !defers {
+            invite_left(tx, own, chat, group, fetched, &owed)?;
         }
         // What follows it is no part of the record, so that this one is the same.
         made.push(commit(tx, own, chat, channel, group, &next, &owed)?);
@@ -215,6 +228,17 @@ fn change(
     outbox::set_attempt(tx.db, n, &attempt)?;
     made.insert(0, UnderWay { kind: EntryKind::Change, attempt, installs: Vec::new(), slot: Vec::new() });
     Ok(Ok(made))
+}
+
+/// Tells those of the group of whom it has no device, and gets none by this commit, so that they come in by themselves.
+fn invite_left(tx: &mut Tx<'_>, own: &Own, chat: &Chat, group: &Group, fetched: &[Fetched], owed: &Owed) -> Result<()> {
+    let mut left = Vec::new();
+    for account in fetched.iter().map(|comer| comer.list.account()).filter(|account| !owed.adds(*account)) {
+        if group.standing(tx.db, account)?.is_member() {
+            left.push(account);
+        }
+    }
+    invitations::invite(tx, own, chat, &left)
 }
 
 /// The change with the least that may follow it, and the record that comes of it. A group's first change comes with a commit,

@@ -1,7 +1,7 @@
 //! What a person wants of a group, kept until it was done or cannot be.
 
 use undertone_credentials::group::{Action, AttributeKind, Change, Follows, Link, Role, Rules, Standing, Who};
-use undertone_wire::{AccountId, Message as _, channel::EntryKind, visitor::FetchContactReply};
+use undertone_wire::{AccountId, Message as _, channel::EntryKind, limits, visitor::FetchContactReply};
 use zeroize::Zeroizing;
 
 use super::{Group, attributes, invitations, sending};
@@ -18,9 +18,22 @@ use crate::{
     state::Tx,
 };
 
-/// Puts actions among what waits. Returns the wish's number.
+/// Actions of one wish: a change has room for so many, and for what is owed before.
+const ACTIONS_MAX: usize = limits::GROUP_ACTIONS_MAX - 1;
+
+/// Puts actions among what waits, in as many wishes as they take. Returns the last one's number.
 pub(crate) fn want(tx: &Tx<'_>, own: &Own, chat: &Chat, actions: Vec<Action>) -> Result<i64> {
     let group = Group::load(tx.db, chat.id)?;
+    let whole = if actions.len() <= ACTIONS_MAX { actions.len() } else { ACTIONS_MAX };
+    let (first, rest) = actions.split_at_checked(whole).ok_or(ClientError::TooMuchAtOnce)?;
+    let mut n = want_one(tx, own, chat, &group, first.to_vec())?;
+    for some in rest.chunks(ACTIONS_MAX) {
+        n = want_one(tx, own, chat, &group, some.to_vec())?;
+    }
+    Ok(n)
+}
+
+fn want_one(tx: &Tx<'_>, own: &Own, chat: &Chat, group: &Group, actions: Vec<Action>) -> Result<i64> {
     let mut others = Vec::new();
     for action in &actions {
         if let Action::Add(whom, _) | Action::Invite(whom, _) = action {
@@ -35,6 +48,25 @@ pub(crate) fn want(tx: &Tx<'_>, own: &Own, chat: &Chat, actions: Vec<Action>) ->
         rows::want_fetched(tx.db, n, account)?;
     }
     Ok(n)
+}
+
+/// The wish that follows one, if it adds people too. Then the commit of that one adds those of both: a tree to which many are
+/// added at once costs each of them less than all the commits that would be between.
+pub(crate) fn follows(tx: &Tx<'_>, chat: i64, item: &Item) -> Result<Option<i64>> {
+    if !adds(&actions(item)?) {
+        return Ok(None);
+    }
+    let items = outbox::first(tx.db, chat, usize::from(u16::MAX))?;
+    let next =
+        items.into_iter().filter(|next| next.kind == EntryKind::Change && next.n > item.n).min_by_key(|next| next.n);
+    match next {
+        Some(next) if adds(&actions(&next)?) => Ok(Some(next.n)),
+        _ => Ok(None),
+    }
+}
+
+fn adds(actions: &[Action]) -> bool {
+    actions.iter().any(|action| matches!(action, Action::Add(..)))
 }
 
 /// What is wanted.
