@@ -227,7 +227,8 @@ async fn many_are_added_by_one_commit() {
         tokio::spawn(async move { engine.group_act(TITLE, &GroupAct::Add(vec![who], GroupRole::Member)).await })
     };
     let wishes = [add(&bo), add(&cy)];
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    // Both wait before anything is sent.
+    tokio::task::yield_now().await;
     ana.online();
     for wish in wishes {
         wish.await.unwrap().unwrap();
