@@ -411,8 +411,9 @@ mod tests {
     async fn what_cannot_be_taken_back_waits() {
         let folder = tempfile::tempdir().unwrap();
         let engine = home(&folder);
-        let set_full =
-            |full: bool| engine.shared.read(|db| Ok(db.pragma_update(None, "query_only", full).unwrap())).unwrap();
+        let set_full = |full: bool| {
+            engine.shared.read(|db| db.pragma_update(None, "query_only", full).map_err(|_| ClientError::Busy)).unwrap()
+        };
         for (full, kept) in [(true, true), (false, false)] {
             let mut sending = pin!(engine.send("Ana", "hello"));
             tokio::select! {
