@@ -57,12 +57,7 @@ impl Planes {
         let directory = DirectoryPlane::new(accounts.clone(), same_head, directory::threads(), directory::workers());
         let blobs = Arc::new(BlobPlane::new(blobs, issuer.clone(), blob_bytes));
         let channels = ChannelPlane::new(channels, head, tickets, issuer).with_large(blobs.clone());
-        Ok(Self {
-            accounts,
-            channels: Arc::new(channels),
-            blobs,
-            directory: Arc::new(directory),
-        })
+        Ok(Self { accounts, channels: Arc::new(channels), blobs, directory: Arc::new(directory) })
     }
 
     /// Closes all files. Whoever holds the last copy waits until all that was handed over is in them.
