@@ -13,7 +13,7 @@
 //!      |
 //!     weather  connections       disk    what is refused to a database      time   everybody's clock
 //!     service  planes and doors  mood    a service that is busy             cheat  a service that lies
-//!                                                                                spoil  a member who is none
+//!     bell     what many hear at once                                            spoil  a member who is none
 //! ```
 //!
 //! **Faults.** Connections are refused, are slow, break after any number of bytes, and what was on its way arrives all the
@@ -47,6 +47,7 @@
 //! pages differs, and decides nothing.
 
 mod acts;
+mod bell;
 mod cheat;
 mod chronicle;
 pub mod devices;

@@ -5,10 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
-use tokio::{
-    sync::watch,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::task::{JoinHandle, JoinSet};
 use undertone_circuit::{
     Accepted, DialError, Dialer, Dialing, MemoryDialer, ServerHello, ServiceKeys, Tunnel, accept, memory,
 };
@@ -22,6 +19,7 @@ use undertone_wire::{
 };
 
 use super::{
+    bell::Bell,
     cheat::{Cheat, Cheating},
     mood::{Mood, Moody},
     spoil::{Spoiler, Spoiling},
@@ -65,7 +63,7 @@ pub struct Hand {
 }
 
 struct Running {
-    drain: watch::Sender<bool>,
+    drain: Arc<Bell<bool>>,
     /// As they are shown, and as they are shown to some.
     planes: [Planes; 2],
     rng: Arc<Mutex<ChaCha20Rng>>,
@@ -116,7 +114,7 @@ impl Service {
     pub fn make_door(&mut self) -> (usize, Arc<dyn Dialer>) {
         let door = Door { dialer: Arc::default(), hand: Hand::default(), other: false };
         let way = Arc::new(Way(door.dialer.clone()));
-        if let Some(running) = self.running.as_mut().filter(|running| !*running.drain.borrow()) {
+        if let Some(running) = self.running.as_mut().filter(|running| !running.drain.last()) {
             running.open(&door);
         }
         self.doors.push(door);
@@ -146,7 +144,7 @@ impl Service {
         };
         let own = channels(&self.channels);
         let others = self.others.as_ref().map(channels).unwrap_or_else(|| own.clone());
-        let (drain, draining) = watch::channel(false);
+        let drain = Arc::new(Bell::new(false));
         let planes = [own, others].map(|channels| Planes {
             accounts: accounts.clone(),
             channels,
@@ -154,7 +152,7 @@ impl Service {
             hello: Arc::default(),
             time: self.time.clone(),
             mood: self.mood.clone(),
-            draining: draining.clone(),
+            drain: drain.clone(),
         });
         let mut running = Running { drain, planes, rng: self.rng.clone(), listening: Vec::new() };
         self.doors.iter().for_each(|door| running.open(door));
@@ -175,7 +173,7 @@ impl Service {
     pub fn go_away(&mut self) {
         self.shut();
         if let Some(running) = &self.running {
-            running.drain.send_replace(true);
+            running.drain.ring(|_| true);
         }
     }
 
@@ -222,7 +220,7 @@ struct Planes {
     hello: Arc<Mutex<Option<(Week, ServerHello)>>>,
     time: Arc<Time>,
     mood: Arc<Mood>,
-    draining: watch::Receiver<bool>,
+    drain: Arc<Bell<bool>>,
 }
 
 impl Planes {
@@ -247,7 +245,8 @@ impl Planes {
         let hello = self.hello();
         let Hand { cheat, spoiler } = hand;
         let Ok(accepted) = accept(tunnel, &self.keys, &hello, &mut rng).await else { return };
-        let Self { accounts, channels, time, mood, draining, .. } = self;
+        let Self { accounts, channels, time, mood, drain, .. } = self;
+        let draining = drain.listen();
         let clock = || time.now();
         match accepted {
             Accepted::Account(circuit) => {

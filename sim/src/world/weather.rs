@@ -15,6 +15,8 @@ use tokio::{
 };
 use undertone_circuit::{DialError, Dialer, Dialing, Tunnel};
 
+use super::bell::Bell;
+
 /// A connection that breaks does so within this many bytes: from the middle of a handshake to some pages later.
 const BYTES_MAX: u32 = 60_000;
 /// Bytes that pass at once, each time after a delay.
@@ -30,7 +32,7 @@ const AFTERLIFE: Duration = Duration::from_secs(20);
 pub struct Weather {
     state: Mutex<State>,
     /// Counts strokes of lightning, each of which breaks every connection that was made in a storm.
-    strokes: watch::Sender<u64>,
+    strokes: Bell<u64>,
 }
 
 struct State {
@@ -43,7 +45,7 @@ impl Weather {
     /// Calm for now.
     pub fn new(rng: ChaCha20Rng) -> Arc<Self> {
         let state = State { storm: false, rng, connections: 0 };
-        Arc::new(Self { state: state.into(), strokes: watch::Sender::new(0) })
+        Arc::new(Self { state: state.into(), strokes: Bell::new(0) })
     }
 
     /// Begins or ends a storm.
@@ -53,7 +55,7 @@ impl Weather {
 
     /// Breaks all connections of the storm at once.
     pub fn strike(&self) {
-        self.strokes.send_modify(|strokes| *strokes += 1);
+        self.strokes.ring(|strokes| strokes + 1);
     }
 
     /// How many connections there have been.
@@ -78,7 +80,7 @@ impl Weather {
         let bytes = if rng.random_bool(0.6) { rng.random_range(0..BYTES_MAX) } else { u32::MAX };
         let delay_ms_max = DELAYS_MS_MAX.get(rng.random_range(0..DELAYS_MS_MAX.len())).copied().unwrap_or_default();
         let rng = ChaCha20Rng::from_rng(rng);
-        let strokes = self.strokes.subscribe();
+        let strokes = self.strokes.listen();
         Fate::Rough(Box::new(Rough { bytes: bytes.into(), delay_ms_max, rng: rng.into(), strokes }))
     }
 
