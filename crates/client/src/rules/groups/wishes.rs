@@ -53,20 +53,23 @@ fn want_one(tx: &Tx<'_>, own: &Own, chat: &Chat, group: &Group, actions: Vec<Act
 /// The wish that follows one, if it adds people too. Then the commit of that one adds those of both: a tree to which many are
 /// added at once costs each of them less than all the commits that would be between.
 pub(crate) fn follows(tx: &Tx<'_>, chat: i64, item: &Item) -> Result<Option<i64>> {
-    if !adds(&actions(item)?) {
+    if !adds(item)? {
         return Ok(None);
     }
-    let items = outbox::first(tx.db, chat, usize::from(u16::MAX))?;
-    let next =
-        items.into_iter().filter(|next| next.kind == EntryKind::Change && next.n > item.n).min_by_key(|next| next.n);
-    match next {
-        Some(next) if adds(&actions(&next)?) => Ok(Some(next.n)),
+    let mut items = outbox::first(tx.db, chat, usize::from(u16::MAX))?;
+    items.retain(|next| next.kind == EntryKind::Change && next.n > item.n);
+    match items.iter().min_by_key(|next| next.n) {
+        Some(next) if adds(next)? => Ok(Some(next.n)),
         _ => Ok(None),
     }
 }
 
-fn adds(actions: &[Action]) -> bool {
-    actions.iter().any(|action| matches!(action, Action::Add(..)))
+/// Whether a wish adds people. What a group owes is nobody's wish.
+fn adds(item: &Item) -> Result<bool> {
+    if item.content.is_empty() {
+        return Ok(false);
+    }
+    Ok(actions(item)?.iter().any(|action| matches!(action, Action::Add(..))))
 }
 
 /// What is wanted.
