@@ -13,7 +13,7 @@ mod support;
 use support::{
     Home, Service, Setup, befriend, folder,
     groups::{TITLE, act, agree, create, says, three, titled, view},
-    has, linked,
+    has, linked, they_talk,
 };
 use undertone_client::{GroupAct, GroupRole};
 
@@ -43,6 +43,29 @@ async fn a_device_that_comes_later_is_in_every_group() {
         has(home, &id, 3).await;
         assert_eq!(home.history(TITLE), ana.history(TITLE));
     }
+}
+
+/// Each device comes in by itself, when it can: what was said until then, it has from another.
+#[tokio::test]
+async fn what_is_said_before_a_device_comes_in_is_not_lost_to_it() {
+    let service = Service::start();
+    let [ana, bo, cy] = three(&service).await;
+    let mut phone = linked(Setup::at(&service), &bo).await;
+    has(&phone, &ana.account(), bo.texts(&ana.account()).len()).await;
+    they_talk(&phone, &ana).await;
+    phone.offline().await;
+    create(&ana, &titled(&[&cy])).await;
+    act(&ana, GroupAct::Invite(vec![bo.account()], GroupRole::Member)).await;
+    bo.until("invited", |engine| engine.group(TITLE).is_ok_and(|view| view.state == "invited")).await;
+    bo.engine.group_accept(TITLE).await.unwrap();
+    agree(&[&ana, &bo, &cy], 3).await;
+    while bo.take_new().is_some() {}
+    says(&ana, "while it is off", &[&bo, &cy]).await;
+    phone.online();
+    has(&phone, &view(&bo).group, 1).await;
+    says(&phone, "I have it", &[&ana, &cy]).await;
+    has(&bo, &view(&bo).group, 2).await;
+    assert_eq!(phone.history(TITLE), bo.history(TITLE));
 }
 
 #[tokio::test]

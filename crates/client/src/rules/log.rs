@@ -464,6 +464,11 @@ impl Reader {
                     chats::set_updated(tx.db, self.chat.id, tx.now.0)?;
                 }
                 let (gone, added) = (change.gone, change.added.clone());
+                let comes_itself = entry.kind() == EntryKind::Commit && added.contains(&sender);
+                if comes_itself && sender.account == own.account {
+                    // What stands before this entry, it cannot read; it has it from us, who have read it all.
+                    members::put_history(tx.db, self.chat.id, sender.device, 0)?;
+                }
                 if gone && added.contains(&Member { account: own.account, device: own.device }) {
                     // We were added again in the same step, because we had asked: the way in is on its way.
                     chats::set_asked(tx.db, self.chat.id, tx.now.0)?;

@@ -179,10 +179,9 @@ impl Home {
             }
         };
         timeout(PATIENCE, wait).await.unwrap_or_else(|_| {
-            panic!(
-                "never: {what}; {:?}",
-                self.engine.chats().unwrap().iter().map(|chat| (chat.state, chat.trouble)).collect::<Vec<_>>()
-            )
+            let chats = self.engine.chats().unwrap();
+            let seen = chats.iter().map(|chat| (chat.state, chat.trouble, self.texts(&chat.chat)));
+            panic!("never: {what}; {:?}", seen.collect::<Vec<_>>())
         });
     }
 
