@@ -9,54 +9,28 @@ use undertone_wire::{
     large::Large,
     limits::{BLOB_PART_BYTES, BLOB_TOKENS_MAX},
     link::Link,
-    objects::Purpose,
     paid::Paid as _,
 };
 
-use crate::{Result, db::tokens as stock, rules::tokens, shared::Shared};
-
-/// Times that one blob is begun with other tokens: a service that finds none good takes no more than these.
-const PRICES_MAX: u32 = 3;
+use crate::{Result, db::tokens as stock, shared::Shared};
 
 impl Shared {
     /// Puts something large, up to its day. Where it was broken off it goes on.
     ///
     /// # Errors
-    /// [`ClientError::NoTokens`] before anything was said; why there is no circuit; what the service refuses.
+    /// [`ClientError::NoTokens`](crate::ClientError::NoTokens) before anything was said; why there is no circuit; what the
+    /// service refuses.
     pub(crate) async fn put_blob(&self, link: &Link, large: &Large, bytes: &[u8], expiry_day: Day) -> Result<()> {
         let (blob, tokens) = (Bytes::from(large.blob()), Vec::new());
-        let mut request = BeginBlobRequest { blob, bytes: large.bytes(), expiry_day: expiry_day.0, tokens };
-        let act = request.spent_on();
-        let mut price = request.price();
-        for _ in 0..PRICES_MAX {
-            self.write_quietly(|tx| tokens::take(tx, Purpose::Blob, &act, price))?;
-            let circuit = match self.connect::<Blob>(link).await {
-                Ok(circuit) => circuit,
-                Err(error) => {
-                    self.write_quietly(|tx| Ok(stock::release(tx.db, &act)?))?;
-                    return Err(error);
-                }
-            };
-            request.tokens = self.write_quietly(|tx| tokens::send(tx, Purpose::Blob, &act, price))?;
-            let refused = match circuit.call(request.clone()).await {
-                Ok(begun) => {
-                    put_parts(&circuit, large, bytes, begun.parts).await?;
-                    return self.write_quietly(|tx| Ok(stock::forget(tx.db, &act)?));
-                }
-                Err(CallError::Refused(fault)) if fault.code() == Code::Token => fault,
-                Err(error) => return Err(error.into()),
-            };
-            let asked = usize::try_from(refused.tokens).unwrap_or(usize::MAX);
-            if !(1..=BLOB_TOKENS_MAX).contains(&asked) {
-                return Err(CallError::Malformed.into());
-            }
-            if asked <= request.tokens.len() {
-                // There were enough, so some of them were no good.
-                self.write_quietly(|tx| Ok(stock::forget(tx.db, &act)?))?;
-            }
-            price = asked;
-        }
-        Err(CallError::Refused(Code::Token.into()).into())
+        let begin = BeginBlobRequest { blob, bytes: large.bytes(), expiry_day: expiry_day.0, tokens };
+        let act = begin.spent_on();
+        let ask = async |circuit: Circuit<Blob>, begin| {
+            let begun = circuit.call(begin).await?;
+            Ok((circuit, begun))
+        };
+        let (circuit, begun) = self.pay_first(link, begin, BLOB_TOKENS_MAX, ask).await??;
+        put_parts(&circuit, large, bytes, begun.parts).await?;
+        self.write_quietly(|tx| Ok(stock::forget(tx.db, &act)?))
     }
 
     /// Fetches what a reference stands for. None: it is not there, or is something else.

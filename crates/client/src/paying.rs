@@ -28,16 +28,37 @@ impl Shared {
     ///
     /// # Errors
     /// [`ClientError::NoTokens`] before anything was said; and why there is no circuit. What the service answers is inside.
-    pub(crate) async fn pay<R>(&self, link: &Link, mut request: R) -> Result<Result<R::Reply, CallError>>
+    pub(crate) async fn pay<R>(&self, link: &Link, request: R) -> Result<Result<R::Reply, CallError>>
     where
         R: Paid + Call<Service = Visitor>,
     {
         let act = request.spent_on();
-        let mut price = 1;
+        let paid =
+            self.pay_first(link, request, TOKENS_MAX, async |circuit, request| circuit.visit(request).await).await?;
+        if paid.is_ok() {
+            self.write_quietly(|tx| Ok(stock::forget(tx.db, &act)?))?;
+        }
+        Ok(paid)
+    }
+
+    /// The first call on a circuit of its own, which `ask` makes, with as many tokens as the service wants, up to `most`. They
+    /// stay set aside for this act until they are [forgotten](stock::forget): until then it may be asked for again.
+    ///
+    /// # Errors
+    /// As for [`pay`](Self::pay).
+    pub(crate) async fn pay_first<R: Paid, T>(
+        &self,
+        link: &Link,
+        mut request: R,
+        most: usize,
+        ask: impl AsyncFn(Circuit<R::Service>, R) -> Result<T, CallError>,
+    ) -> Result<Result<T, CallError>> {
+        let act = request.spent_on();
+        let mut price = request.price();
         for _ in 0..PRICES_MAX {
             // Nobody comes who cannot pay.
             self.write_quietly(|tx| tokens::take(tx, R::PURPOSE, &act, price))?;
-            let circuit = match self.connect::<Visitor>(link).await {
+            let circuit = match self.connect::<R::Service>(link).await {
                 Ok(circuit) => circuit,
                 Err(error) => {
                     self.write_quietly(|tx| Ok(stock::release(tx.db, &act)?))?;
@@ -47,16 +68,12 @@ impl Shared {
             // The circuit may have brought another week.
             *request.tokens_mut() = self.write_quietly(|tx| tokens::send(tx, R::PURPOSE, &act, price))?;
             let paid = request.tokens().len();
-            let refused = match circuit.visit(request.clone()).await {
-                Ok(reply) => {
-                    self.write_quietly(|tx| Ok(stock::forget(tx.db, &act)?))?;
-                    return Ok(Ok(reply));
-                }
+            let refused = match ask(circuit, request.clone()).await {
                 Err(CallError::Refused(fault)) if fault.code() == Code::Token => fault,
-                Err(error) => return Ok(Err(error)),
+                answered => return Ok(answered),
             };
             price = usize::try_from(refused.tokens).unwrap_or(usize::MAX);
-            if !(1..=TOKENS_MAX).contains(&price) {
+            if !(1..=most).contains(&price) {
                 return Ok(Err(CallError::Malformed));
             }
             if price <= paid {

@@ -24,7 +24,9 @@ use crate::{
     own::Own,
     rules::{
         begin::{self, Fetched},
-        entrance, groups, heads, lists, log,
+        entrance,
+        groups::{self, large::Beside},
+        heads, lists, log,
         owed::Owed,
         riders, sync,
     },
@@ -263,7 +265,7 @@ fn commit(
         let me = own.me(&store, tx.rng);
         load(&me, channel)?.commit(&me, plan, &Lists::from_iter(&in_log), &seen)?
     };
-    under_way_with(tx, chat, channel, EntryKind::Commit, committed, (Vec::new(), false))
+    under_way_with(tx, chat, channel, EntryKind::Commit, committed, Beside::default())
 }
 
 /// Moves a chat on into an MLS group of a better suite, with the other's key packages. Where something is under way, or
@@ -287,17 +289,17 @@ pub(crate) fn restart(tx: &mut Tx<'_>, own: &Own, chat: i64, fetched: Option<&Fe
         let me = own.me(&store, tx.rng);
         Mls::restart(&me, &at, own.suite, &plan, &Lists::from_iter(&in_log), &seen)?
     };
-    under_way_with(tx, &chat, channel, EntryKind::Restart, committed, (Vec::new(), false)).map(drop)
+    under_way_with(tx, &chat, channel, EntryKind::Restart, committed, Beside::default()).map(drop)
 }
 
-/// Puts a commit or a restart on its way, with its head slot as that stands, and whether itself may be large.
+/// Puts a commit or a restart on its way.
 pub(super) fn under_way_with(
     tx: &mut Tx<'_>,
     chat: &Chat,
     channel: &Channel,
     kind: EntryKind,
     committed: Committed,
-    (slot, may_be_large): (Vec<u8>, bool),
+    Beside { slot, may_be_large }: Beside,
 ) -> Result<UnderWay> {
     let sealed = wrap(tx, channel, kind, &committed.entry, limits::COMMIT_DAYS)?;
     let body = groups::large::standing(tx, chat.id, sealed.body, may_be_large)?;

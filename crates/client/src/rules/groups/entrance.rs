@@ -12,7 +12,7 @@ use undertone_credentials::{
     group::{Change, Follows, Record},
     verify_head,
 };
-use undertone_e2ee::{Chat as Mls, E2eeError, Generation, Head as Slot, Lists, open_head, seal_head};
+use undertone_e2ee::{Chat as Mls, E2eeError, Generation, Head as Slot, Lists, open_head};
 use undertone_wire::{
     AccountId, Day, IdempotencyId, Position,
     chain::{Chain, Digest},
@@ -21,7 +21,7 @@ use undertone_wire::{
 };
 use zeroize::Zeroizing;
 
-use super::{Group, large, replay, sending, take_names};
+use super::{Group, large::Beside, replay, sending, take_names};
 use crate::{
     ClientError, Result,
     db::{
@@ -272,15 +272,9 @@ pub(crate) fn come_in(
         after.push(own.list.clone());
     }
     slot.place = self::place(tx, own, &channel, &group, &after, channel.generation)?;
-    let position = channel.position.after(EntryKind::Commit);
-    let may_be_large = large::is_read(&after);
-    let sealed = seal_head(&slot_key(&group), channel.id, position, &slot, &mut tx.rng);
-    let slot = match sealed
-        .map_err(ClientError::from)
-        .and_then(|slot| large::standing(tx, chat.id, slot.to_vec(), may_be_large))
-    {
+    let beside = match Beside::of(tx, &group, &channel, &slot, &after) {
         Err(ClientError::E2ee(E2eeError::TooLong)) => return Err(ClientError::GroupTooLarge),
-        slot => slot?,
+        beside => beside?,
     };
     if let Some((item, change)) = wish {
         let body = change.encode().map_err(|_| ClientError::Bug("a change that does not fit"))?;
@@ -293,7 +287,7 @@ pub(crate) fn come_in(
         };
         outbox::set_attempt(tx.db, item.n, &attempt)?;
     }
-    under_way_with(tx, &chat, &channel, EntryKind::Commit, committed, (slot, may_be_large))?;
+    under_way_with(tx, &chat, &channel, EntryKind::Commit, committed, beside)?;
     Ok(rows::set_entering(tx.db, chat.id, true)?)
 }
 

@@ -7,17 +7,55 @@
 use std::borrow::Cow;
 
 use undertone_credentials::DeviceList;
-use undertone_e2ee::E2eeError;
-use undertone_wire::{channel::Entry, ladder, large::Large};
+use undertone_e2ee::{E2eeError, Head, seal_head};
+use undertone_wire::{
+    channel::{Entry, EntryKind},
+    ladder,
+    large::Large,
+};
 
+use super::{Group, entrance};
 use crate::{
     Result,
     db::{
-        chats::Chat,
+        chats::{Channel, Chat},
         large::{self, State},
     },
     state::Tx,
 };
+
+/// What goes with a commit into the log, besides its keys.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// The head slot as it stands; empty where there is none.
+    pub(crate) slot: Vec<u8>,
+    /// Whether the commit itself may be large.
+    pub(crate) may_be_large: bool,
+}
+
+impl Beside {
+    /// Nothing of a group of these lists.
+    pub(crate) fn without_slot(lists: &[DeviceList]) -> Self {
+        Self { slot: Vec::new(), may_be_large: is_read(lists) }
+    }
+
+    /// The head slot of a commit that is made where `channel` stands, in a group of these lists.
+    ///
+    /// # Errors
+    /// As for [`standing`].
+    pub(crate) fn of(
+        tx: &mut Tx<'_>,
+        group: &Group,
+        channel: &Channel,
+        head: &Head,
+        lists: &[DeviceList],
+    ) -> Result<Self> {
+        let position = channel.position.after(EntryKind::Commit);
+        let sealed = seal_head(&entrance::slot_key(group), channel.id, position, head, &mut tx.rng)?;
+        let may_be_large = is_read(lists);
+        Ok(Self { slot: standing(tx, group.stored.chat, sealed.to_vec(), may_be_large)?, may_be_large })
+    }
+}
 
 /// What stands in a log for a commit or a head slot of ours: itself, or where it is too large a reference, if all of the
 /// group's devices know what to do with one.
@@ -34,7 +72,7 @@ pub(crate) fn standing(tx: &Tx<'_>, chat: i64, sealed: Vec<u8>, may_be_large: bo
 }
 
 /// Whether all devices of all lists read what is large.
-pub(crate) fn is_read(lists: &[DeviceList]) -> bool {
+fn is_read(lists: &[DeviceList]) -> bool {
     let reads = |list: &DeviceList| list.devices().iter().all(|device| device.features.contains(&ladder::LARGE));
     lists.iter().all(reads)
 }

@@ -9,7 +9,7 @@ use undertone_credentials::{
     DeviceList,
     group::{Action, Change, Follows, Record, Refused},
 };
-use undertone_e2ee::{E2eeError, Generation, Lists, seal_head};
+use undertone_e2ee::{E2eeError, Generation, Lists};
 use undertone_wire::{
     AccountId, Day, IdempotencyId,
     channel::{EntryKind, Refusal},
@@ -17,7 +17,7 @@ use undertone_wire::{
     ladder, limits,
 };
 
-use super::{Group, entrance, invitations, large, wishes};
+use super::{Group, entrance, invitations, large::Beside, wishes};
 use crate::{
     ClientError, Result,
     db::{
@@ -303,18 +303,12 @@ fn commit(
     }
     let generation = channel.generation + u32::from(committed.generation.is_some());
     head.place = entrance::place(tx, own, channel, group, &lists, generation)?;
-    let position = channel.position.after(EntryKind::Commit);
-    let may_be_large = large::is_read(&lists);
-    let sealed = seal_head(&entrance::slot_key(group), channel.id, position, &head, &mut tx.rng);
-    let slot = match sealed
-        .map_err(ClientError::from)
-        .and_then(|slot| large::standing(tx, chat.id, slot.to_vec(), may_be_large))
-    {
+    let beside = match Beside::of(tx, group, channel, &head, &lists) {
         // Nobody comes in by it; whoever is in goes on.
-        Err(ClientError::E2ee(E2eeError::TooLong)) if committed.invitation.is_none() => Vec::new(),
-        slot => slot?,
+        Err(ClientError::E2ee(E2eeError::TooLong)) if committed.invitation.is_none() => Beside::without_slot(&lists),
+        beside => beside?,
     };
-    under_way_with(tx, chat, channel, EntryKind::Commit, committed, (slot, may_be_large))
+    under_way_with(tx, chat, channel, EntryKind::Commit, committed, beside)
 }
 
 /// The record stands against what was under way: a change that somebody wanted is not made, and he is told why; all else is
