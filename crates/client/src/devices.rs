@@ -6,9 +6,12 @@ use undertone_wire::account::{Account, DeleteAccountRequest};
 use crate::{
     ClientError, Engine, Result,
     db::me,
-    rules::{devices, registration},
+    rules::{devices, lists, registration},
     view::DeviceView,
 };
+
+/// Times that a device is taken off the list while others take off some.
+const REMOVE_TRIES: u32 = 3;
 
 impl Engine {
     /// The devices on our list.
@@ -22,18 +25,26 @@ impl Engine {
     }
 
     /// Takes a device off the list: from the next pass on it reads and writes nothing more, at the service and in every
-    /// chat. It is kept here at once, and done as soon as the service is reached.
+    /// chat. It is kept here at once, and done as soon as the service is reached; unless another device takes one off just
+    /// then, which is known once it is reached.
     ///
     /// # Errors
     /// When the words are not ours, or there is no such other device; nothing is done then. When the service was not
     /// reached.
     pub async fn remove_device(&self, number: u32, words: &str) -> Result<()> {
-        // The list as it is by now: a device that was linked a moment ago must not be lost with another.
-        let own = self.shared.reload_own()?;
         let words = RecoveryWords::parse(words).map_err(ClientError::Words)?;
-        self.shared.write(|tx| devices::remove(tx, &own, number, &words))?;
-        self.shared.reload_own()?;
-        self.sync().await
+        for _ in 0..REMOVE_TRIES {
+            let own = self.shared.reload_own()?;
+            self.shared.write(|tx| devices::remove(tx, &own, number, &words))?;
+            self.shared.reload_own()?;
+            let synced = self.sync().await;
+            if self.shared.reload_own()?.list.device(number).is_none() {
+                // What else went wrong on the way is no reason to say that it is not done.
+                return if self.shared.read(lists::is_put)? { Ok(()) } else { synced };
+            }
+            synced?;
+        }
+        Err(ClientError::StaleIdentity)
     }
 
     /// Deletes the account at the service, with all that it keeps of it. What is here stays readable, and can do nothing

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use support::{Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, folder, has, linked};
 use tokio::time::timeout;
-use undertone_client::{Kind, Pace};
+use undertone_client::{Engine, Kind, Pace};
 use undertone_wire::{
     AccountId,
     content::{Ask, Letter},
@@ -308,4 +308,71 @@ async fn who_was_known_to_a_removed_device_alone_is_let_in_by_another() {
         }
     };
     timeout(PATIENCE, asked_in_turn).await.unwrap();
+}
+
+/// Two devices of one person, in step with each other, and the words.
+async fn two_in_step(service: &Service) -> (Home, Home, String) {
+    let (ana, words) = registered(service, "Ana").await;
+    let phone = linked(Setup::at(service), &ana).await;
+    let is_in = |engine: &Engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none());
+    phone.until("in step", is_in).await;
+    (ana, phone, words)
+}
+
+fn numbers(home: &Home) -> Vec<u32> {
+    home.engine.devices().unwrap().iter().map(|device| device.number).collect()
+}
+
+/// The phone links a tablet, and is removed by a device that does not know of it.
+#[tokio::test(start_paused = true)]
+async fn who_was_linked_by_a_device_that_is_removed_stays() {
+    let service = Service::start();
+    let (mut ana, phone, words) = two_in_step(&service).await;
+    let bo = Home::new(&service, "Bo").await;
+    befriend(&ana, &bo).await;
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    has(&phone, &to_bo, 2).await;
+    ana.offline().await;
+    let tablet = linked(Setup::at(&service), &phone).await;
+
+    let engine = ana.engine.clone();
+    let (removed, ()) = tokio::join!(engine.remove_device(2, &words), async { ana.online() });
+    removed.unwrap();
+    assert_eq!(numbers(&ana), [1, 3]);
+    has(&tablet, &to_bo, 2).await;
+    bo.send(&to_ana, "who is there?").await;
+    for home in [&ana, &tablet] {
+        has(home, &to_bo, 3).await;
+    }
+    tablet.send(&to_bo, "two of us").await;
+    bo.expect_from(&to_ana, "two of us").await;
+    has(&ana, &to_bo, 4).await;
+    assert_eq!(numbers(&tablet), [1, 3]);
+    let error = phone.sync().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    assert_eq!(phone.texts(&to_bo), ["hello", "hello yourself"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_two_devices_remove_at_once_both_is_gone() {
+    let service = Service::start();
+    let (mut ana, phone, words) = two_in_step(&service).await;
+    let tablet = linked(Setup::at(&service), &ana).await;
+    let watch = linked(Setup::at(&service), &phone).await;
+    for home in [&ana, &phone] {
+        home.until("all known", |_| numbers(home).len() == 4).await;
+    }
+    ana.offline().await;
+    phone.engine.remove_device(3, &words).await.unwrap();
+    let engine = ana.engine.clone();
+    let (removed, ()) = tokio::join!(engine.remove_device(4, &words), async { ana.online() });
+    removed.unwrap();
+    for home in [&ana, &phone] {
+        home.until("both are gone", |_| numbers(home) == [1, 2]).await;
+    }
+    for home in [&tablet, &watch] {
+        assert_eq!(home.sync().await.unwrap_err().kind(), Kind::Refused);
+    }
+    ana.send(&ana.account(), "only we two").await;
+    has(&phone, &ana.account(), 1).await;
 }

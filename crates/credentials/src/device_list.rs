@@ -96,6 +96,28 @@ impl DeviceList {
         sign(&self.recovery, &self.first_identity, order, identity, Bytes::copy_from_slice(&certificate), devices)
     }
 
+    /// Makes this list anew, to come after one of another device that was made without knowing of it and was put before it:
+    /// what this one takes off is taken off that one.
+    ///
+    /// # Errors
+    /// [`CredentialError::Signature`] for another identity key than this list's, and as [`Self::first`].
+    pub fn after(&self, held: &Self, identity: &IdentityKey) -> Result<Self, CredentialError> {
+        let stays = |device: &&Device| self.device(device.number).is_some() || device.number > self.highest;
+        let devices = held.devices.iter().filter(stays).cloned().collect();
+        let highest = self.highest.max(held.highest);
+        Self { highest, ..self.clone() }.next(identity, devices)
+    }
+
+    /// Whether whoever made this list knew of a former one: it comes after it, and takes no number for a device that another
+    /// has had. Who did not may have left a device out that was added in the meantime.
+    pub fn follows(&self, former: &Self) -> bool {
+        let knows = |device: &Device| match former.device(device.number) {
+            Some(before) => before.key == device.key,
+            None => device.number > former.highest,
+        };
+        self.order > former.order && self.highest >= former.highest && self.devices.iter().all(knows)
+    }
+
     /// Checks a SignedDeviceList: its version; each key; the identity key, by the account id or by its certificate; the
     /// signature; between 1 and [`DEVICES_MAX`] devices with numbers of their own above 0 and keys of their own.
     ///
@@ -343,6 +365,63 @@ mod tests {
         assert!(lists.is_sorted_by(|a, b| a.order() < b.order()));
         assert!(lists.iter().all(|list| list.account() == ana.list.account()));
         assert!(fourth.identity() == &identity.public() && fourth.devices().len() == 2);
+    }
+
+    #[test]
+    fn a_list_follows_those_of_which_its_maker_knew() {
+        let ana = Person::new(1);
+        let next = |list: &DeviceList, devices: &[Device]| list.next(&ana.identity, devices.to_vec()).ok().unwrap();
+        let later = IdentityKey::generate(&mut rng(9));
+        let [one, two, three, other] = [(1, 11), (2, 12), (3, 13), (3, 14)].map(|(number, seed)| device(number, seed));
+        let base = next(&ana.list, &[ana.list.devices()[0].clone(), two.clone()]);
+        let first = base.devices()[0].clone();
+        let linked = next(&base, &[first.clone(), two.clone(), three.clone()]);
+        assert!(linked.follows(&base) && linked.follows(&ana.list));
+        assert!(!base.follows(&linked) && !base.follows(&base), "it must come after it");
+
+        let removed = |list: &DeviceList, devices: &[Device]| {
+            list.next_identity(&ana.recovery, &later, devices.to_vec()).ok().unwrap()
+        };
+        assert!(removed(&linked, &[first.clone(), two.clone()]).follows(&linked), "the last one may be taken off");
+        assert!(!removed(&base, std::slice::from_ref(&first)).follows(&linked), "it does not know of the third");
+        let again = next(&base, &[first.clone(), two.clone(), other.clone()]);
+        assert!(!removed(&again, &[first.clone(), other]).follows(&linked), "its third is another");
+        assert!(!removed(&base, std::slice::from_ref(&one)).follows(&base), "nobody gets another key");
+        let without = removed(&linked, &[first.clone(), three.clone()]);
+        let late = next(&next(&base, base.devices()), &[first.clone(), two, three]);
+        let late = removed(&removed(&late, late.devices()), late.devices());
+        assert!(late.order() > without.order() && !late.follows(&without), "nobody comes back");
+    }
+
+    #[test]
+    fn what_two_have_done_at_once_both_holds() {
+        let ana = Person::new(1);
+        let next = |list: &DeviceList, devices: &[Device]| list.next(&ana.identity, devices.to_vec()).ok().unwrap();
+        let later = IdentityKey::generate(&mut rng(9));
+        let first = ana.list.devices()[0].clone();
+        let (two, three, other) = (device(2, 12), device(3, 13), device(3, 14));
+        let base = next(&ana.list, &[first.clone(), two.clone()]);
+        let linked = next(&base, &[first.clone(), two.clone(), three.clone()]);
+
+        // One has removed the second, who has added the third.
+        let removed = base.next_identity(&ana.recovery, &later, vec![first.clone()]).ok().unwrap();
+        let both = removed.after(&linked, &later).ok().unwrap();
+        assert!(both.follows(&linked) && both.order() > removed.order());
+        assert!(both.devices() == [first.clone(), three.clone()] && both.identity() == &later.public());
+        assert_eq!(removed.after(&linked, &ana.identity).err(), Some(CredentialError::Signature));
+
+        // The same, by one whose own third never came.
+        let mistaken = next(&base, &[first.clone(), two, other.clone()]);
+        let removed = mistaken.next_identity(&ana.recovery, &later, vec![first.clone(), other]).ok().unwrap();
+        let both = removed.after(&linked, &later).ok().unwrap();
+        assert!(both.follows(&linked) && both.devices() == [first.clone(), three]);
+
+        // Numbers that were used are not used again, whoever did.
+        let gone = linked.next(&ana.identity, vec![first.clone()]).ok().unwrap();
+        let both =
+            base.next_identity(&ana.recovery, &later, vec![first]).ok().unwrap().after(&gone, &later).ok().unwrap();
+        assert!(both.follows(&gone));
+        assert_eq!(both.next_device_number(), 4);
     }
 
     #[test]

@@ -231,14 +231,15 @@ pub trait Accounts: Tokens + Directory {
         today: Day,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Replaces the device list if the new version is higher (true), or it is the same list again (true). False: a
-    /// newer or another list of that version stands, or there is no such account.
+    /// Replaces the device list of version `held` if the new version is higher (true), or it is the same list again (true).
+    /// False: a list of another version stands, or there is no such account.
     ///
     /// With a device that is not listed any more goes all that is kept for it: key packages, how far it has read, its
     /// visits. With a former identity key goes the week of the inbox key that it signed.
     fn put_device_list(
         &self,
         account: AccountId,
+        held: ListVersion,
         list: NewList,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context as _, bail, ensure};
 use rand::RngExt as _;
 use tokio::time::timeout;
-use undertone_client::{Engine, Kind};
+use undertone_client::Engine;
 
 use super::{life::World, person::Device};
 
@@ -72,9 +72,10 @@ impl World {
         let disk = self.device(by)?.home.disk.clone();
         let removing = super::disk::On::new(&disk, async move { engine.remove_device(number, &words).await });
         let removed = timeout(REMOVE_MAX, removing).await;
-        // What was kept is done sooner or later.
-        let removed =
-            removed.map_or(true, |removed| removed.map_or_else(|error| error.kind() == Kind::Network, |()| true));
+        // What was kept is done sooner or later, whatever was in its way just now.
+        let listed = self.device(by)?.home.with(|engine| engine.devices()).transpose()?.unwrap_or_default();
+        let kept = listed.iter().all(|device| device.number != number);
+        let removed = matches!(removed, Ok(Ok(()))) || kept;
         let (by, name) = (self.name(by), self.name(gone));
         self.trace.note(format_args!("{by} removes {name}: {removed}"));
         if removed {

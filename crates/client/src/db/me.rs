@@ -169,9 +169,9 @@ pub(crate) fn set_device_list(db: &Connection, list: &[u8], put: bool) -> Result
     Ok(())
 }
 
-/// The service has our device list.
-pub(crate) fn set_list_put(db: &Connection) -> Result<()> {
-    db.prepare_cached("UPDATE me SET list_put = 1")?.execute(())?;
+/// The service has this device list, if it is still ours.
+pub(crate) fn set_list_put(db: &Connection, list: &[u8]) -> Result<()> {
+    db.prepare_cached("UPDATE me SET list_put = 1 WHERE device_list = ?1")?.execute([list])?;
     Ok(())
 }
 

@@ -25,6 +25,8 @@ use crate::{
     rules::{devices, letters, lists, registration, vault},
 };
 
+/// Times that our device list gives way to that of another of our devices: each can be faster once, or a few times.
+const LIST_TRIES: u32 = 4;
 /// Times that the vault is written over what another device has just written.
 const VAULT_TRIES: u32 = 3;
 
@@ -35,10 +37,10 @@ impl Driver {
         let circuit = self.shared.connect::<Account>(&own.link).await?;
         let standing = self.authenticate(own, &circuit).await?;
         let issued = self.fetch_tokens(&circuit).await;
-        self.shared.fetch_credentials(own, &circuit).await?;
         self.shared.write_quietly(|tx| devices::announce(tx, own))?;
+        let list_put = self.put_list(&circuit).await?;
         let own = &self.shared.reload_own()?;
-        let list_put = self.put_list(own, &circuit).await?;
+        self.shared.fetch_credentials(own, &circuit).await?;
         let replaced = self.leave_keys(own, &circuit, &standing, list_put).await?;
         let (before, after) = self.read_inbox(own, &circuit).await?;
         if !replaced {
@@ -122,24 +124,31 @@ impl Driver {
     }
 
     /// Puts our device list where the service does not have it yet. True: it did not.
-    async fn put_list(&self, own: &Own, circuit: &Circuit<Account>) -> Result<bool> {
-        if self.shared.read(|db| Ok(me::load(db)?.is_none_or(|me| me.list_put)))? {
-            return Ok(false);
-        }
-        match circuit.call(PutDeviceListRequest { device_list: own.list.encoded().clone() }).await {
-            Ok(_) => {}
-            // Another of our devices was faster. What ours was to say is said by the next.
-            Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
-                if let Some(list) = self.listed(own).await? {
-                    self.shared.write(|tx| lists::give_way(tx, own, &list))?;
-                }
+    async fn put_list(&self, circuit: &Circuit<Account>) -> Result<bool> {
+        for tries in 0..LIST_TRIES {
+            if self.shared.read(lists::is_put)? {
                 return Ok(false);
             }
-            Err(error) => return Err(error.into()),
+            let own = &self.shared.reload_own()?;
+            match circuit.call(PutDeviceListRequest { device_list: own.list.encoded().clone() }).await {
+                Ok(_) => return self.list_was_put(own, circuit, tries > 0).await,
+                // Another of our devices was faster.
+                Err(CallError::Refused(fault)) if fault.code() == Code::Conflict => {
+                    if let Some(list) = self.listed(own).await? {
+                        self.shared.write(|tx| lists::give_way(tx, &list))?;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        self.shared.write_quietly(|tx| Ok(me::set_list_put(tx.db)?))?;
+        Err(ClientError::Refused("it does not take our device list"))
+    }
+
+    /// `anew`: it was made anew after that of another device.
+    async fn list_was_put(&self, own: &Own, circuit: &Circuit<Account>, anew: bool) -> Result<bool> {
+        self.shared.write(|tx| Ok(me::set_list_put(tx.db, own.list.encoded())?))?;
         let order = own.list.order();
-        if own.may_sign() && order.identity_number > 0 && order.counter == 0 {
+        if own.may_sign() && order.identity_number > 0 && (order.counter == 0 || anew) {
             // Signed by a new identity key: whatever the service has was signed by the former one.
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;

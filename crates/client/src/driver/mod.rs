@@ -30,7 +30,7 @@ use crate::{
     },
     own::Own,
     pace::{Delay, Pace},
-    rules::{self, asks, sync, tokens},
+    rules::{self, asks, lists, sync, tokens},
     shared::{Asked, Shared},
 };
 
@@ -141,6 +141,15 @@ impl Driver {
         self.unpaid = false;
         self.pays_from.take_if(|from| *from <= Instant::now());
         self.may_go_on()?;
+        if !self.shared.read(lists::is_put)? {
+            // Before anybody is told of it: another of our devices may have been faster.
+            let own = self.shared.reload_own()?;
+            let read = self.read_account(&own, asked).await;
+            self.may_go_on()?;
+            if !self.shared.read(lists::is_put)? {
+                return read;
+            }
+        }
         // What came with the last pass may have changed what we are.
         let own = &self.shared.reload_own()?;
         let mut first_error = Ok(());
@@ -157,11 +166,7 @@ impl Driver {
         note(self.sync_channels(own).await);
         note(self.fetch_profiles(own).await);
         if asked.inbox > self.inbox_read || Instant::now() >= self.inbox_due {
-            let read = self.account(own).await;
-            if read.is_ok() {
-                self.inbox_read = asked.inbox;
-            }
-            note(read);
+            note(self.read_account(own, asked).await);
             self.may_go_on()?;
             let own = &self.shared.reload_own()?;
             // What came may be answered at once where the pace allows it.
@@ -173,6 +178,12 @@ impl Driver {
             first_error = self.restock(own).await;
         }
         first_error
+    }
+
+    async fn read_account(&mut self, own: &Own, asked: Asked) -> Result<()> {
+        self.account(own).await?;
+        self.inbox_read = asked.inbox;
+        Ok(())
     }
 
     /// Whether this home may speak as its device.

@@ -138,5 +138,5 @@ async fn put(shared: &Shared, own: &Own, mut circuit: Circuit<Account>, device_l
         tries += 1;
         circuit = shared.authenticated(own).await?;
     }
-    shared.write_quietly(|tx| Ok(me::set_list_put(tx.db)?))
+    shared.write_quietly(|tx| Ok(me::set_list_put(tx.db, device_list)?))
 }

@@ -1,5 +1,6 @@
 //! Device lists: the newest that we know of a person, and those by which a chat's log judges.
 
+use rusqlite::Connection;
 use undertone_credentials::DeviceList;
 use undertone_wire::AccountId;
 
@@ -7,6 +8,7 @@ use crate::{
     ClientError, Result,
     db::{DbError, chats, contacts, me, members},
     own::Own,
+    rules::sync,
     state::Tx,
 };
 
@@ -55,12 +57,28 @@ pub(crate) fn adopt(tx: &Tx<'_>, own: &Own, list: &DeviceList, put: bool) -> Res
     take_on(tx, own, list, put)
 }
 
-/// Gives way to the list that the service has: another of our devices made one of the same order, and was faster.
-pub(crate) fn give_way(tx: &Tx<'_>, own: &Own, list: &DeviceList) -> Result<()> {
-    if list.account() != own.account || newer(&of_ourselves(tx)?, list) {
-        return Err(ClientError::Refused("it keeps an older device list than ours"));
+/// Gives way to the list that the service has: another of our devices was faster. What ours takes off, if it comes after that
+/// one, it takes off that one, and is yet to be put again.
+pub(crate) fn give_way(tx: &mut Tx<'_>, list: &DeviceList) -> Result<()> {
+    let own = Own::load(tx)?.ok_or(DbError::Damaged)?;
+    if list.account() != own.account {
+        return Err(ClientError::Refused("it gave the device list of another person"));
     }
-    take_on(tx, own, list, true)
+    if !newer(&own.list, list) {
+        return take_on(tx, &own, list, true);
+    }
+    if own.list.follows(list) {
+        // Whoever was faster was so a moment ago, or nobody was.
+        return Ok(());
+    }
+    let both = own.list.after(list, &own.identity_key).map_err(|_| ClientError::StaleIdentity)?;
+    take_on(tx, &own, &both, false)?;
+    sync::tell_shared_anew(tx, &own)
+}
+
+/// Whether the service has our list. Nobody is told of one that it may never take.
+pub(crate) fn is_put(db: &Connection) -> Result<bool> {
+    Ok(me::load(db)?.is_none_or(|me| me.list_put))
 }
 
 fn take_on(tx: &Tx<'_>, own: &Own, list: &DeviceList, put: bool) -> Result<()> {

@@ -174,6 +174,10 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
     if !under_way.is_empty() {
         return Ok(batch(under_way));
     }
+    if chat.peer == own.account && !lists::is_put(tx.db)? {
+        // What our devices share is told behind the commit that takes one out.
+        return Ok(None);
+    }
     if leaves {
         let closing = commit(tx, own, &chat, channel, &Plan::default(), true)?;
         return Ok(batch(vec![closing]));

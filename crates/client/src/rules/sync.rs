@@ -313,6 +313,21 @@ pub(crate) fn shared(tx: &Tx<'_>) -> Result<Shared> {
     })
 }
 
+/// What was to be told of what we share, and was not yet, is told as it stands by now.
+pub(crate) fn tell_shared_anew(tx: &mut Tx<'_>, own: &Own) -> Result<()> {
+    let Some(chat) = chats::with(tx.db, own.account)? else { return Ok(()) };
+    for item in outbox::first(tx.db, chat.id, usize::from(u16::MAX))? {
+        let Ok(content) = Content::decode(&item.content[..]) else { continue };
+        let is_shared =
+            matches!(&content.kind, Some(content::content::Kind::Sync(Sync { kind: Some(Kind::Shared(_)) })));
+        if is_shared && item.attempt.is_none() {
+            let kind = content::content::Kind::Sync(Sync { kind: Some(Kind::Shared(shared(tx)?)) });
+            outbox::set_content(tx.db, item.n, &Content { kind: Some(kind), ..content }.encode_to_vec())?;
+        }
+    }
+    Ok(())
+}
+
 fn take_asked(tx: &mut Tx<'_>, own: &Own, asked: &Asked) -> Result<()> {
     if asked.peer.is_empty() {
         return tell_all(tx, own, asked.device);

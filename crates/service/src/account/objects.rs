@@ -13,9 +13,8 @@ use crate::{fault, request::ensure};
 
 /// A list as the store takes it.
 pub fn list(list: &DeviceList) -> NewList {
-    let order = list.order();
     NewList {
-        version: ListVersion { identity_number: order.identity_number, counter: order.counter },
+        version: list_version(list),
         encoded: list.encoded().clone(),
         devices: list
             .devices()
@@ -23,6 +22,12 @@ pub fn list(list: &DeviceList) -> NewList {
             .map(|device| ListedDevice { number: device.number, key: *device.key.as_bytes() })
             .collect(),
     }
+}
+
+/// A list's place among those of its account, as the store takes it.
+pub fn list_version(list: &DeviceList) -> ListVersion {
+    let order = list.order();
+    ListVersion { identity_number: order.identity_number, counter: order.counter }
 }
 
 /// An inbox key for this week, clocks being what they are: one for a week far ahead could never be replaced.

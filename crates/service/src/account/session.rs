@@ -92,15 +92,21 @@ impl<A: Accounts> AccountHandler for AccountSession<A> {
     }
 
     async fn put_device_list(&self, _: Now, request: PutDeviceListRequest) -> Result<PutDeviceListReply, Fault> {
-        let account = match self.speaker.recovering() {
-            Some(account) => account,
-            None => self.current().await?.0.account(),
+        let held = match self.speaker.recovering() {
+            Some(account) => self.plane.account(account).await?.ok_or(Code::Conflict)?.1,
+            None => self.current().await?.1,
         };
         let list = DeviceList::verify(&request.device_list).map_err(fault::object)?;
-        if list.account() != account {
+        if list.account() != held.account() {
             return Err(Code::Forbidden.into());
         }
-        if !self.plane.store.put_device_list(account, objects::list(&list)).await.map_err(fault::store)? {
+        // Two devices may change it at once: neither undoes what the other has done.
+        let again = list.encoded() == held.encoded();
+        if !again && !list.follows(&held) {
+            return Err(Code::Conflict.into());
+        }
+        let (account, version) = (held.account(), objects::list_version(&held));
+        if !self.plane.store.put_device_list(account, version, objects::list(&list)).await.map_err(fault::store)? {
             return Err(Code::Conflict.into());
         }
         Ok(PutDeviceListReply {})

@@ -1,7 +1,7 @@
 //! What a device may do once it has proven itself.
 
 use bytes::Bytes;
-use undertone_credentials::{Device, DeviceKey, IdentityKey};
+use undertone_credentials::{Device, DeviceKey, DeviceList, IdentityKey};
 use undertone_wire::{
     Day, Now,
     account::{
@@ -57,19 +57,46 @@ async fn a_device_that_lost_its_place_is_nobody() {
     let world = World::open();
     let (ana, session) = world.registered(1).await;
     let other = Device { number: 2, key: DeviceKey::from_seed(&[9; 32]).public(), features: vec![] };
-    // The same number with another key is another device.
-    for devices in [vec![other.clone()], vec![Device { number: 1, ..other }]] {
-        let world = World::open();
-        let (ana, session) = world.registered(1).await;
-        let list = ana.next_list(devices).encoded().clone();
-        assert_eq!(code(session.put_device_list(NOW, PutDeviceListRequest { device_list: list }).await), "OK");
-        assert_eq!(code(session.read_inbox(NOW, ALL).await), "UNAUTHENTICATED");
-        let (circuit, session) = world.account_circuit();
-        assert_eq!(code(session.authenticate(NOW, ana.authentication(&circuit)).await), "UNAUTHENTICATED");
-    }
+    let list = ana.next_list(vec![other]).encoded().clone();
+    assert_eq!(code(session.put_device_list(NOW, PutDeviceListRequest { device_list: list }).await), "OK");
+    assert_eq!(code(session.read_inbox(NOW, ALL).await), "UNAUTHENTICATED");
+    let (circuit, session) = world.account_circuit();
+    assert_eq!(code(session.authenticate(NOW, ana.authentication(&circuit)).await), "UNAUTHENTICATED");
+
+    let world = World::open();
+    let (ana, session) = world.registered(1).await;
     let list = ana.next_list(ana.list.devices().to_vec()).encoded().clone();
     assert_eq!(code(session.put_device_list(NOW, PutDeviceListRequest { device_list: list }).await), "OK");
     assert_eq!(code(session.read_inbox(NOW, ALL).await), "OK");
+}
+
+/// Two devices change the list at once.
+#[tokio::test]
+async fn nobody_is_left_out_by_who_does_not_know_of_him() {
+    let world = World::open();
+    let (ana, session) = world.registered(1).await;
+    let put = async |list: &DeviceList| {
+        code(session.put_device_list(NOW, PutDeviceListRequest { device_list: list.encoded().clone() }).await)
+    };
+    let device =
+        |number, seed: u8| Device { number, key: DeviceKey::from_seed(&[seed; 32]).public(), features: vec![] };
+    let (first, later) = (ana.list.devices()[0].clone(), IdentityKey::from_seed(&[9; 32]));
+    let linked = ana.next_list(vec![first.clone(), device(2, 20)]);
+    assert_eq!(put(&linked).await, "OK");
+    let removes = |list: &DeviceList, devices| list.next_identity(&ana.recovery, &later, devices).ok().unwrap();
+    for list in [
+        removes(&ana.list, vec![first.clone()]),
+        removes(&ana.list, vec![first.clone(), device(2, 21)]),
+        removes(&linked, vec![first.clone(), device(2, 21)]),
+    ] {
+        assert_eq!(put(&list).await, "CONFLICT");
+    }
+    let removed = removes(&linked, vec![first.clone()]);
+    assert_eq!([put(&removed).await, put(&removed).await], ["OK", "OK"]);
+    let back = removed.next(&later, vec![first.clone(), device(2, 20)]).ok().unwrap();
+    assert_eq!(put(&back).await, "CONFLICT", "nobody comes back under the number that he had");
+    let again = removed.next(&later, vec![first, device(3, 20)]).ok().unwrap();
+    assert_eq!(put(&again).await, "OK");
 }
 
 #[tokio::test]

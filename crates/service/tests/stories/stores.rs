@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use undertone_store::{
     AccountCounts, Accounts, Append, AppendOutcome, ChannelCounts, Channels, Contact, Creation, Delivery, Directory,
-    EndedGeneration, HeadSlot, InboxPage, Invite, Issuing, Listed, ListedElement, Listing, ListingChange, Lookups,
-    NewAccount, NewChannel, NewKeyPackages, NewList, Profile, Spending, SpentToken, StoreError, StoredAccount,
+    EndedGeneration, HeadSlot, InboxPage, Invite, Issuing, ListVersion, Listed, ListedElement, Listing, ListingChange,
+    Lookups, NewAccount, NewChannel, NewKeyPackages, NewList, Profile, Spending, SpentToken, StoreError, StoredAccount,
     StoredChannel, StoredRecord, Tokens, ValuesPage, Vault, Visit,
     memory::{MemoryAccounts, MemoryChannels},
 };
@@ -120,7 +120,7 @@ scripted!(Accounts for MemoryAccounts {
     look fn account(account: AccountId) -> Option<StoredAccount>;
     look fn recoverable(recovery_key: [u8; 32]) -> Option<AccountId>;
     change fn seen(account: AccountId, device: u32, visit: Option<Visit>, today: Day) -> bool;
-    change fn put_device_list(account: AccountId, list: NewList) -> bool;
+    change fn put_device_list(account: AccountId, held: ListVersion, list: NewList) -> bool;
     change fn put_inbox_key(account: AccountId, identity_number: u32, week: Week, inbox_key: Bytes) -> bool;
     change fn put_key_packages(account: AccountId, device: u32, new: NewKeyPackages, one_time_max: u32) -> u32;
     look fn key_packages_left(account: AccountId, device: u32) -> u32;

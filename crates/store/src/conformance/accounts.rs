@@ -12,7 +12,7 @@ use crate::{
 pub(super) const ALICE: AccountId = AccountId::new([1; 16]);
 pub(super) const BOB: AccountId = AccountId::new([2; 16]);
 
-const FIRST: ListVersion = ListVersion { identity_number: 0, counter: 1 };
+pub(super) const FIRST: ListVersion = ListVersion { identity_number: 0, counter: 1 };
 const INVITE: InviteHash = InviteHash([7; 32]);
 
 /// The list after `counter` others, with these devices, whose keys follow from their numbers.
@@ -147,20 +147,37 @@ pub async fn device_lists_only_move_up<A: Accounts>(accounts: Engine<A>) {
     ];
     for (step, (identity_number, counter, encoded, taken)) in steps.into_iter().enumerate() {
         let list = list(identity_number, counter, encoded, &[1]);
-        assert_eq!(accounts.put_device_list(ALICE, list.clone()).await.unwrap(), taken, "step {step}");
+        let held = stored(&accounts, ALICE).await.list_version;
+        assert_eq!(accounts.put_device_list(ALICE, held, list.clone()).await.unwrap(), taken, "step {step}");
         let now = stored(&accounts, ALICE).await;
         assert_eq!(now.list_version == list.version && now.device_list == list.encoded, taken, "step {step}");
     }
     let contact = accounts.take_contact(ALICE, 0).await.unwrap().unwrap();
     assert!(contact.device_list == Bytes::from_static(b"next identity"));
-    assert!(!accounts.put_device_list(BOB, list(0, 1, b"list", &[1])).await.unwrap());
+    assert!(!accounts.put_device_list(BOB, FIRST, list(0, 1, b"list", &[1])).await.unwrap());
+}
+
+/// Who has made a list after another must not write over a third.
+pub async fn device_lists_follow_the_one_that_is_held<A: Accounts>(accounts: Engine<A>) {
+    register(&accounts, ALICE).await;
+    let second = list(0, 2, b"second", &[1, 2]);
+    assert!(accounts.put_device_list(ALICE, FIRST, second.clone()).await.unwrap());
+    for third in [list(0, 3, b"third", &[1]), list(1, 0, b"third", &[1])] {
+        for held in [FIRST, third.version] {
+            assert!(!accounts.put_device_list(ALICE, held, third.clone()).await.unwrap());
+        }
+    }
+    assert!(accounts.put_device_list(ALICE, FIRST, second.clone()).await.unwrap(), "the same again, as it was asked");
+    assert!(stored(&accounts, ALICE).await.device_list == second.encoded);
+    assert!(accounts.put_device_list(ALICE, second.version, list(1, 0, b"third", &[1])).await.unwrap());
 }
 
 pub async fn counters_have_all_their_bits<A: Accounts>(accounts: Engine<A>) {
     register(&accounts, ALICE).await;
     for (counter, taken) in [(u64::MAX - 1, true), (u64::MAX, true), (u64::MAX - 1, false), (2, false)] {
         let list = list(u32::MAX, counter, b"list", &[1]);
-        assert_eq!(accounts.put_device_list(ALICE, list).await.unwrap(), taken);
+        let held = stored(&accounts, ALICE).await.list_version;
+        assert_eq!(accounts.put_device_list(ALICE, held, list).await.unwrap(), taken);
     }
     assert_eq!(stored(&accounts, ALICE).await.list_version.counter, u64::MAX);
 }
@@ -188,9 +205,10 @@ pub async fn a_new_identity_makes_room_for_its_inbox_key<A: Accounts>(accounts: 
     };
     assert!(put(0, week + 1, b"first").await);
     assert!(!put(1, week + 1, b"of no identity yet").await);
-    assert!(accounts.put_device_list(ALICE, list(0, 2, b"second", &[1])).await.unwrap());
+    let second = list(0, 2, b"second", &[1]);
+    assert!(accounts.put_device_list(ALICE, FIRST, second.clone()).await.unwrap());
     assert_eq!(stored(&accounts, ALICE).await.inbox_week, Week(week + 1));
-    assert!(accounts.put_device_list(ALICE, list(1, 0, b"third", &[1])).await.unwrap());
+    assert!(accounts.put_device_list(ALICE, second.version, list(1, 0, b"third", &[1])).await.unwrap());
     assert_eq!(stored(&accounts, ALICE).await.inbox_week, Week(0));
     assert!(!put(0, week + 1, b"of the former identity").await);
     assert!(accounts.take_contact(ALICE, 0).await.unwrap().unwrap().inbox_key == Bytes::from_static(b"first"));

@@ -5,13 +5,14 @@ use undertone_wire::{AccountId, IdempotencyId};
 
 use super::{
     Engine, TODAY,
-    accounts::{ALICE, BOB, list, register, stored},
+    accounts::{ALICE, BOB, FIRST, list, register, stored},
     at_once,
 };
-use crate::{Accounts, Delivery, ListedDevice, NewKeyPackages, NewList, Visit};
+use crate::{Accounts, Delivery, ListVersion, ListedDevice, NewKeyPackages, NewList, Visit};
 
 async fn put_list<A: Accounts>(accounts: &Engine<A>, counter: u64, devices: &[u32]) {
-    assert!(accounts.put_device_list(ALICE, list(0, counter, b"next", devices)).await.unwrap());
+    let held = stored(accounts, ALICE).await.list_version;
+    assert!(accounts.put_device_list(ALICE, held, list(0, counter, b"next", devices)).await.unwrap());
 }
 
 async fn visits<A: Accounts>(accounts: &Engine<A>, device: u32, last: Option<u8>, next: u8) -> bool {
@@ -140,7 +141,7 @@ pub async fn the_same_number_with_another_key_is_another_device<A: Accounts>(acc
         .unwrap();
     let other = ListedDevice { number: 1, key: [99; 32] };
     let list = NewList { devices: vec![other], ..list(0, 2, b"next", &[]) };
-    assert!(accounts.put_device_list(ALICE, list).await.unwrap());
+    assert!(accounts.put_device_list(ALICE, FIRST, list).await.unwrap());
     assert_eq!(accounts.key_packages_left(ALICE, 1).await.unwrap(), 0);
     assert!(visits(&accounts, 1, None, 2).await);
 }
@@ -150,7 +151,10 @@ pub async fn a_list_again_or_refused_changes_no_device<A: Accounts>(accounts: En
     put_list(&accounts, 2, &[1, 2]).await;
     assert!(visits(&accounts, 2, None, 1).await);
     put_list(&accounts, 2, &[1, 2]).await;
-    assert!(!accounts.put_device_list(ALICE, list(0, 1, b"list", &[1])).await.unwrap());
+    let held = ListVersion { identity_number: 0, counter: 2 };
+    assert!(!accounts.put_device_list(ALICE, held, list(0, 1, b"list", &[1])).await.unwrap());
+    assert!(!accounts.put_device_list(ALICE, FIRST, list(0, 3, b"list", &[1])).await.unwrap());
     assert!(!visits(&accounts, 2, None, 2).await);
-    assert!(!accounts.put_device_list(AccountId::new([9; 16]), list(0, 9, b"list", &[1])).await.unwrap());
+    let nobody = AccountId::new([9; 16]);
+    assert!(!accounts.put_device_list(nobody, FIRST, list(0, 9, b"list", &[1])).await.unwrap());
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Engine, TODAY,
-    accounts::{ALICE, BOB, list, register, registration},
+    accounts::{ALICE, BOB, FIRST, list, register, registration},
     at_once,
 };
 use crate::{Accounts, Creation, HANDED_OUT_KEPT, NewAccount, NewKeyPackages};
@@ -77,7 +77,7 @@ pub async fn what_is_beyond_the_limit_is_left_out<A: Accounts>(accounts: Engine<
 
 pub async fn the_same_bytes_are_kept_once<A: Accounts>(accounts: Engine<A>) {
     register(&accounts, ALICE).await;
-    assert!(accounts.put_device_list(ALICE, list(0, 2, b"two", &[1, 2])).await.unwrap());
+    assert!(accounts.put_device_list(ALICE, FIRST, list(0, 2, b"two", &[1, 2])).await.unwrap());
     assert_eq!(put(&accounts, 1, one_time([1, 2, 1])).await, 2);
     assert_eq!(put(&accounts, 1, one_time([1, 2, 3])).await, 3);
     assert_eq!(put(&accounts, 2, one_time([1])).await, 1, "another device's are its own");

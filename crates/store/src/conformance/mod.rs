@@ -62,6 +62,7 @@ macro_rules! accounts_conformance {
             accounts::invites_expire
             accounts::the_day_last_seen_moves_forward_only
             accounts::device_lists_only_move_up
+            accounts::device_lists_follow_the_one_that_is_held
             accounts::counters_have_all_their_bits
             accounts::inbox_keys_do_not_go_back_a_week
             accounts::a_new_identity_makes_room_for_its_inbox_key

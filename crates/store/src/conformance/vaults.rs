@@ -5,7 +5,7 @@ use undertone_wire::IdempotencyId;
 
 use super::{
     Engine, TODAY,
-    accounts::{ALICE, BOB, list, register, registration},
+    accounts::{ALICE, BOB, FIRST, list, register, registration},
     at_once,
 };
 use crate::{AccountCounts, Accounts, Creation, Delivery, NewAccount, NewKeyPackages, Vault, Visit};
@@ -101,7 +101,7 @@ pub async fn what_is_deleted_leaves_nothing<A: Accounts>(accounts: Engine<A>) {
         assert!(accounts.take_contact(ALICE, 0).await.unwrap().is_none());
         assert!(accounts.vault(ALICE).await.unwrap() == Vault::default());
         assert_eq!(deliver(ALICE, 2, b"unread").await, Delivery::NotFound);
-        assert!(!accounts.put_device_list(ALICE, list(9, 9, b"list", &[1])).await.unwrap());
+        assert!(!accounts.put_device_list(ALICE, FIRST, list(9, 9, b"list", &[1])).await.unwrap());
         let counts = AccountCounts { accounts: 1, key_packages: 0, inbox_entries: 1 };
         assert_eq!(accounts.counts().await.unwrap(), counts, "others lose nothing");
     }

@@ -10,9 +10,9 @@ use undertone_wire::{AccountId, Day, IdempotencyId, Week, account::InboxEntry, l
 
 use super::{directory::Listings, lock, packages::Packages, tokens::Spent, values};
 use crate::{
-    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, Issuing, ListedDevice,
-    NewAccount, NewKeyPackages, NewList, Profile, StoreError, StoredAccount, ValuesPage, Vault, Visit, entry::expired,
-    page::Page, published::Publishing,
+    AccountCounts, Accounts, Contact, Creation, Delivery, InboxPage, Invite, InviteHash, Issuing, ListVersion,
+    ListedDevice, NewAccount, NewKeyPackages, NewList, Profile, StoreError, StoredAccount, ValuesPage, Vault, Visit,
+    entry::expired, page::Page, published::Publishing,
 };
 
 /// Accounts with their key packages and inboxes, and invites, in memory. Clones are the same accounts.
@@ -131,13 +131,13 @@ impl Accounts for MemoryAccounts {
         Ok(true)
     }
 
-    async fn put_device_list(&self, account: AccountId, list: NewList) -> Result<bool, StoreError> {
+    async fn put_device_list(&self, account: AccountId, held: ListVersion, list: NewList) -> Result<bool, StoreError> {
         let mut state = lock(&self.0);
         let Some(account) = state.accounts.get_mut(&account) else {
             return Ok(false);
         };
         let stored = &mut account.stored;
-        if list.version <= stored.list_version {
+        if held != stored.list_version || list.version <= held {
             return Ok(list.version == stored.list_version && list.encoded == stored.device_list);
         }
         if list.version.identity_number > stored.list_version.identity_number {

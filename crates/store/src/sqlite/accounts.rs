@@ -141,8 +141,8 @@ impl Accounts for SqliteAccounts {
         self.engine.change(seen).await
     }
 
-    async fn put_device_list(&self, account: AccountId, list: NewList) -> Result<bool, StoreError> {
-        self.engine.change(move |db| put_device_list(db, account, &list)).await
+    async fn put_device_list(&self, account: AccountId, held: ListVersion, list: NewList) -> Result<bool, StoreError> {
+        self.engine.change(move |db| put_device_list(db, account, held, &list)).await
     }
 
     async fn put_inbox_key(
@@ -364,12 +364,12 @@ fn load(db: &Connection, account: AccountId) -> rusqlite::Result<Option<StoredAc
     .optional()
 }
 
-fn put_device_list(db: &Connection, account: AccountId, list: &NewList) -> rusqlite::Result<bool> {
+fn put_device_list(db: &Connection, account: AccountId, held: ListVersion, list: &NewList) -> rusqlite::Result<bool> {
     let Some(stored) = load(db, account)? else {
         return Ok(false);
     };
     let NewList { version, encoded, devices } = list;
-    if *version <= stored.list_version {
+    if held != stored.list_version || *version <= held {
         return Ok(*version == stored.list_version && *encoded == stored.device_list);
     }
     let week = if version.identity_number > stored.list_version.identity_number { Week(0) } else { stored.inbox_week };

@@ -36,7 +36,7 @@ enum Op {
     Look { account: u8 },
     Find { recovery_key: u8 },
     Seen { account: u8, device: u32, visit: Option<(Option<u8>, u8)>, today: u32 },
-    PutDeviceList { account: u8, identity_number: u32, counter: u64, list: u8 },
+    PutDeviceList { account: u8, stale: bool, identity_number: u32, counter: u64, list: u8 },
     PutInboxKey { account: u8, identity_number: u32, week: u32, key: u8 },
     PutKeyPackages { account: u8, device: u32, one_time: Vec<u8>, last_resort: Option<u8>, replace: bool, max: u32 },
     KeyPackagesLeft { account: u8, device: u32 },
@@ -79,9 +79,11 @@ fn op() -> impl Strategy<Value = Op> {
         1 => account().prop_map(|account| Look { account }),
         3 => (account(), device(), visit, day())
             .prop_map(|(account, device, visit, today)| Seen { account, device, visit, today }),
-        4 => (account(), 0u32..2, 0u64..4, 0u8..3).prop_map(|(account, identity_number, counter, list)| {
-            PutDeviceList { account, identity_number, counter, list }
-        }),
+        4 => (account(), proptest::bool::weighted(0.2), 0u32..2, 0u64..4, 0u8..3).prop_map(
+            |(account, stale, identity_number, counter, list)| {
+                PutDeviceList { account, stale, identity_number, counter, list }
+            }
+        ),
         1 => (account(), 0u32..2, 0u32..3, 0u8..3).prop_map(|(account, identity_number, week, key)| {
             PutInboxKey { account, identity_number, week, key }
         }),
@@ -166,9 +168,11 @@ async fn ask(accounts: &impl Accounts, op: Op) -> Answer {
             let visit = visit.map(|(last, next)| Visit { last: last.map(said), next: said(next) });
             Answer::Taken(accounts.seen(id(account), device, visit, Day(today)).await.unwrap())
         }
-        Op::PutDeviceList { account, identity_number, counter, list } => {
+        Op::PutDeviceList { account, stale, identity_number, counter, list } => {
             let list = new_list(identity_number, counter, list);
-            Answer::Taken(accounts.put_device_list(id(account), list).await.unwrap())
+            let held = accounts.account(id(account)).await.unwrap().filter(|_| !stale);
+            let held = held.map_or(list.version, |stored| stored.list_version);
+            Answer::Taken(accounts.put_device_list(id(account), held, list).await.unwrap())
         }
         Op::PutInboxKey { account, identity_number, week, key } => {
             let put = accounts.put_inbox_key(id(account), identity_number, Week(week), bytes(key)).await;
