@@ -148,6 +148,7 @@ impl Keys {
             generation: 0,
             read_signature: Bytes::copy_from_slice(&open_read(circuit, self.channel, 0, &self.read)),
             write_signature: Bytes::copy_from_slice(&open_write(circuit, self.channel, 0, &self.write)),
+            known: 0,
         }
     }
 }
@@ -155,8 +156,8 @@ impl Keys {
 /// Many channels on one circuit.
 pub struct Line {
     circuit: Circuit<Channel>,
-    /// What opens them again.
-    pub tickets: Vec<Bytes>,
+    /// What opens them again, each with where its log ended.
+    pub tickets: Vec<(Bytes, u64)>,
     pushes: Option<Subscription<LogPush>>,
 }
 
@@ -170,16 +171,25 @@ impl Line {
         Ok(Self { circuit, tickets, pushes: None })
     }
 
-    /// The same by tickets.
+    /// The same by tickets, and follows them, as who has all that stands there.
+    ///
+    /// # Errors
+    /// When anything has changed in them.
     pub async fn resume(
         service: &Service,
-        tickets: &[Bytes],
+        tickets: &[(Bytes, u64)],
+        keys: &[&Keys],
         rng: &mut (impl CryptoRng + Send),
     ) -> anyhow::Result<Self> {
         let circuit = service.connect::<Channel>(rng).await?;
-        let reply = circuit.call(ResumeRequest { tickets: tickets.to_vec() }).await?;
-        all_opened(reply, tickets.len())?;
-        Ok(Self { circuit, tickets: tickets.to_vec(), pushes: None })
+        let (given, known): (Vec<Bytes>, Vec<u64>) = tickets.iter().cloned().unzip();
+        let reply = circuit.call(ResumeRequest { tickets: given, known: known.clone() }).await?;
+        if reply.opened.len() != tickets.len() || reply.opened.iter().any(|opened| opened.result.is_some()) {
+            bail!("the service does not open all channels as they were");
+        }
+        let channels = keys.iter().map(|keys| keys.channel.into()).collect();
+        let pushes = Some(circuit.subscribe(FollowRequest { channels, known }).await?);
+        Ok(Self { circuit, tickets: tickets.to_vec(), pushes })
     }
 
     /// Opens more channels, by signatures.
@@ -192,7 +202,7 @@ impl Line {
     /// Follows them all.
     pub async fn follow(&mut self, keys: &[&Keys]) -> anyhow::Result<()> {
         let channels = keys.iter().map(|keys| keys.channel.into()).collect();
-        self.pushes = Some(self.circuit.subscribe(FollowRequest { channels }).await?);
+        self.pushes = Some(self.circuit.subscribe(FollowRequest { channels, known: Vec::new() }).await?);
         Ok(())
     }
 
@@ -204,12 +214,13 @@ impl Line {
     }
 }
 
-fn all_opened(reply: OpenReply, count: usize) -> anyhow::Result<Vec<Bytes>> {
-    let is_open = |opened: &channel::Opened| matches!(opened.result, Some(opened::Result::Head(_)));
-    if reply.opened.len() != count || !reply.opened.iter().all(is_open) {
-        bail!("the service does not open all channels");
-    }
-    Ok(reply.opened.into_iter().map(|opened| opened.ticket).collect())
+fn all_opened(reply: OpenReply, count: usize) -> anyhow::Result<Vec<(Bytes, u64)>> {
+    let ticket = |opened: channel::Opened| match opened.result {
+        Some(opened::Result::Head(head)) => Some((opened.ticket, head.seq)),
+        _ => None,
+    };
+    let tickets: Option<Vec<_>> = reply.opened.into_iter().map(ticket).collect();
+    tickets.filter(|tickets| tickets.len() == count).context("the service does not open all channels")
 }
 
 /// A channel on a circuit that may read and write it.
@@ -255,7 +266,8 @@ impl Opened {
 
     /// Follows the channel from where it stood when it was opened.
     pub async fn follow(&self) -> anyhow::Result<Follower> {
-        let pushes = self.circuit.subscribe(FollowRequest { channels: vec![self.channel.into()] }).await?;
+        let pushes =
+            self.circuit.subscribe(FollowRequest { channels: vec![self.channel.into()], known: Vec::new() }).await?;
         Ok(Follower { opened: self.clone(), pushes, seen: self.seq })
     }
 }

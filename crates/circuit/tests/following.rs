@@ -16,7 +16,7 @@ use undertone_wire::{
 };
 
 fn follow() -> FollowRequest {
-    FollowRequest { channels: vec![vec![1; 16].into()] }
+    FollowRequest { channels: vec![vec![1; 16].into()], known: Vec::new() }
 }
 
 /// The sequence number that came, or none for a gap.

@@ -370,6 +370,9 @@ async fn a_refusal_is_one_chats_alone() {
             *reply = ReadReply::default();
         }
     });
+    let mut ana = ana;
+    ana.offline().await;
+    bo.send("Ana", "never to be read").await;
     let ana = ana.reopen().await;
     assert_eq!(ana.trouble(&bo.account()).await, INCONSISTENT);
     they_talk(&zoe, &ana).await;
@@ -381,7 +384,7 @@ async fn a_channel_that_is_not_opened_is_opened_later() {
     let (ana, bo) = acquainted(&service).await;
     let lies: &[fn(&mut OpenReply)] = &[
         |reply| reply.opened.clear(),
-        |reply| reply.opened.iter_mut().for_each(|opened| opened.result = None),
+        |reply| reply.opened.iter_mut().for_each(|opened| opened.result = Some(opened::Result::Refused(0))),
         |reply| {
             let exhausted = || Some(opened::Result::Refused(Code::Exhausted as u32));
             reply.opened.iter_mut().for_each(|opened| opened.result = exhausted());

@@ -10,8 +10,17 @@
 
 mod support;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use support::{Home, Service, acquainted, assert_same_history};
 use undertone_client::{Delay, Kind, Pace};
+use undertone_wire::{
+    channel::{Channel, OpenRequest, ReadRequest, ResumeRequest},
+    rpc::{Method as _, Service as _},
+};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_written_offline_arrives_later_in_order() {
@@ -28,6 +37,54 @@ async fn what_is_written_offline_arrives_later_in_order() {
     }
     ana.until("nothing queued", |engine| engine.history("Bo").unwrap().iter().all(|message| !message.queued)).await;
     assert_same_history(&ana, &bo);
+}
+
+/// A phone with hundreds of chats comes back many times a day.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_reads_nothing_that_he_has() {
+    let mut service = Service::start();
+    let (ana, mut bo) = acquainted(&service).await;
+    bo.sync().await.unwrap();
+    let mut ana = ana;
+    ana.offline().await;
+    let reads = Arc::new(AtomicU32::new(0));
+    let counted = reads.clone();
+    service.lies.watch(move |kind, method, _| {
+        if (kind, method) == (Channel::KIND, ReadRequest::NUMBER) {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    // By tickets, by signatures, in another process.
+    service.go_away().await;
+    service.listen();
+    bo.sync().await.unwrap();
+    service.restart().await;
+    bo.sync().await.unwrap();
+    bo = bo.reopen().await;
+    bo.sync().await.unwrap();
+    assert_eq!(reads.load(Ordering::Relaxed), 0);
+
+    bo.offline().await;
+    ana.online();
+    assert!(!ana.send("Bo", "while you were away").await.queued);
+    ana.offline().await;
+    reads.store(0, Ordering::Relaxed);
+    bo.online();
+    bo.expect(&ana, "while you were away").await;
+    assert_eq!(reads.load(Ordering::Relaxed), 1);
+}
+
+/// As if it were said between opening and following.
+#[tokio::test(start_paused = true)]
+async fn what_comes_before_a_chat_is_followed_is_not_missed() {
+    let service = Service::start();
+    let (ana, mut bo) = acquainted(&service).await;
+    bo.offline().await;
+    assert!(!ana.send("Bo", "in that moment").await.queued);
+    service.lies.tell(|_: &OpenRequest, reply| reply.opened.iter_mut().for_each(|opened| opened.result = None));
+    service.lies.tell(|_: &ResumeRequest, reply| reply.opened.iter_mut().for_each(|opened| opened.result = None));
+    bo.online();
+    bo.expect(&ana, "in that moment").await;
 }
 
 /// So many and so long that they go in several appends, and each as full as the service takes it.

@@ -247,6 +247,7 @@ fn channel_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
         generation: 0,
         read_signature: open_read(&CIRCUIT, CHANNEL, 0, &generation.read_key()).to_vec().into(),
         write_signature: open_write(&CIRCUIT, CHANNEL, 0, &generation.write_key()).to_vec().into(),
+        known: 1,
     };
     let entry = |kind: EntryKind, id: u8, epoch, installs: &[u8]| {
         let days = if kind == EntryKind::Message { limits::MESSAGE_DAYS_MAX } else { limits::COMMIT_DAYS };
@@ -274,7 +275,7 @@ fn channel_requests(ana: &Person) -> Option<Vec<Vec<u8>>> {
         request(&create),
         request(&visitor::CreateChannelRequest { tokens: token(Purpose::Channel)?, ..create }),
         request(&channel::OpenRequest { openings: vec![opening] }),
-        request(&channel::FollowRequest { channels: vec![CHANNEL.into()] }),
+        request(&channel::FollowRequest { channels: vec![CHANNEL.into()], known: vec![1] }),
         request(&channel::AppendRequest { channel: CHANNEL.into(), entries, ..Default::default() }),
         request(&channel::AppendRequest { channel: CHANNEL.into(), entries: restart, ..Default::default() }),
         request(&channel::ReadRequest { channel: CHANNEL.into(), after: 0, limit: 10 }),

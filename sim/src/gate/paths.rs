@@ -39,7 +39,7 @@ pub fn all() -> [Path; 10] {
     [
         path("connect", "connect a circuit: both sides of the handshake", 20),
         path("open", "open a channel to read and write, by signatures", 100),
-        path("resume", "open 100 channels by tickets, on a new circuit", 20),
+        path("resume", "open 100 channels by tickets, on a new circuit, and follow them", 20),
         path("append", "append a message and push it to one who follows, store in memory", 200),
         path("append-durably", "the same in SQLite", 200),
         path("fan-out", "append a message and push it to 100 who follow, store in memory", 20),
@@ -104,9 +104,13 @@ async fn resume(times: u32) -> anyhow::Result<()> {
     let rng = &mut rng();
     let service = house::open(MemoryChannels::default(), rng).await?;
     let keys = many(&service, MANY, rng).await?;
-    let tickets = Line::open(&service, &keys.iter().collect::<Vec<_>>(), rng).await?.tickets;
+    for keys in &keys {
+        keys.open(&service, rng).await?.append(Bytes::from_static(&[0; 256]), idempotency_id(rng)).await?;
+    }
+    let keys: Vec<_> = keys.iter().collect();
+    let tickets = Line::open(&service, &keys, rng).await?.tickets;
     for _ in 0..times {
-        Line::resume(&service, &tickets, rng).await?;
+        Line::resume(&service, &tickets, &keys, rng).await?;
     }
     Ok(())
 }

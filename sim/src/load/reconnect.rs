@@ -9,13 +9,16 @@ use tokio::task::JoinSet;
 
 use super::{Bench, Section, Unit, each_us, filling};
 use crate::{
-    client::{Keys, Line, Service},
+    client::{Keys, Line, Service, today},
     meter::{Meter, Traffic},
     usage,
 };
 
 /// So many come at once, as after an outage: enough to keep the service busy.
 const AT_ONCE: usize = 16;
+/// In each log, in bytes, before anybody comes; and in each message.
+const LOGGED: u64 = 16 << 10;
+const BODY_BYTES: usize = 256;
 
 /// The clients know the service's keys, and their channels are in its memory.
 pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
@@ -23,6 +26,8 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
     let (chats, returns) = (bench.sizes.chats, bench.sizes.returns);
     let data = bench.program.data()?;
     let channels = filling::channels(&bench.program, data.path(), chats, rng).await?;
+    let bytes = u64::from(chats) * LOGGED;
+    filling::log(&bench.program, data.path(), &channels, (bytes, BODY_BYTES), today() + 30, rng).await?;
     let process = bench.program.serve(data.path()).await?;
     let meter = Arc::new(Meter::default());
     let service = Arc::new(Service::at(&process, rng).await?.metered(&meter));
@@ -42,7 +47,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
             }
             Way::Tickets => {
                 for _ in 0..returns {
-                    Line::resume(&service, &tickets, rng).await?;
+                    Line::resume(&service, &tickets, &all, rng).await?;
                 }
             }
         }
@@ -56,7 +61,11 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
     let mut whats = [
         ("circuit", "a circuit comes back (connect, open one channel, follow)".to_owned(), None),
         ("signatures", format!("a phone with {chats} chats comes back by signatures"), None),
-        ("tickets", format!("a phone with {chats} chats comes back by tickets"), Some((1_000.0, 6.0))),
+        (
+            "tickets",
+            format!("a phone with {chats} chats, all as it left them, comes back by tickets and follows them"),
+            Some((1_000.0, 6.0)),
+        ),
     ]
     .into_iter();
     for ((service_us, traffic), (name, what, targets)) in costs.into_iter().zip(&mut whats) {

@@ -138,41 +138,47 @@ impl Driver {
     }
 
     /// Opens channels, by a ticket where we have one and else by their keys, and follows them. What was missed is yet to be
-    /// read.
+    /// read, but where the service says that nothing was: then it says, too, what comes until they are followed.
     pub(super) async fn open(&mut self, index: usize, closed: &[Closed]) -> Result<()> {
         let circuit = self.lines.circuit(index)?;
-        let mut current = self.resume(&circuit, closed).await?;
-        let mut opened = current.clone();
-        let others: Vec<_> = closed.iter().filter(|closed| !opened.contains(&closed.generation)).collect();
+        let mut opened = self.resume(&circuit, closed).await?;
+        let others: Vec<_> =
+            closed.iter().filter(|closed| !opened.iter().any(|open| open.of == closed.generation)).collect();
         if !others.is_empty() {
             let openings = others.iter().map(|closed| closed.opening(&circuit.handshake_hash())).collect();
             let reply = circuit.call(OpenRequest { openings }).await?;
             for (closed, answer) in others.into_iter().zip(reply.opened) {
                 let (until, ticket) = (answer.until, answer.ticket.clone());
-                if self.is_opened(closed, answer)? {
-                    opened.push(closed.generation);
-                    // An older generation is read to its end, and nothing comes after.
-                    if until == 0 {
-                        let (channel, of) = closed.generation;
-                        current.push(closed.generation);
-                        self.tickets.insert(channel, (of, ticket));
-                    }
+                let Some(unchanged) = self.is_opened(closed, answer)? else { continue };
+                // An older generation is read to its end, and nothing comes after.
+                opened.push(NowOpen { of: closed.generation, known: closed.known, unchanged, over: until > 0 });
+                if until == 0 {
+                    let (channel, of) = closed.generation;
+                    self.tickets.insert(channel, (of, ticket));
                 }
             }
         }
         if opened.is_empty() {
             return Ok(());
         }
-        self.lines.opened(index, &opened)?;
+        self.lines.opened(index, opened.iter().map(|open| open.of))?;
+        let current: Vec<_> = opened.iter().filter(|open| !open.over).collect();
         if current.is_empty() {
             return Ok(());
         }
-        let channels = current.into_iter().map(|(channel, _)| channel.into()).collect();
-        match circuit.subscribe(FollowRequest { channels }).await {
-            Ok(subscription) => self.lines.follow(index, subscription),
+        let channels = current.iter().map(|open| open.of.0.into()).collect();
+        // What is to be read anyhow is read once it is followed.
+        let known = current.iter().map(|open| if open.unchanged { open.known } else { 0 }).collect();
+        match circuit.subscribe(FollowRequest { channels, known }).await {
+            Ok(subscription) => {
+                for open in current.iter().filter(|open| open.unchanged) {
+                    self.lines.set_behind(index, open.of.0, false);
+                }
+                self.lines.follow(index, subscription)
+            }
             // Of one of them a generation has ended since it was opened, and then none is followed: opened anew, it is known.
             Err(CallError::Refused(fault)) if fault.code() == Code::Unauthenticated => {
-                opened.iter().for_each(|(channel, _)| self.lines.close(index, *channel));
+                opened.iter().for_each(|open| self.lines.close(index, open.of.0));
                 self.again = true;
                 Ok(())
             }
@@ -181,32 +187,34 @@ impl Driver {
     }
 
     /// Opens what we have tickets for. A ticket that is not taken any more is forgotten.
-    async fn resume(&mut self, circuit: &Circuit<Channel>, closed: &[Closed]) -> Result<Vec<(ChannelId, u32)>> {
-        let held = closed.iter().map(|closed| closed.generation);
-        let ticket = |(channel, of): (ChannelId, u32)| {
+    async fn resume(&mut self, circuit: &Circuit<Channel>, closed: &[Closed]) -> Result<Vec<NowOpen>> {
+        let ticket = |closed: &Closed| {
+            let (channel, of) = closed.generation;
             let (made_for, ticket) = self.tickets.get(&channel)?;
-            (*made_for == of).then(|| ((channel, of), ticket.clone()))
+            (*made_for == of).then(|| (closed.generation, closed.known, ticket.clone()))
         };
-        let held: Vec<_> = held.filter_map(ticket).collect();
+        let held: Vec<_> = closed.iter().filter_map(ticket).collect();
         if held.is_empty() {
             return Ok(Vec::new());
         }
-        let tickets = held.iter().map(|(_, ticket)| ticket.clone()).collect();
-        let reply = circuit.call(ResumeRequest { tickets }).await?;
+        let tickets = held.iter().map(|(.., ticket)| ticket.clone()).collect();
+        let known = held.iter().map(|(_, known, _)| *known).collect();
+        let reply = circuit.call(ResumeRequest { tickets, known }).await?;
         let mut resumed = Vec::new();
-        for ((of, _), answer) in held.into_iter().zip(reply.opened) {
-            match answer.result {
-                Some(opened::Result::Head(_)) => resumed.push(of),
-                _ => drop(self.tickets.remove(&of.0)),
+        for ((of, known, _), answer) in held.into_iter().zip(reply.opened) {
+            match is_unchanged(answer.result.as_ref(), known) {
+                Some(unchanged) => resumed.push(NowOpen { of, known, unchanged, over: false }),
+                None => drop(self.tickets.remove(&of.0)),
             }
         }
         Ok(resumed)
     }
 
-    /// Notes why the service does not open a channel, if it does not.
-    fn is_opened(&mut self, closed: &Closed, answer: Opened) -> Result<bool> {
+    /// Whether a channel that the service has opened stands where we know it; none, and notes why, if it is not open.
+    fn is_opened(&mut self, closed: &Closed, answer: Opened) -> Result<Option<bool>> {
+        let unchanged = is_unchanged(answer.result.as_ref(), closed.known);
         match (answer.result, closed.chat) {
-            (Some(opened::Result::Head(_)), _) => return Ok(true),
+            _ if unchanged.is_some() => {}
             // No chat is to begin in it.
             (_, None) => self.shared.write(|tx| Ok(stock::forget(tx.db, closed.generation.0)?))?,
             (Some(opened::Result::Refused(code)), Some(chat)) if code == Code::NotFound as u32 => {
@@ -216,7 +224,7 @@ impl Driver {
                 self.refused.insert(chat, ClientError::Refused("it does not open this chat now"));
             }
         }
-        Ok(false)
+        Ok(unchanged)
     }
 
     /// Takes what came on a circuit. True: the circuit is gone, and a pass is needed.
@@ -420,23 +428,48 @@ pub(super) fn is_certain(code: Code) -> bool {
     !matches!(code, Code::Unavailable | Code::Unknown | Code::Unspecified)
 }
 
+/// A channel that is open now.
+struct NowOpen {
+    of: (ChannelId, u32),
+    /// The newest entry that we have.
+    known: u64,
+    /// It is the newest that there is.
+    unchanged: bool,
+    /// By a generation that is over.
+    over: bool,
+}
+
+/// Whether a channel that was opened stands where we know it. None: it was not opened.
+fn is_unchanged(answer: Option<&opened::Result>, known: u64) -> Option<bool> {
+    match answer {
+        Some(opened::Result::Head(_)) => Some(false),
+        Some(opened::Result::Refused(_)) => None,
+        None => (known > 0).then_some(true),
+    }
+}
+
 /// A channel that is to be opened.
 pub(super) struct Closed {
     /// The chat in it; none yet for one of the stock.
     pub(super) chat: Option<i64>,
     pub(super) generation: (ChannelId, u32),
     pub(super) secret: Zeroizing<[u8; 32]>,
+    /// The newest entry that we have.
+    pub(super) known: u64,
 }
 
 impl Closed {
     fn of_chat(chat: &Chat) -> Option<Self> {
         let channel = chat.channel.as_ref()?;
         let generation = (channel.id, channel.generation);
-        Some(Self { chat: Some(chat.id), generation, secret: channel.generation_secret.clone() })
+        let secret = channel.generation_secret.clone();
+        // Not without the head that goes with it: whoever was let in has none yet.
+        let known = channel.seen.as_ref().map_or(0, |seen| seen.seq).min(channel.seq);
+        Some(Self { chat: Some(chat.id), generation, secret, known })
     }
 
     fn of_stock(spare: &Stocked) -> Self {
-        Self { chat: None, generation: (spare.channel, 0), secret: spare.generation_secret.clone() }
+        Self { chat: None, generation: (spare.channel, 0), secret: spare.generation_secret.clone(), known: 0 }
     }
 
     fn opening(&self, circuit: &HandshakeHash) -> Opening {
@@ -449,6 +482,7 @@ impl Closed {
             generation,
             read_signature: Bytes::copy_from_slice(&read),
             write_signature: Bytes::copy_from_slice(&write),
+            known: self.known,
         }
     }
 }

@@ -186,7 +186,7 @@ impl Driver {
         let opened = Opened::open(&group, &reply, &sealed)?;
         let (number, secret) = opened.generation();
         self.lines.close(index, channel);
-        self.open(index, &[Closed { chat: None, generation: (channel, number), secret }]).await?;
+        self.open(index, &[Closed { chat: None, generation: (channel, number), secret, known: 0 }]).await?;
         if !self.lines.is_open(index, channel) {
             return Err(ClientError::NoWayIn);
         }

@@ -135,10 +135,12 @@ impl Lines {
     }
 
     /// Notes channels that are open from now on and yet to be read.
-    pub(super) fn opened(&mut self, index: usize, channels: &[(ChannelId, u32)]) -> Result<()> {
+    pub(super) fn opened(&mut self, index: usize, channels: impl Iterator<Item = (ChannelId, u32)>) -> Result<()> {
         let Some(Some(line)) = self.lines.get_mut(index) else { return Err(ClientError::Offline(LOST)) };
-        line.opened.extend(channels.iter().copied());
-        line.behind.extend(channels.iter().map(|(channel, _)| *channel));
+        for (channel, generation) in channels {
+            line.opened.insert(channel, generation);
+            line.behind.insert(channel);
+        }
         Ok(())
     }
 

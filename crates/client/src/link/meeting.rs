@@ -220,13 +220,15 @@ impl Meeting {
             generation: 0,
             read_signature: Bytes::copy_from_slice(&open_read(&hash, channel, 0, &self.generation.read_key())),
             write_signature: Bytes::copy_from_slice(&open_write(&hash, channel, 0, &self.generation.write_key())),
+            known: 0,
         };
         let reply = circuit.call(OpenRequest { openings: vec![opening] }).await?;
         let opened = reply.opened.into_iter().next().and_then(|opened| opened.result);
         if !matches!(opened, Some(opened::Result::Head(_))) {
             return Err(ClientError::LinkUnknown);
         }
-        let pushes = circuit.subscribe(FollowRequest { channels: vec![channel.into()] }).await?;
+        let pushes =
+            circuit.subscribe(FollowRequest { channels: vec![channel.into()], ..FollowRequest::default() }).await?;
         Ok(Line { circuit, pushes })
     }
 }

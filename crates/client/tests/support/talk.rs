@@ -254,6 +254,7 @@ impl<'a> Talk<'a> {
             generation: 0,
             read_signature: Bytes::copy_from_slice(&read),
             write_signature: Bytes::copy_from_slice(&write),
+            known: 0,
         };
         circuit.call(OpenRequest { openings: vec![opening] }).await.unwrap();
         self.circuit.insert(circuit).clone()

@@ -284,6 +284,20 @@ impl<C: Channels> Hub<C> {
         current
     }
 
+    /// Says that there are newer entries than the one that is known, if so; for who follows already, so that none is missed
+    /// between.
+    pub async fn push_newer(&self, known: u64, pushes: &Pushes<LogPush>) -> Result<(), Fault> {
+        let head = self.head().await?;
+        if head.seq > known {
+            pushes.send(&Encoded::new(&LogPush {
+                channel: self.channel.into(),
+                head: Some(head),
+                ..LogPush::default()
+            }));
+        }
+        Ok(())
+    }
+
     /// Ends [`Self::follow`] and [`Self::reserve`].
     pub fn leave(&self, circuit: &HandshakeHash) {
         let mut known = self.known();

@@ -35,6 +35,11 @@ impl Claim {
         self.opening.generation
     }
 
+    /// The newest entry that whoever opens it has.
+    pub fn known(&self) -> u64 {
+        self.opening.known
+    }
+
     /// Checks its signatures with the keys of the generation, or with `decoy` where there is no such. All that was claimed
     /// must hold; but whoever means to write under a generation that is over could not know so, and may read.
     pub fn verify(&self, circuit: &HandshakeHash, keys: Option<&Keys>, decoy: &PublicKey) -> Option<Rights> {

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     future::poll_fn,
+    iter::repeat,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
 };
@@ -14,9 +15,9 @@ use undertone_wire::{
     ChannelId, HandshakeHash, Now,
     channel::{
         AppendReply, AppendRequest, Appended, ChangeGroupReply, ChangeGroupRequest, ChannelHandler, FollowRequest,
-        LogPush, OpenReply, OpenRequest, Opened, PresentReply, PresentRequest, ReadHeadSlotReply, ReadHeadSlotRequest,
-        ReadRecordReply, ReadRecordRequest, ReadReply, ReadRequest, ReserveCommitReply, ReserveCommitRequest,
-        ResumeRequest, SendTransientReply, SendTransientRequest, append_reply, opened,
+        Head, LogPush, OpenReply, OpenRequest, Opened, PresentReply, PresentRequest, ReadHeadSlotReply,
+        ReadHeadSlotRequest, ReadRecordReply, ReadRecordRequest, ReadReply, ReadRequest, ReserveCommitReply,
+        ReserveCommitRequest, ResumeRequest, SendTransientReply, SendTransientRequest, append_reply, opened,
     },
     circuit::{Code, Fault},
     limits::{OPENINGS_MAX, TRANSIENT_BURST},
@@ -93,11 +94,14 @@ impl<C: Channels> ChannelSession<C> {
         let Some(rights) = self.admit(claim.channel, hub, rights) else {
             return Ok(refused(Code::Exhausted));
         };
-        let ticket = if until == 0 { self.plane.tickets.give(now, claim.channel, rights) } else { Bytes::new() };
-        Ok(Opened { result: Some(opened::Result::Head(head)), until, ticket })
+        if until > 0 {
+            return Ok(Opened { result: Some(opened::Result::Head(head)), until, ticket: Bytes::new() });
+        }
+        let ticket = self.plane.tickets.give(now, claim.channel, rights);
+        Ok(Opened { result: unless_known(head, claim.known()), until, ticket })
     }
 
-    async fn resume_one(&self, now: Now, ticket: &[u8]) -> Result<Opened, Fault> {
+    async fn resume_one(&self, now: Now, ticket: &[u8], known: u64) -> Result<Opened, Fault> {
         let Some((channel, rights)) = self.plane.tickets.take(now, ticket) else {
             return Ok(refused(Code::NotFound));
         };
@@ -109,7 +113,7 @@ impl<C: Channels> ChannelSession<C> {
             return Ok(refused(Code::NotFound));
         }
         Ok(match self.admit(channel, hub, rights) {
-            Some(_) => Opened { result: Some(opened::Result::Head(head)), ..Opened::default() },
+            Some(_) => Opened { result: unless_known(head, known), ..Opened::default() },
             None => refused(Code::Exhausted),
         })
     }
@@ -229,22 +233,27 @@ impl<C: Channels> ChannelHandler for ChannelSession<C> {
 
     async fn follow(&self, _: Now, request: FollowRequest, pushes: Pushes<LogPush>) -> Result<(), Fault> {
         ensure(request.channels.len() <= OPENINGS_MAX)?;
+        let known = known(request.known, request.channels.len())?;
         let channels = request.channels.iter().map(|bytes| parse(bytes)).collect::<Result<Vec<ChannelId>, _>>()?;
         let hubs = channels.iter().map(|channel| self.opened(channel)).collect::<Result<Vec<_>, _>>()?;
         // All or none, but for a generation that ends in this moment.
         ensure_current(hubs.iter().all(|(hub, rights)| rights.generation() == hub.generation()))?;
         let pushes = Arc::new(pushes);
-        for (hub, rights) in hubs {
+        for ((hub, rights), known) in hubs.into_iter().zip(known) {
             ensure_current(hub.follow(self.circuit, rights.generation(), pushes.clone()))?;
+            if known > 0 {
+                hub.push_newer(known, &pushes).await?;
+            }
         }
         Ok(())
     }
 
     async fn resume(&self, now: Now, request: ResumeRequest) -> Result<OpenReply, Fault> {
         ensure(request.tickets.len() <= OPENINGS_MAX)?;
+        let known = known(request.known, request.tickets.len())?;
         let mut opened = Vec::with_capacity(request.tickets.len());
-        for ticket in request.tickets {
-            opened.push(self.resume_one(now, &ticket).await?);
+        for (ticket, known) in request.tickets.into_iter().zip(known) {
+            opened.push(self.resume_one(now, &ticket, known).await?);
         }
         Ok(OpenReply { opened })
     }
@@ -286,6 +295,17 @@ impl<C: Channels> Drop for ChannelSession<C> {
             open.hub.leave(&self.circuit);
         }
     }
+}
+
+/// What is known of so many channels: nothing, if nothing is said.
+fn known(said: Vec<u64>, count: usize) -> Result<impl Iterator<Item = u64>, Fault> {
+    ensure(said.is_empty() || said.len() == count)?;
+    Ok(said.into_iter().chain(repeat(0)).take(count))
+}
+
+/// A head, for whoever does not have the entry that it is at.
+fn unless_known(head: Head, known: u64) -> Option<opened::Result> {
+    (known == 0 || head.seq != known).then_some(opened::Result::Head(head))
 }
 
 fn refused(code: Code) -> Opened {

@@ -17,7 +17,10 @@ type Session = undertone_service::ChannelSession<Channels>;
 
 async fn follow(session: &Session, keys: &Keys) -> Arc<Listener> {
     let listener = Arc::new(Listener::default());
-    session.follow(NOW, FollowRequest { channels: vec![keys.channel.into()] }, listener.pushes()).await.unwrap();
+    session
+        .follow(NOW, FollowRequest { channels: vec![keys.channel.into()], known: Vec::new() }, listener.pushes())
+        .await
+        .unwrap();
     listener
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use undertone_credentials::verify_head;
 use undertone_wire::channel::{ChannelHandler, EntryKind, FollowRequest, ReadRequest};
 
-use crate::people::{Channels, Keys, Listener, NOW, World, entry, message};
+use crate::people::{Channels, Keys, Listener, NOW, World, code, entry, message};
 
 type Session = undertone_service::ChannelSession<Channels>;
 
 async fn follow(session: &Session, keys: &[&Keys]) -> Arc<Listener> {
     let listener = Arc::new(Listener::default());
-    let request = FollowRequest { channels: keys.iter().map(|keys| keys.channel.into()).collect() };
+    let request = FollowRequest { channels: keys.iter().map(|keys| keys.channel.into()).collect(), known: Vec::new() };
     session.follow(NOW, request, listener.pushes()).await.unwrap();
     listener
 }
@@ -31,6 +31,30 @@ async fn followers_hear_what_readers_read() {
         let pushes = listener.heard();
         assert!(pushes.len() == 1 && pushes[0].entries == page.entries && pushes[0].head == page.head);
         assert!(verify_head(&world.head_key, pushes[0].head.as_ref().unwrap()).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn who_knows_less_than_there_is_hears_so_at_once() {
+    let world = World::open();
+    let keys = [world.channel(1).await, world.channel(2).await, world.channel(3).await, world.channel(4).await];
+    let session = world.opened(&keys.iter().collect::<Vec<_>>()).await;
+    for keys in &keys[1..] {
+        session.append(NOW, keys.append(vec![message(1), message(2)])).await.unwrap();
+    }
+    let channels: Vec<_> = keys.iter().map(|keys| keys.channel.into()).collect();
+    let listener = Arc::new(Listener::default());
+    // Nothing is there; all of it is known; some; nobody says.
+    let request = FollowRequest { channels: channels.clone(), known: vec![1, 2, 1, 0] };
+    session.follow(NOW, request, listener.pushes()).await.unwrap();
+    let [push] = &listener.heard()[..] else { panic!("one push") };
+    let head = push.head.as_ref().unwrap();
+    assert!(push.channel == channels[2] && push.entries.is_empty() && head.seq == 2);
+    assert!(verify_head(&world.head_key, head).is_ok());
+
+    for known in [vec![0], vec![0; 5]] {
+        let request = FollowRequest { channels: channels.clone(), known };
+        assert_eq!(code(session.follow(NOW, request, listener.pushes()).await), "MALFORMED");
     }
 }
 

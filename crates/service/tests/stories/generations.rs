@@ -45,7 +45,7 @@ async fn read(session: &Session, keys: &Keys, after: u64) -> ReadReply {
 
 async fn follow(session: &Session, keys: &Keys) -> Result<Arc<Listener>, &'static str> {
     let listener = Arc::new(Listener::default());
-    let request = FollowRequest { channels: vec![keys.channel.into()] };
+    let request = FollowRequest { channels: vec![keys.channel.into()], known: Vec::new() };
     match session.follow(NOW, request, listener.pushes()).await {
         Ok(()) => Ok(listener),
         refused => Err(code(refused)),

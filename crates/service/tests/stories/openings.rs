@@ -26,7 +26,7 @@ fn read(keys: &Keys) -> ReadRequest {
 }
 
 fn follow(keys: &[&Keys]) -> FollowRequest {
-    FollowRequest { channels: keys.iter().map(|keys| keys.channel.into()).collect() }
+    FollowRequest { channels: keys.iter().map(|keys| keys.channel.into()).collect(), known: Vec::new() }
 }
 
 fn pushes() -> Pushes<LogPush> {
@@ -132,9 +132,9 @@ async fn to_follow_each_channel_must_be_open() {
     let session = world.opened(&[&mine]).await;
     assert_eq!(code(session.follow(NOW, follow(&[&mine, &other]), pushes()).await), "UNAUTHENTICATED");
     assert_eq!(code(session.follow(NOW, follow(&[&mine]), pushes()).await), "OK");
-    let short = FollowRequest { channels: vec![Bytes::new()] };
+    let short = FollowRequest { channels: vec![Bytes::new()], known: Vec::new() };
     assert_eq!(code(session.follow(NOW, short, pushes()).await), "MALFORMED");
-    let many = FollowRequest { channels: vec![mine.channel.into(); OPENINGS_MAX + 1] };
+    let many = FollowRequest { channels: vec![mine.channel.into(); OPENINGS_MAX + 1], known: Vec::new() };
     assert_eq!(code(session.follow(NOW, many, pushes()).await), "MALFORMED");
 }
 

@@ -325,6 +325,7 @@ impl Keys {
             generation: self.generation,
             read_signature: Bytes::copy_from_slice(&open_read(circuit, self.channel, self.generation, &self.read)),
             write_signature: if to_write { Bytes::copy_from_slice(&write) } else { Bytes::new() },
+            known: 0,
         }
     }
 

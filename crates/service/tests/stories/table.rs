@@ -213,8 +213,10 @@ async fn channel_circuits() {
                 0 => ask(&session, OpenRequest { openings: vec![keys.opening(&circuit, true)] }).await,
                 1 => ask(&session, keys.append(vec![message(1)])).await,
                 2 => ask(&session, ReadRequest { channel, after: 0, limit: 9 }).await,
-                3 => ask(&session, FollowRequest { channels: vec![channel] }).await,
-                4 => ask(&session, ResumeRequest { tickets: vec![Bytes::from_static(b"none")] }).await,
+                3 => ask(&session, FollowRequest { channels: vec![channel], known: Vec::new() }).await,
+                4 => {
+                    ask(&session, ResumeRequest { tickets: vec![Bytes::from_static(b"none")], known: Vec::new() }).await
+                }
                 _ => ask(&session, SendTransientRequest { channel, body: vec![1; 256].into() }).await,
             };
             assert_eq!(got, expected, "{} where the channel is {state}", Channel::METHODS[index]);

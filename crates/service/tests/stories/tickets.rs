@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use undertone_wire::{
     Now,
-    channel::{ChannelHandler, EntryKind, OpenRequest, Opened, ReadRequest, ResumeRequest, opened},
+    channel::{ChannelHandler, EntryKind, OpenReply, OpenRequest, Opened, Opening, ReadRequest, ResumeRequest, opened},
     circuit::Code,
     limits::OPENINGS_MAX,
 };
@@ -22,7 +22,8 @@ async fn ticket(world: &World, keys: &Keys, to_write: bool) -> Bytes {
 }
 
 async fn resume(session: &Session, now: Now, ticket: Bytes) -> Result<Opened, &'static str> {
-    let opened = session.resume(now, ResumeRequest { tickets: vec![ticket] }).await.unwrap().opened.remove(0);
+    let opened =
+        session.resume(now, ResumeRequest { tickets: vec![ticket], known: Vec::new() }).await.unwrap().opened.remove(0);
     match opened.result {
         Some(opened::Result::Refused(code)) => Err(Code::try_from(code as i32).unwrap_or_default().as_str_name()),
         _ => Ok(opened),
@@ -42,7 +43,7 @@ async fn a_ticket_opens_what_was_open_with_the_same_rights() {
 
     let (_, session) = world.channel_circuit();
     let tickets = vec![to_write, Bytes::from_static(b"no ticket"), to_read];
-    let reply = session.resume(NOW, ResumeRequest { tickets }).await.unwrap();
+    let reply = session.resume(NOW, ResumeRequest { tickets, known: Vec::new() }).await.unwrap();
     let [first, second, third] = &reply.opened[..] else { unreachable!() };
     assert!(matches!(second.result, Some(opened::Result::Refused(code)) if code == i32::from(Code::NotFound) as u32));
     assert!(head(first.result.clone()).is_some_and(|head| head.channel == Bytes::from(other.channel)));
@@ -52,6 +53,53 @@ async fn a_ticket_opens_what_was_open_with_the_same_rights() {
     assert_eq!(code(session.append(NOW, keys.append(vec![message(2)])).await), "FORBIDDEN");
     assert_eq!(outcome(session.append(NOW, other.append(vec![message(2)])).await), "1 of 1");
     assert_eq!(session.read(NOW, read(&keys)).await.unwrap().entries.len(), 1);
+}
+
+#[tokio::test]
+async fn no_head_comes_to_who_has_the_newest_entry() {
+    let world = World::open();
+    let keys = [world.channel(1).await, world.channel(2).await, world.channel(3).await];
+    let (circuit, session) = world.channel_circuit();
+    let opening = |keys: &Keys, known| Opening { known, ..keys.opening(&circuit, true) };
+    let heads = |reply: OpenReply| reply.opened.into_iter().map(|opened| opened.result.is_some()).collect::<Vec<_>>();
+    let seqs = |reply: &OpenReply| {
+        reply.opened.iter().map(|opened| head(opened.result.clone()).map(|head| head.seq)).collect::<Vec<_>>()
+    };
+    // In an empty log nothing is known.
+    let reply = session.open(NOW, OpenRequest { openings: vec![opening(&keys[0], 0)] }).await.unwrap();
+    assert_eq!(seqs(&reply), [Some(0)]);
+    let session = world.opened(&keys.iter().collect::<Vec<_>>()).await;
+    for keys in &keys {
+        session.append(NOW, keys.append(vec![message(1), message(2)])).await.unwrap();
+    }
+    let (circuit, session) = world.channel_circuit();
+    let openings = keys.iter().zip([2, 1, 3]).map(|(keys, known)| Opening { known, ..keys.opening(&circuit, true) });
+    let reply = session.open(NOW, OpenRequest { openings: openings.collect() }).await.unwrap();
+    assert_eq!(seqs(&reply), [None, Some(2), Some(2)], "less is known; more than there is");
+    let tickets: Vec<_> = reply.opened.iter().map(|opened| opened.ticket.clone()).collect();
+    assert!(tickets.iter().all(|ticket| !ticket.is_empty()));
+
+    let (_, session) = world.channel_circuit();
+    for (known, shown) in [(vec![2, 0, 7], [false, true, true]), (vec![], [true; 3])] {
+        let request = ResumeRequest { tickets: tickets.clone(), known };
+        assert_eq!(heads(session.resume(NOW, request).await.unwrap()), shown);
+    }
+    let request = ResumeRequest { tickets, known: vec![2] };
+    assert_eq!(code(session.resume(NOW, request).await), "MALFORMED");
+    assert_eq!(session.read(NOW, read(&keys[0])).await.unwrap().entries.len(), 2, "and it is open");
+}
+
+/// Whoever reads what an older generation left has to know where it ended.
+#[tokio::test]
+async fn a_head_comes_with_a_generation_that_is_over() {
+    let world = World::open();
+    let old = world.channel(1).await;
+    let new = old.next(2);
+    world.opened(&[&old]).await.append(NOW, old.append(vec![installing(&new, 0, 1)])).await.unwrap();
+    let (circuit, session) = world.channel_circuit();
+    let openings = vec![Opening { known: 1, ..old.opening(&circuit, false) }];
+    let opened = session.open(NOW, OpenRequest { openings }).await.unwrap().opened.remove(0);
+    assert!(opened.until == 1 && head(opened.result).is_some_and(|head| head.seq == 1));
 }
 
 #[tokio::test]
@@ -123,7 +171,9 @@ async fn a_ticket_carries_all_that_the_circuit_may_do() {
 async fn only_so_many_tickets_come_at_once() {
     let world = World::open();
     let (_, session) = world.channel_circuit();
-    let resume = async |count| session.resume(NOW, ResumeRequest { tickets: vec![Bytes::new(); count] }).await;
+    let resume = async |count| {
+        session.resume(NOW, ResumeRequest { tickets: vec![Bytes::new(); count], known: Vec::new() }).await
+    };
     assert_eq!(code(resume(OPENINGS_MAX).await), "OK");
     assert_eq!(code(resume(OPENINGS_MAX + 1).await), "MALFORMED");
 }

@@ -482,7 +482,7 @@ async fn channels_need_no_accounts() {
     reader.open(NOW, OpenRequest { openings }).await.unwrap();
     let listener = Arc::new(Listener::default());
     let channel: Bytes = keys.channel.into();
-    let follow = FollowRequest { channels: vec![channel.clone()] };
+    let follow = FollowRequest { channels: vec![channel.clone()], known: Vec::new() };
     reader.follow(NOW, follow, listener.pushes()).await.unwrap();
     writer.append(NOW, keys.append(vec![message(1)])).await.unwrap();
     let transient = SendTransientRequest { channel: channel.clone(), body: vec![1; 256].into() };
@@ -491,7 +491,7 @@ async fn channels_need_no_accounts() {
     let page = reader.read(NOW, ReadRequest { channel, after: 0, limit: 9 }).await.unwrap();
     assert_eq!(page.entries.len(), 1);
     let tickets = opened.opened.into_iter().map(|opened| opened.ticket).collect();
-    let resumed = later.resume(NOW, ResumeRequest { tickets }).await.unwrap();
+    let resumed = later.resume(NOW, ResumeRequest { tickets, known: Vec::new() }).await.unwrap();
     assert!(crate::people::head(resumed.opened[0].result.clone()).is_some());
     assert_eq!(code(later.append(NOW, keys.append(vec![message(2)])).await), "OK");
     plane.expire(NOW).await.unwrap();

@@ -17,7 +17,7 @@ fn transient(keys: &Keys, content: u8) -> SendTransientRequest {
 
 async fn follow(session: &Session, keys: &Keys) -> Arc<Listener> {
     let listener = Arc::new(Listener::default());
-    let request = FollowRequest { channels: vec![keys.channel.into()] };
+    let request = FollowRequest { channels: vec![keys.channel.into()], known: Vec::new() };
     session.follow(NOW, request, listener.pushes()).await.unwrap();
     listener
 }

@@ -66,7 +66,7 @@ async fn followers_are_told_of_changes_and_restarts_forget_nothing() {
     let (ana, bo) = (group.somebody(1), group.somebody(2));
     bo.opens(&group.keys, false).await;
     let listener = Arc::new(Listener::default());
-    let request = FollowRequest { channels: vec![group.keys.channel.into()] };
+    let request = FollowRequest { channels: vec![group.keys.channel.into()], known: Vec::new() };
     bo.session.follow(NOW, request, listener.pushes()).await.unwrap();
     assert_eq!(group.does(&owner, vec![Action::Add(ana.whom, Role::Member)], Follows::Commit).await, "done");
     let heard: Vec<_> = listener.heard().into_iter().flat_map(|push| push.entries).collect();
