@@ -12,11 +12,12 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, folder, has, linked};
+use support::{Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, folder, has, linked, they_talk};
 use tokio::time::timeout;
 use undertone_client::{Engine, Kind, Pace};
 use undertone_wire::{
     AccountId,
+    account::ReadInboxRequest,
     content::{Ask, Letter},
 };
 
@@ -43,6 +44,22 @@ async fn a_linked_device_has_every_chat_and_its_history() {
     phone.send(&to_ana, "a second note").await;
     has(&ana, &to_ana, 2).await;
     assert_eq!(phone.history(&to_ana), ana.history(&to_ana));
+}
+
+/// A letter may be lost to one device: expired, sealed to a key that it never had, taken by a service that cheats.
+#[tokio::test]
+async fn a_device_that_never_had_the_letter_comes_into_the_chat() {
+    let service = Service::start();
+    let (bo, ana) = (Home::new(&service, "Bo").await, Home::new(&service, "Ana").await);
+    let door = service.door();
+    let phone = linked(Setup::at(&door), &bo).await;
+    has(&phone, &bo.account(), 0).await;
+    door.lies.tell(|_: &ReadInboxRequest, reply| reply.entries.clear());
+    befriend(&ana, &bo).await;
+    let to_ana = ana.account();
+    phone.until("let in", |engine| engine.history(&to_ana).is_ok_and(|history| history.len() == 2)).await;
+    they_talk(&phone, &ana).await;
+    assert_eq!(phone.history(&to_ana), bo.history(&to_ana));
 }
 
 /// With the delays that protect people, and without anybody in a hurry.

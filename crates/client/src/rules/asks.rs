@@ -61,8 +61,8 @@ pub(crate) fn due_ms(chat: &Chat, pace: &Delay, now_ms: u64) -> Option<u64> {
     }
     let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked | Trouble::Moved)
         && matches!(chat.state, State::Open | State::Invited);
-    // Another device of ours has begun it, and did not let us in.
-    let outside = chat.state == State::Invited && chat.channel.is_none();
+    // Another device of ours is there, and did not let us in; nor did the letter that brought it, if there was one.
+    let outside = matches!(chat.state, State::Invited | State::Open) && chat.channel.is_none();
     let asks = (lost || outside) && chat.fresh == 0;
     // A clock that was ahead must not put it off for long.
     let never = chat.asked == 0 || chat.asked_ms > now_ms;

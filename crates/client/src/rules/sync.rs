@@ -214,7 +214,9 @@ pub(crate) fn take_standing(tx: &mut Tx<'_>, own: &Own, standing: &Standing) -> 
         standing::State::New => State::New,
         standing::State::Unspecified => return Err(ClientError::Letter),
     };
-    let chat = match chats::with(tx.db, peer)? {
+    let before = chats::with(tx.db, peer)?;
+    let opens = before.as_ref().is_none_or(|chat| chat.state != State::Open);
+    let chat = match before {
         None => chats::load(tx.db, chats::insert(tx.db, peer, state)?)?,
         Some(chat) => {
             // From what was accepted nobody goes back to waiting, nor from what was begun to the time before.
@@ -233,6 +235,11 @@ pub(crate) fn take_standing(tx: &mut Tx<'_>, own: &Own, standing: &Standing) -> 
             chats::load(tx.db, chat.id)?
         }
     };
+    if opens && chat.state == State::Open && chat.channel.is_none() {
+        // The way there may be on its way to us: before we ask for one, it has its time.
+        chats::set_asked(tx.db, chat.id, tx.now.0)?;
+        return Ok(chats::load(tx.db, chat.id)?);
+    }
     Ok(chat)
 }
 
