@@ -455,7 +455,7 @@ fn group_view(db: &rusqlite::Connection, me: &me::Me, chat: &Chat) -> Result<Gro
         role: wishes::role_of(group.standing(db, me.account)?),
         closed: false,
         invited_by: None,
-        trouble: view::trouble(chat.trouble),
+        trouble: view::group_trouble(chat, &group),
     };
     if let Some(inviter) = group.stored.inviter.filter(|_| chat.state == State::Request) {
         view.invited_by = Some((inviter.to_hex(), contacts::name(db, inviter)?));

@@ -314,15 +314,22 @@ pub(crate) const fn group_state(state: State) -> &'static str {
     }
 }
 
+/// What keeps a group from going on. Until the commit by which we come in again stands, nothing of it is for us.
+pub(crate) fn group_trouble(chat: &chats::Chat, group: &Group) -> Option<&'static str> {
+    let comes = chat.state == State::Open && chat.trouble == Trouble::None && group.stored.entering;
+    trouble(if comes { Trouble::Lost } else { chat.trouble })
+}
+
 pub(crate) fn summary(db: &Connection, own: AccountId, chat: &chats::Chat) -> Result<ChatSummary> {
     if chat.is_group {
+        let group = Group::load(db, chat.id)?;
         return Ok(ChatSummary {
             chat: chat.peer.to_hex(),
-            name: Group::load(db, chat.id)?.title(),
+            name: group.title(),
             group: true,
             state: group_state(chat.state),
             unshown: messages::unshown_in(db, chat.id)?,
-            trouble: trouble(chat.trouble),
+            trouble: group_trouble(chat, &group),
             missed: chat.missed,
         });
     }

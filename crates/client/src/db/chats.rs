@@ -96,7 +96,7 @@ pub(crate) struct Chat {
     pub(crate) restart: bool,
     /// Messages that had expired before they were read here.
     pub(crate) missed: u64,
-    /// When we last asked for the way back, and how often in vain.
+    /// When we last asked for the way back, and how often in vain; of a group, how often we found no way in.
     pub(crate) asked_ms: u64,
     pub(crate) asked: u32,
     /// Another home has written as this device in this epoch.
@@ -373,6 +373,12 @@ pub(crate) fn clear_missed(db: &Connection, chat: i64) -> Result<()> {
 pub(crate) fn set_asked(db: &Connection, chat: i64, now_ms: u64) -> Result<()> {
     db.prepare_cached("UPDATE chats SET asked = asked + 1, asked_ms = ?2 WHERE id = ?1")?
         .execute(params![chat, now_ms])?;
+    Ok(())
+}
+
+/// What was tried in vain has led somewhere.
+pub(crate) fn forget_asked(db: &Connection, chat: i64) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET asked = 0, asked_ms = 0 WHERE id = ?1 AND asked > 0")?.execute([chat])?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use undertone_wire::{
     ChannelId, Day,
     channel::{
         AppendReply, ChangeGroupRequest, Channel, Head, PresentRequest, ReadHeadSlotReply, ReadHeadSlotRequest,
-        ReadRecordRequest, ReadRequest, Refusal, append_reply, change_group_reply,
+        ReadRecordRequest, ReadRequest, Refusal, ReserveCommitRequest, append_reply, change_group_reply,
     },
     circuit::Code,
     large::Large,
@@ -25,15 +25,15 @@ use super::{
     channels::{Closed, TRIES_MAX, generation, is_certain},
 };
 use crate::{
-    ClientError, Result,
+    ClientError, Kind, Result,
     db::{
-        chats::{self, Chat, State, Trouble},
+        chats::{self, Chat, State},
         groups as rows, large, stock,
     },
     own::Own,
     rules::{
         credentials::Presenter,
-        groups::{self, Group, entrance::Opened, outside, replay, sending, wishes},
+        groups::{self, Group, entrance::Opened, outside, replay, restart, sending, wishes},
         log::Taken,
         outbox::{self, Batch},
     },
@@ -52,10 +52,13 @@ impl Driver {
         }
         self.shared.write_quietly(|tx| groups::invitations::go_on(tx, own))?;
         for chat in self.shared.read(|db| Ok(chats::all(db)?))?.into_iter().filter(|chat| chat.is_group) {
-            let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked);
+            let now_ms = self.shared.now().0;
+            if restart::due_ms(&chat, &self.shared.pace.ask, now_ms).is_some_and(|due| due > now_ms) {
+                continue;
+            }
             let outcome = match chat.state {
                 State::New => self.make_group(own, &chat).await,
-                State::Open if lost => self.come_in(own, &chat, false).await,
+                State::Open if restart::is_lost(&chat) => self.come_back(own, &chat).await,
                 State::Open if self.is_active(&chat) => self.look_at_head(own, &chat).await,
                 State::Request | State::Invited if !chat.is_read() || chat.channel.is_none() => {
                     self.act_from_outside(own, &chat).await
@@ -72,6 +75,15 @@ impl Driver {
                 }
                 outcome => outcome,
             };
+            match &outcome {
+                Ok(()) if chat.asked > 0 => {
+                    self.shared.write_quietly(|tx| Ok(chats::forget_asked(tx.db, chat.id)?))?;
+                }
+                Err(error) if is_in_vain(error) => {
+                    self.shared.write_quietly(|tx| Ok(chats::set_asked(tx.db, chat.id, tx.now.0)?))?;
+                }
+                _ => {}
+            }
             self.contain(chat.id, outcome)?;
         }
         Ok(())
@@ -167,6 +179,42 @@ impl Driver {
         Err(ClientError::Busy)
     }
 
+    /// Comes into a group that we have lost. Where no way leads in, again and again, we make one, if we may.
+    async fn come_back(&mut self, own: &Arc<Own>, chat: &Chat) -> Result<()> {
+        let came = self.come_in(own, chat, false).await;
+        let in_vain = matches!(came, Err(ClientError::NoWayIn)) && chat.asked.saturating_add(1) >= restart::TRIES;
+        if in_vain && self.begin_anew(own, chat).await? {
+            return self.come_in(own, chat, false).await;
+        }
+        came
+    }
+
+    /// Puts another MLS group in the place of one that nobody can follow. False: it is not for us to do, or others were faster.
+    async fn begin_anew(&mut self, own: &Own, chat: &Chat) -> Result<bool> {
+        let group = self.shared.read(|db| Group::load(db, chat.id))?;
+        let channel = group.stored.channel;
+        let index = self.group_line(own, channel).await?;
+        self.show(own, index, &group).await?;
+        // One at a time: who holds the next commit is at it.
+        match self.ask(index, channel, ReserveCommitRequest { channel: channel.into() }).await {
+            Err(CallError::Refused(fault)) if matches!(fault.code(), Code::Forbidden | Code::Exhausted) => {
+                return Ok(false);
+            }
+            reply => drop(reply?),
+        }
+        let request = ReadRecordRequest { channel: channel.into(), link_secret: Bytes::new() };
+        let reply = self.ask(index, channel, request).await?;
+        let head = reply.head.unwrap_or_default();
+        let restart = self.shared.write(|tx| restart::restart(tx, own, chat.id, &reply.record, &head))?;
+        let Some((batch, request)) = restart.and_then(|batch| batch.change().map(|request| (batch, request))) else {
+            return Ok(false);
+        };
+        tracing::info!("a group that nobody can follow begins anew");
+        self.put_large(own, &batch).await?;
+        let reply = self.ask_shown(index, &group, request).await?;
+        Ok(matches!(reply.result, Some(change_group_reply::Result::Appended(_))))
+    }
+
     /// Comes into a group by its head slot. What it takes is under way then, and goes with the rest of what is to be sent.
     async fn come_in(&mut self, own: &Arc<Own>, chat: &Chat, by_link: bool) -> Result<()> {
         let group = self.shared.read(|db| Group::load(db, chat.id))?;
@@ -201,6 +249,11 @@ impl Driver {
                 break;
             }
             after = last;
+        }
+        let stands = |head: &Head| (head.incarnation, head.epoch);
+        if reply.head.as_ref().is_some_and(|before| stands(before) != stands(&head)) {
+            // Others have committed meanwhile, and left another.
+            return Err(ClientError::Busy);
         }
         let own = &self.shared.own()?;
         self.shared.write(|tx| groups::entrance::come_in(tx, own, chat, &opened, &entries, &head))?;
@@ -425,6 +478,12 @@ enum Sent {
     Refused(i32),
     /// Others have changed too much of late, or one of them holds the next commit.
     TooSoon,
+}
+
+/// Whether it is of no use to try it again soon.
+fn is_in_vain(error: &ClientError) -> bool {
+    let passes = error.kind() == Kind::Network && !matches!(error, ClientError::NoWayIn);
+    error.is_of_one_chat() && !passes && !matches!(error, ClientError::NotInGroup)
 }
 
 fn link_secret(group: &Group) -> Bytes {

@@ -30,7 +30,7 @@ use crate::{
     },
     own::Own,
     pace::{Delay, Pace},
-    rules::{self, asks, lists, sync, tokens},
+    rules::{self, asks, groups::restart, lists, sync, tokens},
     shared::{Asked, Shared},
 };
 
@@ -125,8 +125,9 @@ impl Driver {
                     self.refused.clear();
                     let error = self.pass(asked).await.err();
                     let refused = std::mem::take(&mut self.refused);
-                    let again =
-                        |error: &&ClientError| error.kind() == Kind::Network && !matches!(error, ClientError::NoTokens);
+                    // These have times of their own.
+                    let waits = |error: &ClientError| matches!(error, ClientError::NoTokens | ClientError::NoWayIn);
+                    let again = |error: &&ClientError| error.kind() == Kind::Network && !waits(error);
                     self.after(error.as_ref().or_else(|| refused.values().find(again)));
                     self.shared.report.send_replace(Report { asked, error, refused });
                     self.wait().await;
@@ -324,11 +325,14 @@ impl Driver {
         self.spare_due.iter().filter(|(channel, _)| closed(channel)).map(|(_, due)| *due).min()
     }
 
-    /// When the next of the chats that are lost is to ask.
+    /// When the next of the chats that are lost is to ask, or to be tried again.
     fn asking_due(&self) -> Option<Instant> {
         let chats = self.shared.read(|db| Ok(chats::all(db)?)).unwrap_or_default();
         let now_ms = self.shared.now().0;
-        let due_ms = chats.iter().filter_map(|chat| asks::due_ms(chat, &self.shared.pace.ask, now_ms)).min()?;
+        let pace = &self.shared.pace.ask;
+        let asks = chats.iter().filter_map(|chat| asks::due_ms(chat, pace, now_ms));
+        let ways_in = chats.iter().filter_map(|chat| restart::due_ms(chat, pace, now_ms));
+        let due_ms = asks.chain(ways_in).min()?;
         Some(Instant::now() + Duration::from_millis(due_ms.saturating_sub(now_ms)))
     }
 

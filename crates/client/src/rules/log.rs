@@ -169,6 +169,8 @@ impl Reader {
             (EntryKind::Change, Some(_)) => self.change_of_group(tx, own, entry)?,
             (EntryKind::Commit | EntryKind::Restart, Some(_)) if self.is_entering() => self.entrance(tx, own, entry)?,
             (EntryKind::Message, Some(_)) if self.is_entering() => Outcome::Skipped,
+            // Nobody is in the group that it begins: all come in by its head slot.
+            (EntryKind::Restart, Some(_)) => Outcome::Stop(Trouble::Lost),
             _ if entry.body.is_empty() => self.expired(tx, entry)?,
             _ => match groups::large::body(tx, &self.chat, entry)? {
                 Some(body) => self.body(tx, own, entry, (position, &body))?,
@@ -179,6 +181,10 @@ impl Reader {
         let outcome = match outcome {
             // The service opens the channel to the keys of this entry alone, and it is not what it should be.
             Outcome::Skipped if !entry.installs.is_empty() => Outcome::Stop(Trouble::Locked),
+            Outcome::Skipped if entry.kind() == EntryKind::Commit => {
+                groups::heads::passed_over(tx, self.group.as_ref())?;
+                Outcome::Skipped
+            }
             outcome => outcome,
         };
         if let Outcome::Stop(trouble) = outcome {

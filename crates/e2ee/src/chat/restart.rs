@@ -20,7 +20,7 @@ use super::{
     join::{Opened, parse_tree, parse_welcome},
     verify,
 };
-use crate::{E2eeError, Flaw, GENERATION_SECRET_LEN, Generation, Lists, Me, Member, Suite, labels};
+use crate::{E2eeError, Flaw, GENERATION_SECRET_LEN, Generation, Head, Lists, Me, Member, Suite, labels};
 
 /// Where a restart stands, and what it begins.
 #[derive(Clone, Copy)]
@@ -123,6 +123,23 @@ impl Chat {
         let generation = Some(check_installs(chat.begun(me)?, entry.installs)?);
         let added = lists.members().collect();
         Ok(Received::Commit { sender, seen, change: Change { lists: newer, added, generation, ..Change::default() } })
+    }
+
+    /// The head of a group that nobody is in yet: what goes into the head slot with the restart that puts it in the place of
+    /// one that nobody can follow any more. Everybody comes in [by it](Self::rejoin), this device too: of the group itself
+    /// nothing is kept.
+    ///
+    /// # Errors
+    /// [`E2eeError::Storage`].
+    pub fn door(me: &Me<'_>, channel: ChannelId, group: u32, suite: Suite) -> Result<Head, E2eeError> {
+        if let Some(mut former) = Self::load(me, channel, group)? {
+            former.forget(me)?;
+        }
+        let (mut chat, _) = Self::begin(me, channel, group, suite, &[])?;
+        let generation = chat.begun(me)?;
+        let head = chat.head(me, &generation)?;
+        chat.forget(me)?;
+        Ok(head)
     }
 
     /// The generation that begins with this group.

@@ -211,7 +211,13 @@ pub(crate) fn come_in(
         chain: followed.chain,
         seen: None,
     };
-    let missed = missed(chat, &channel);
+    let missed = match &chat.channel {
+        Some(ours) if ours.id == channel.id && ours.seq >= opened.after() => {
+            let said = |entry: &&Entry| entry.seq > ours.seq && entry.kind() == EntryKind::Message;
+            entries.iter().filter(said).count() as u64
+        }
+        _ => missed(chat, &channel),
+    };
     settle_at(tx, chat, &mut group, &channel, followed.record, (followed.epoch_revision, &followed.revisions))?;
     chats::add_missed(tx.db, chat.id, missed)?;
     if missed > 0 {

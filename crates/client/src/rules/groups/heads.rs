@@ -6,7 +6,7 @@ use undertone_credentials::group::Record;
 use undertone_e2ee::{Chat as Mls, Generation, Member};
 use undertone_wire::channel::{Entry, ReadHeadSlotReply};
 
-use super::{Group, entrance::Opened};
+use super::{Group, entrance::Opened, large};
 use crate::{
     Result,
     db::{
@@ -14,6 +14,7 @@ use crate::{
         groups as rows, members,
     },
     own::Own,
+    rules::lists,
     state::{MlsStore, Tx},
 };
 
@@ -24,8 +25,9 @@ const LOOKERS: usize = 3;
 /// A commit of somebody was merged; `ours` needs no looking at.
 pub(crate) fn came(tx: &mut Tx<'_>, group: &Group, entry: &Entry, by: Member, ours: bool) -> Result<()> {
     let chat = group.stored.chat;
-    // None at all is no wrong one: there are groups whose trees fit none.
-    rows::set_head_wrong(tx.db, chat, false)?;
+    // There are groups whose trees fit none.
+    let none = !ours && entry.slot_hash.is_empty() && large::is_read(&lists::of_log(tx, chat)?);
+    rows::set_head_wrong(tx.db, chat, none)?;
     let members = group.record()?.members().count().max(1);
     let looks = !ours && !entry.slot_hash.is_empty() && tx.rng.random_range(0..members) < LOOKERS;
     if looks {
@@ -33,6 +35,14 @@ pub(crate) fn came(tx: &mut Tx<'_>, group: &Group, entry: &Entry, by: Member, ou
     } else {
         Ok(rows::set_looked(tx.db, chat)?)
     }
+}
+
+/// A commit was passed over: the position has moved on, and no head slot leads there. Whoever sees it commits next.
+pub(crate) fn passed_over(tx: &Tx<'_>, group: Option<&Group>) -> Result<()> {
+    let Some(group) = group else { return Ok(()) };
+    rows::set_looked(tx.db, group.stored.chat)?;
+    rows::set_head_wrong(tx.db, group.stored.chat, true)?;
+    Ok(chats::set_owes(tx.db, group.stored.chat, true)?)
 }
 
 /// Looks at what the service has. A slot of another commit than the newest is none to look at.

@@ -72,7 +72,7 @@ pub(crate) fn standing(tx: &Tx<'_>, chat: i64, sealed: Vec<u8>, may_be_large: bo
 }
 
 /// Whether all devices of all lists read what is large.
-fn is_read(lists: &[DeviceList]) -> bool {
+pub(super) fn is_read(lists: &[DeviceList]) -> bool {
     let reads = |list: &DeviceList| list.devices().iter().all(|device| device.features.contains(&ladder::LARGE));
     lists.iter().all(reads)
 }

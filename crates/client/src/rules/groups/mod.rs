@@ -13,6 +13,7 @@ pub(crate) mod invitations;
 pub(crate) mod large;
 pub(crate) mod outside;
 pub(crate) mod replay;
+pub(crate) mod restart;
 pub(crate) mod sending;
 mod told;
 pub(crate) mod wishes;

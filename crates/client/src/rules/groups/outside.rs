@@ -119,7 +119,11 @@ pub(crate) fn joins(tx: &mut Tx<'_>, own: &Own, chat: i64, record: &[u8]) -> Res
     Ok(joins)
 }
 
-fn shown(group: &Group, record: &[u8]) -> Result<Record> {
+/// The record that the service shows, if it is one of this group.
+///
+/// # Errors
+/// [`ClientError::GroupLinkOver`].
+pub(super) fn shown(group: &Group, record: &[u8]) -> Result<Record> {
     let record =
         Record::decode(record).map_err(|_| ClientError::Refused("what it shows of the group makes no sense"))?;
     let ours = record.group_public() == group.secret.public().as_bytes();

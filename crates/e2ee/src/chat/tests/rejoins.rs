@@ -188,3 +188,27 @@ fn a_head_is_judged_before_it_is_followed() {
         refused(&copy(head.group_info.clone(), flipped.into()));
     }
 }
+
+/// Nobody is in a group that is only a door; whoever comes in by it finds those who came before.
+#[test]
+fn all_come_in_by_the_door_of_a_group_that_nobody_is_in() {
+    let (ana, bo) = pair();
+    let both = lists(&[&ana, &bo]);
+    let door = ana.act(|me| Chat::door(me, CHANNEL, 1, Suite::PostQuantum)).unwrap();
+    let again = ana.act(|me| Chat::door(me, CHANNEL, 1, Suite::PostQuantum)).unwrap();
+    assert!(door.generation.secret() != again.generation.secret());
+    for person in [&ana, &bo] {
+        person.group.set(1);
+    }
+    assert!(ana.act(|me| Chat::load(me, CHANNEL, 1)).unwrap().is_none(), "nothing of it is kept");
+    rejoin(&bo, &again, &both).unwrap();
+    let head = bo.chat(|me, chat| chat.head(me, &again.generation)).unwrap();
+    let committed = rejoin(&ana, &head, &both).unwrap();
+    // The leaf that the door was made with goes with its device's coming.
+    let change = bo.merge(&committed, &both);
+    assert!(change.added == [ana.member()] && change.removed == change.added && !change.gone);
+    all_talk(&[&ana, &bo], &both);
+    let cy = Person::new(3);
+    cy.group.set(1);
+    assert_eq!(rejoin(&cy, &again, &both).err(), Some(Flaw::Leaf.into()), "without a place");
+}
