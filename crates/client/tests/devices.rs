@@ -18,7 +18,9 @@ use undertone_client::{Engine, Kind, Pace};
 use undertone_wire::{
     AccountId,
     account::ReadInboxRequest,
+    circuit::Code,
     content::{Ask, Letter},
+    visitor::FetchContactRequest,
 };
 
 #[tokio::test]
@@ -338,6 +340,26 @@ async fn two_in_step(service: &Service) -> (Home, Home, String) {
 
 fn numbers(home: &Home) -> Vec<u32> {
     home.engine.devices().unwrap().iter().map(|device| device.number).collect()
+}
+
+/// The phone is linked while the first device is away, and begins the chat with oneself without it.
+#[tokio::test(start_paused = true)]
+async fn who_is_let_into_the_chat_with_oneself_speaks_in_it() {
+    let service = Service::start();
+    let mut ana = Home::new(&service, "Ana").await;
+    ana.sync().await.unwrap();
+    ana.offline().await;
+    let phone = linked(Setup::at(&service), &ana).await;
+    let to_ana = ana.account();
+    phone.until("begun", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
+    phone.sync().await.unwrap();
+    // So she begins none of her own.
+    service.lies.deny::<FetchContactRequest>(|_| Some(Code::Unavailable.into()));
+    ana.online();
+    ana.send(&to_ana, "a note").await;
+    has(&phone, &to_ana, 1).await;
+    phone.send(&to_ana, "another").await;
+    has(&ana, &to_ana, 2).await;
 }
 
 /// The phone links a tablet, and is removed by a device that does not know of it.

@@ -231,7 +231,10 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         State::Invited => way.inviter == chat.peer,
         State::Request | State::Open | State::Blocked | State::Out => false,
     };
-    if accepts && chat.peer != own.account {
+    if accepts && chat.peer == own.account {
+        // A note to oneself: nobody is to be asked.
+        chats::set_state(tx.db, chat.id, State::Open)?;
+    } else if accepts {
         // Both wanted to talk, so nobody is asked. Who comes to the other's channel says so there.
         compose::open(tx, own, &chats::load(tx.db, chat.id)?, open_from_ms)?;
     }
