@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use undertone_client::{Engine, Kind, Pace};
 use undertone_wire::{
     AccountId,
-    account::ReadInboxRequest,
+    account::{PutInboxKeyRequest, ReadInboxRequest},
     circuit::Code,
     content::{Ask, Letter},
     visitor::FetchContactRequest,
@@ -360,6 +360,28 @@ async fn who_is_let_into_the_chat_with_oneself_speaks_in_it() {
     has(&phone, &to_ana, 1).await;
     phone.send(&to_ana, "another").await;
     has(&ana, &to_ana, 2).await;
+}
+
+/// The new list is put, and the service goes away before it has the key that letters are sealed to.
+#[tokio::test(start_paused = true)]
+async fn who_was_linked_before_letters_can_be_sealed_is_let_in_all_the_same() {
+    let service = Service::start();
+    let (mut ana, words) = registered(&service, "Ana").await;
+    ana.sync().await.unwrap();
+    ana.offline().await;
+    let mut phone = linked(Setup::at(&service), &ana).await;
+    phone.offline().await;
+    service.lies.deny::<PutInboxKeyRequest>(|_| Some(Code::Unavailable.into()));
+    ana.online();
+    ana.engine.remove_device(2, &words).await.unwrap();
+    let tablet = linked(Setup::at(&service), &ana).await;
+    service.lies.stop();
+    let to_ana = ana.account();
+    ana.send(&to_ana, "a note").await;
+    has(&tablet, &to_ana, 1).await;
+    let bo = Home::new(&service, "Bo").await;
+    befriend(&bo, &ana).await;
+    has(&tablet, &bo.account(), 2).await;
 }
 
 /// The phone links a tablet, and is removed by a device that does not know of it.

@@ -185,8 +185,11 @@ impl Driver {
         standing: &AuthenticateReply,
         list_put: bool,
     ) -> Result<bool> {
-        let old = own.may_sign() && Week(standing.inbox_key_week) < self.shared.now().day().week();
-        let replaced = old && self.shared.write(|tx| registration::weekly_key_is_shared(tx, own))?;
+        let held = Week(standing.inbox_key_week);
+        let old = own.may_sign() && held < self.shared.now().day().week();
+        // By one of a former identity nobody can write to us: not even our own devices, so that they are told of another.
+        let of_former = held == Week(0);
+        let replaced = old && (self.shared.write(|tx| registration::weekly_key_is_shared(tx, own))? || of_former);
         if replaced {
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;
             circuit.call(PutInboxKeyRequest { inbox_key }).await?;
