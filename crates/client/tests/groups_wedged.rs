@@ -22,7 +22,7 @@ use support::{
     groups::{TITLE, act, agree, create, says, three, titled, view},
     linked,
 };
-use undertone_client::{Engine, GroupAct, GroupRole, GroupView, Rungs};
+use undertone_client::{ClientError, Engine, GroupAct, GroupRole, GroupView, Rungs};
 use undertone_credentials::{ReadKey, WriteKey};
 use undertone_store::{Append, AppendOutcome, Channels as _, GenerationKeys, NewEntry};
 use undertone_wire::{
@@ -219,6 +219,51 @@ async fn a_new_device_of_the_owner_begins_a_group_anew_whose_log_it_has_never_re
         history.iter().any(|message| message.body.as_deref() == Some("hello phone"))
     };
     phone.until("heard", heard).await;
+}
+
+/// While it is owed that somebody who has left is taken out, the service takes no entrance.
+#[tokio::test]
+async fn what_is_owed_for_who_has_left_keeps_nobody_out_for_good() {
+    let service = Service::start();
+    let ([mut ana, bo, mut cy], _) = group(&service).await;
+    ana.offline().await;
+    cy.offline().await;
+    act(&bo, GroupAct::Leave).await;
+    let mut lost = Vec::new();
+    for home in [ana, cy] {
+        let (setup, folder) = (home.setup.clone(), home.close().await);
+        let db = database(&folder);
+        db.execute("UPDATE chats SET trouble = 1 WHERE id IN (SELECT chat FROM groups)", ()).unwrap();
+        drop(db);
+        lost.push(Home::open(folder, setup));
+    }
+    let [ana, cy] = &lost[..] else { unreachable!() };
+    all_come(&[ana, cy], 1).await;
+    agree(&[ana, cy], 2).await;
+    says(cy, "we two", &[ana]).await;
+}
+
+/// Into a group that is closed nobody comes any more. Who was lost when that was done knows of it, and lets the service be.
+#[tokio::test]
+async fn who_was_lost_when_a_group_was_closed_knows_that_it_is() {
+    let service = Service::start();
+    let ([ana, bo, mut cy], _) = group(&service).await;
+    cy.offline().await;
+    act(&ana, GroupAct::Close).await;
+    bo.until("closed", |engine| engine.group(TITLE).unwrap().closed).await;
+    let (setup, folder) = (cy.setup.clone(), cy.close().await);
+    let db = database(&folder);
+    db.execute("UPDATE chats SET trouble = 1 WHERE id IN (SELECT chat FROM groups)", ()).unwrap();
+    drop(db);
+    let cy = Home::open(folder, setup);
+    let (looks, _) = count(&service);
+    cy.until("closed", |engine| engine.group(TITLE).is_ok_and(|view| view.closed && view.trouble.is_none())).await;
+    for _ in 0..3 {
+        cy.sync().await.unwrap();
+    }
+    assert_eq!(looks.load(Ordering::Relaxed), 1);
+    assert_eq!(cy.history(TITLE), bo.history(TITLE));
+    assert!(matches!(cy.try_send(TITLE, "anybody?").await, Err(ClientError::GroupClosed)));
 }
 
 #[tokio::test]

@@ -75,14 +75,8 @@ impl Driver {
                 }
                 outcome => outcome,
             };
-            match &outcome {
-                Ok(()) if chat.asked > 0 => {
-                    self.shared.write_quietly(|tx| Ok(chats::forget_asked(tx.db, chat.id)?))?;
-                }
-                Err(error) if is_in_vain(error) => {
-                    self.shared.write_quietly(|tx| Ok(chats::set_asked(tx.db, chat.id, tx.now.0)?))?;
-                }
-                _ => {}
+            if outcome.as_ref().is_err_and(is_in_vain) {
+                self.shared.write_quietly(|tx| Ok(chats::set_asked(tx.db, chat.id, tx.now.0)?))?;
             }
             self.contain(chat.id, outcome)?;
         }

@@ -197,6 +197,11 @@ pub(crate) fn come_in(
 ) -> Result<()> {
     let mut group = Group::load(tx.db, chat.id)?;
     let followed = opened.follow(own, &group, entries, head)?;
+    let is_closed = followed.record.is_closed();
+    if followed.record.is_owed() && !is_closed {
+        // First somebody who is in settles it; or whoever begins the group anew.
+        return Err(ClientError::NoWayIn);
+    }
     let place = &opened.slot.place;
     let channel = Channel {
         id: group.stored.channel,
@@ -219,14 +224,21 @@ pub(crate) fn come_in(
         _ => missed(chat, &channel),
     };
     settle_at(tx, chat, &mut group, &channel, followed.record, (followed.epoch_revision, &followed.revisions))?;
+    chats::put_asked(tx.db, chat.id, chat.asked, chat.asked_ms)?;
     chats::add_missed(tx.db, chat.id, missed)?;
-    if missed > 0 {
+    if missed > 0 || is_closed {
         sync::ask_history(tx, own, chat)?;
     }
     chats::set_seen(tx.db, chat.id, head)?;
     take_names(tx, own, &place.names)?;
     let record = group.record()?.clone();
     let lists = take_lists(tx, own, chat, &group, &record, &place.device_lists)?;
+
+    if is_closed {
+        // Nobody comes into it any more; what it was is known now, and nothing more comes.
+        outbox::clear(tx.db, chat.id)?;
+        return known_as_closed(tx, own, chat, &group);
+    }
 
     let wish =
         outbox::first(tx.db, chat.id, usize::from(u8::MAX))?.into_iter().find(|item| item.kind == EntryKind::Change);
@@ -402,10 +414,21 @@ pub(crate) fn by_invitation(
     Ok(())
 }
 
+/// A group has ended before we came in: as for who was there.
+fn known_as_closed(tx: &mut Tx<'_>, own: &Own, chat: &Chat, group: &Group) -> Result<()> {
+    if !group.standing(tx.db, own.account)?.is_member() {
+        return Err(ClientError::NotInGroup);
+    }
+    rows::forget_way(tx.db, chat.id)?;
+    chats::put_asked(tx.db, chat.id, 0, 0)?;
+    Ok(chats::set_state(tx.db, chat.id, State::Open)?)
+}
+
 /// The commit by which we come in stands in the log.
 pub(crate) fn came_in(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     members::put(tx.db, chat.id, own.account, lists::of_ourselves(tx)?.encoded())?;
     rows::set_entering(tx.db, chat.id, false)?;
+    chats::put_asked(tx.db, chat.id, 0, 0)?;
     rows::set_renewed(tx.db, chat.id, tx.now.0)?;
     rows::forget_way(tx.db, chat.id)?;
     chats::set_state(tx.db, chat.id, State::Open)?;
