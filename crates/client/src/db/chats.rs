@@ -376,10 +376,9 @@ pub(crate) fn set_asked(db: &Connection, chat: i64, now_ms: u64) -> Result<()> {
     Ok(())
 }
 
-/// The same as it was before another channel was set, which may lead nowhere either; 0 once something has led somewhere.
-pub(crate) fn put_asked(db: &Connection, chat: i64, asked: u32, now_ms: u64) -> Result<()> {
-    db.prepare_cached("UPDATE chats SET asked = ?2, asked_ms = ?3 WHERE id = ?1")?
-        .execute(params![chat, asked, now_ms])?;
+/// What was tried in vain has led somewhere.
+pub(crate) fn forget_asked(db: &Connection, chat: i64) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET asked = 0, asked_ms = 0 WHERE id = ?1 AND asked > 0")?.execute([chat])?;
     Ok(())
 }
 

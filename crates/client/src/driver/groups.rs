@@ -75,8 +75,14 @@ impl Driver {
                 }
                 outcome => outcome,
             };
-            if outcome.as_ref().is_err_and(is_in_vain) {
-                self.shared.write_quietly(|tx| Ok(chats::set_asked(tx.db, chat.id, tx.now.0)?))?;
+            match &outcome {
+                Ok(()) if chat.asked > 0 => {
+                    self.shared.write_quietly(|tx| Ok(chats::forget_asked(tx.db, chat.id)?))?;
+                }
+                Err(error) if is_in_vain(error) => {
+                    self.shared.write_quietly(|tx| Ok(chats::set_asked(tx.db, chat.id, tx.now.0)?))?;
+                }
+                _ => {}
             }
             self.contain(chat.id, outcome)?;
         }
@@ -394,6 +400,7 @@ impl Driver {
             if now.channel.is_none() {
                 return Ok(());
             }
+            let enters = self.shared.read(|db| Group::load(db, chat))?.stored.entering;
             self.shared.write(|tx| match sent {
                 Sent::Refused(why) => sending::refused(tx, own, chat, why),
                 Sent::TooSoon if batch.is_commit() && batch.change().is_none() => {
@@ -401,6 +408,10 @@ impl Driver {
                 }
                 _ => sending::given_up(tx, own, chat),
             })?;
+            if enters {
+                // Nobody was faster: asked again at once, the service would say the same.
+                return Err(ClientError::Busy);
+            }
             if generation(&self.shared.read(|db| Ok(chats::load(db, chat)?))?) != before {
                 return Ok(());
             }

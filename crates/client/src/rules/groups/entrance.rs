@@ -199,8 +199,8 @@ pub(crate) fn come_in(
     let followed = opened.follow(own, &group, entries, head)?;
     let is_closed = followed.record.is_closed();
     if followed.record.is_owed() && !is_closed {
-        // First somebody who is in settles it; or whoever begins the group anew.
-        return Err(ClientError::NoWayIn);
+        // First somebody who is in settles it.
+        return Err(ClientError::Busy);
     }
     let place = &opened.slot.place;
     let channel = Channel {
@@ -224,7 +224,6 @@ pub(crate) fn come_in(
         _ => missed(chat, &channel),
     };
     settle_at(tx, chat, &mut group, &channel, followed.record, (followed.epoch_revision, &followed.revisions))?;
-    chats::put_asked(tx.db, chat.id, chat.asked, chat.asked_ms)?;
     chats::add_missed(tx.db, chat.id, missed)?;
     if missed > 0 || is_closed {
         sync::ask_history(tx, own, chat)?;
@@ -420,7 +419,6 @@ fn known_as_closed(tx: &mut Tx<'_>, own: &Own, chat: &Chat, group: &Group) -> Re
         return Err(ClientError::NotInGroup);
     }
     rows::forget_way(tx.db, chat.id)?;
-    chats::put_asked(tx.db, chat.id, 0, 0)?;
     Ok(chats::set_state(tx.db, chat.id, State::Open)?)
 }
 
@@ -428,7 +426,6 @@ fn known_as_closed(tx: &mut Tx<'_>, own: &Own, chat: &Chat, group: &Group) -> Re
 pub(crate) fn came_in(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     members::put(tx.db, chat.id, own.account, lists::of_ourselves(tx)?.encoded())?;
     rows::set_entering(tx.db, chat.id, false)?;
-    chats::put_asked(tx.db, chat.id, 0, 0)?;
     rows::set_renewed(tx.db, chat.id, tx.now.0)?;
     rows::forget_way(tx.db, chat.id)?;
     chats::set_state(tx.db, chat.id, State::Open)?;

@@ -179,7 +179,6 @@ pub(crate) fn made(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<()> {
     let Some(item) = waiting(tx, chat)? else { return Ok(()) };
     let asked = matches!(wishes::actions(&item)?[..], [Action::Request]);
     outbox::remove(tx.db, item.n)?;
-    chats::put_asked(tx.db, chat, 0, 0)?;
     let chat = chats::load(tx.db, chat)?;
     if asked {
         chats::set_state(tx.db, chat.id, State::Invited)?;

@@ -329,8 +329,6 @@ pub(crate) fn refused(tx: &mut Tx<'_>, own: &Own, chat: i64, why: i32) -> Result
 pub(crate) fn given_up(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<()> {
     let loaded = chats::load(tx.db, chat)?;
     if Group::load(tx.db, chat)?.stored.entering {
-        // Nobody was faster: the service would say the same at once.
-        chats::set_asked(tx.db, chat, tx.now.0)?;
         return entrance::give_up(tx, own, &loaded);
     }
     if loaded.channel.is_some() { crate::rules::outbox::refused(tx, own, chat) } else { Ok(()) }
