@@ -179,6 +179,15 @@ pub(crate) fn in_log(db: &Connection, chat: i64, part: u32) -> Result<Vec<Stored
     Ok(messages)
 }
 
+/// What was said in the log of this part and in those before it, in the order in which it was.
+pub(crate) fn in_logs(db: &Connection, chat: i64, part: u32) -> Result<Vec<StoredMessage>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND part <= ?2 AND seq IS NOT NULL ORDER BY part, seq, n"
+    ))?;
+    let messages = statement.query_map(params![chat, part], message)?.collect::<Result<_, _>>()?;
+    Ok(messages)
+}
+
 /// What was not shown yet and may be now, in the order to show it, at most `limit`.
 ///
 /// A message of the log waits for the letters that its sender wrote before it, as long as they can still come; and comes

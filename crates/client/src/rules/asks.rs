@@ -119,6 +119,8 @@ pub(crate) fn wish(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<Ask> {
     inbox::put_own_key(tx.db, week, &secret.to_bytes())?;
     let (channel, seq) =
         chats::last_known(tx.db, chat)?.map_or_else(Default::default, |(channel, seq)| (Bytes::from(channel), seq));
+    let read = chat.channel.as_ref().filter(|ours| ours.id.as_bytes()[..] == channel[..] && ours.seq == seq);
+    let chain = read.map(|ours| Bytes::copy_from_slice(ours.chain.as_bytes())).unwrap_or_default();
     Ok(Ask {
         key_package,
         seal_key: Bytes::copy_from_slice(&secret.public()),
@@ -127,6 +129,7 @@ pub(crate) fn wish(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<Ask> {
         channel,
         seq,
         asked: chat.asked,
+        chain,
     })
 }
 
@@ -213,12 +216,21 @@ fn keep(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, device: u32,
                 seal_key: ask.seal_key.clone(),
                 week: Week(ask.week),
                 channel: ask.channel.clone(),
-                seq: ask.seq,
+                seq: shared_place(tx, chat, ask)?,
             },
         )?;
         chats::set_owes(tx.db, chat.id, true)?;
     }
     Ok(())
+}
+
+/// Up to where the asking device has read what we have. A service may have shown it another history: then what we have said
+/// there is to be said again from the beginning.
+fn shared_place(tx: &Tx<'_>, chat: &Chat, ask: &Ask) -> Result<u64> {
+    let here = chat.channel.as_ref().is_some_and(|ours| ours.id.as_bytes()[..] == ask.channel[..]);
+    let ours = if here && !ask.chain.is_empty() { chats::chain_at(tx.db, chat, ask.seq)? } else { None };
+    let is_another = ours.is_some_and(|ours| ours.as_bytes()[..] != ask.chain[..]);
+    Ok(if is_another { 0 } else { ask.seq })
 }
 
 /// Whether a device was added since it asked, by another that was faster: its way in is on its way. Adding it once more

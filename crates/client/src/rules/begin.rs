@@ -89,7 +89,7 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
     }
     let added: Vec<_> =
         packages.iter().map(|(list, package)| Member { account: list.account(), device: package.device() }).collect();
-    entrance::leave(tx, own, &chat, &added)?;
+    entrance::leave(tx, own, &chat, &added, own.account)?;
     let invitation = {
         let store = MlsStore(tx.db);
         Mls::create(&own.me(&store, tx.rng), stocked.channel, own.suite_for(&packages), &peers)?.1

@@ -209,7 +209,7 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         }
     };
     if leads_elsewhere(chat, way) {
-        leave(tx, own, chat, &next)?;
+        leave(tx, own, chat, &next, way.inviter)?;
     }
     outbox::drop_attempts(tx.db, chat.id)?;
     let gap = chat.channel.as_ref().filter(|ours| ours.id == channel.id).map_or(0, |ours| said_between(ours, &channel));
@@ -330,7 +330,7 @@ fn known(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Vec<DeviceList>> {
 /// Leaves the channel of a chat for another, which these come to. What was said there some may not have heard: our other
 /// devices are told; and to the other it is said again, if he has never come there, or if devices of his come along that
 /// were not there.
-pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat, next: &[Member]) -> Result<()> {
+pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat, next: &[Member], inviter: AccountId) -> Result<()> {
     let Some(channel) = &chat.channel else { return Ok(()) };
     let before = members_of(tx, own, channel)?;
     forget(tx, own, channel)?;
@@ -353,7 +353,8 @@ pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat, next: &[Member]) ->
     let asks = members::asks(tx.db, chat.id)?;
     let unheard =
         asks.iter().filter(|asking| asking.account == chat.peer).map(|asking| asking.knows_of(channel.id)).min();
-    let unheard = if chat.met && !newcomers { unheard } else { Some(0) };
+    // And whoever goes on elsewhere may do so because he is lost himself: where he stood, he has told nobody.
+    let unheard = if chat.met && !newcomers && inviter != chat.peer { unheard } else { Some(0) };
     unheard.map_or(Ok(()), |after| say_again(tx, own, chat, after, u64::MAX))
 }
 
@@ -366,13 +367,15 @@ pub(crate) fn members_of(tx: &mut Tx<'_>, own: &Own, channel: &Channel) -> Resul
 
 /// Says again to the other of a chat, before all that waits, what of ours stands in its log between two places.
 pub(crate) fn say_again(tx: &mut Tx<'_>, own: &Own, chat: &Chat, after: u64, before: u64) -> Result<()> {
-    let said = messages::in_log(tx.db, chat.id, chat.channel()?.part)?;
+    let part = chat.channel()?.part;
+    let said = messages::in_logs(tx.db, chat.id, part)?;
     let between = |message: &&StoredMessage| {
         let place = match message.place {
             Place::Log(seq) => seq,
             Place::Letter(_) | Place::Pending => 0,
         };
-        message.sender == own.account && (after + 1..before).contains(&place)
+        // What was said again in this log stands where it was said first.
+        message.sender == own.account && (message.part < part || (after + 1..before).contains(&place))
     };
     for message in said.iter().filter(between).rev().take(SAID_AGAIN_MAX) {
         compose::say_again(tx, message)?;
