@@ -10,17 +10,19 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use support::{Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, folder, has, linked, they_talk};
-use tokio::time::timeout;
+use support::{
+    Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, database, folder, has, linked, they_talk,
+};
+use tokio::{sync::Notify, time::timeout};
 use undertone_client::{Engine, Kind, Pace};
 use undertone_wire::{
     AccountId,
     account::{PutInboxKeyRequest, ReadInboxRequest},
     circuit::Code,
     content::{Ask, Letter},
-    visitor::FetchContactRequest,
+    visitor::{DeliverRequest, FetchContactRequest},
 };
 
 #[tokio::test]
@@ -435,5 +437,72 @@ async fn what_two_devices_remove_at_once_both_is_gone() {
         assert_eq!(home.sync().await.unwrap_err().kind(), Kind::Refused);
     }
     ana.send(&ana.account(), "only we two").await;
+    has(&phone, &ana.account(), 1).await;
+}
+
+/// Each begins the chat before it can tell the other of it, and only one of the two beginnings goes on.
+#[tokio::test(start_paused = true)]
+async fn who_is_written_to_by_two_devices_lets_both_in() {
+    let service = Service::start();
+    let door = service.door();
+    let bo = Home::new(&door, "Bo").await;
+    let to_bo = bo.account();
+    let account = AccountId::from_hex(&to_bo).unwrap();
+    door.lies.deny(move |request: &DeliverRequest| {
+        (request.account[..] == account.as_bytes()[..]).then(|| Code::Exhausted.into())
+    });
+    let phone = linked(Setup::at(&door), &bo).await;
+    let ana = Home::new(&service, "Ana").await;
+    for device in [&bo, &phone] {
+        device.send(&ana.link(), "hello").await;
+    }
+    ana.until("both", |engine| engine.history(&to_bo).is_ok_and(|history| history.len() == 2)).await;
+    ana.engine.accept(&to_bo).unwrap();
+    ana.send(&to_bo, "you two").await;
+    for device in [&bo, &phone] {
+        device.until("let in", |_| device.texts(&ana.account()).contains(&"you two".to_owned())).await;
+        device.send(&ana.account(), "heard").await;
+    }
+    ana.until("both answers", |_| ana.texts(&to_bo).len() == 5).await;
+}
+
+/// The phone asks Bo, as if it had stood in another channel, and the other device has told it of none.
+#[tokio::test(start_paused = true)]
+async fn who_is_let_in_by_the_other_has_from_his_own_devices_what_they_have_said() {
+    let service = Service::start();
+    let (ana, phone, _) = two_in_step(&service).await;
+    let bo = Home::new(&service, "Bo").await;
+    befriend(&ana, &bo).await;
+    let to_bo = bo.account();
+    has(&phone, &to_bo, 2).await;
+    let (setup, folder) = (phone.setup.clone(), phone.close().await);
+    let elsewhere = format!(
+        "UPDATE chats SET channel = x'{}', trouble = 1, asked = 1 WHERE hex(peer) = upper('{to_bo}')",
+        "ff".repeat(16)
+    );
+    database(&folder).execute_batch(&elsewhere).unwrap();
+    ana.send(&to_bo, "while the phone was elsewhere").await;
+    let phone = Home::open(folder, setup);
+    has(&phone, &to_bo, 3).await;
+    assert_eq!(phone.history(&to_bo), ana.history(&to_bo));
+}
+
+/// The letter that leads the tablet in cannot be delivered, or paid for.
+#[tokio::test(start_paused = true)]
+async fn who_cannot_deliver_a_letter_talks_with_those_who_are_there() {
+    let service = Service::start();
+    let door = service.door();
+    let (ana, mut phone, _) = two_in_step(&door).await;
+    phone.offline().await;
+    let tried = Arc::new(Notify::new());
+    let trying = tried.clone();
+    door.lies.deny(move |_: &DeliverRequest| {
+        trying.notify_one();
+        Some(Code::Exhausted.into())
+    });
+    let _tablet = linked(Setup::at(&service), &ana).await;
+    timeout(PATIENCE, tried.notified()).await.unwrap();
+    ana.send(&ana.account(), "a note").await;
+    phone.online();
     has(&phone, &ana.account(), 1).await;
 }

@@ -15,7 +15,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use support::{Home, Service, acquainted, assert_same_history};
+use support::{Home, Service, acquainted, assert_same_history, database};
 use undertone_client::{Delay, Kind, Pace};
 use undertone_wire::{
     channel::{Channel, OpenRequest, ReadRequest, ResumeRequest},
@@ -88,6 +88,43 @@ async fn what_comes_before_a_chat_is_followed_is_not_missed() {
 }
 
 /// So many and so long that they go in several appends, and each as full as the service takes it.
+/// Closes a home, and has it find its database as this statement leaves it.
+async fn with_database(home: Home, statement: &str) -> Home {
+    let setup = home.setup.clone();
+    let folder = home.close().await;
+    database(&folder).execute_batch(statement).unwrap();
+    Home::open(folder, setup)
+}
+
+/// As if the service had shown Ana another history up to where she has read, and her secrets had failed there.
+#[tokio::test(start_paused = true)]
+async fn who_was_shown_another_history_hears_all_again() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    bo.send("Ana", "in a history that was not shown").await;
+    ana.expect(&bo, "in a history that was not shown").await;
+    let lost = "DELETE FROM messages WHERE n = (SELECT max(n) FROM messages);
+                UPDATE chats SET chain = zeroblob(32), trouble = 1";
+    let ana = with_database(ana, lost).await;
+    ana.expect(&bo, "in a history that was not shown").await;
+    assert_same_history(&ana, &bo);
+}
+
+/// Ana cannot read her channel, and goes on in another: where she stood, she has told nobody.
+#[tokio::test(start_paused = true)]
+async fn who_is_lost_and_goes_on_elsewhere_hears_what_was_said_meanwhile() {
+    let service = Service::start();
+    let (mut ana, bo) = acquainted(&service).await;
+    ana.offline().await;
+    bo.send("Ana", "while you were lost").await;
+    // Of a channel that was locked by keys that are not the chat's.
+    let ana = with_database(ana, "UPDATE chats SET trouble = 6").await;
+    ana.expect(&bo, "while you were lost").await;
+    ana.send("Bo", "here I am").await;
+    bo.expect(&ana, "here I am").await;
+    assert_same_history(&ana, &bo);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_queue_of_any_lengths_arrives() {
     let mut service = Service::start();

@@ -111,9 +111,10 @@ pub(crate) fn set_expiry_day(db: &Connection, n: i64, expiry_day: Day) -> Result
     Ok(())
 }
 
+/// Whether messages of a chat are under way by letter.
 pub(crate) fn has_letters(db: &Connection, chat: i64) -> Result<bool> {
     Ok(db
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM letters WHERE chat = ?1)")?
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM letters WHERE chat = ?1 AND upto > 0)")?
         .query_row([chat], |row| row.get(0))?)
 }
 

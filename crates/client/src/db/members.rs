@@ -137,6 +137,14 @@ pub(crate) fn set_answered(db: &Connection, chat: i64, account: AccountId, devic
     Ok(())
 }
 
+/// The chat is about to go on in this channel. Who has invited there is there, and needs no other way in; whoever has
+/// invited elsewhere does, as long as nobody was let in anywhere (`unheard`).
+pub(crate) fn set_answered_in(db: &Connection, chat: i64, channel: ChannelId, unheard: bool) -> Result<()> {
+    db.prepare_cached("UPDATE asks SET answered = (channel = ?2) WHERE chat = ?1 AND (channel = ?2 OR ?3)")?
+        .execute(params![chat, channel.as_bytes(), unheard])?;
+    Ok(())
+}
+
 /// History that a device is yet to be told.
 pub(crate) struct Telling {
     pub(crate) chat: i64,

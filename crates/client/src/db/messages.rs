@@ -170,21 +170,30 @@ pub(crate) fn placed_after(db: &Connection, chat: i64, after_n: i64, limit: u32)
     Ok(messages)
 }
 
-/// The messages of one part of a chat that stand in a log, in their order.
-pub(crate) fn in_log(db: &Connection, chat: i64, part: u32) -> Result<Vec<StoredMessage>> {
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND part = ?2 AND seq IS NOT NULL ORDER BY seq, n"
-    ))?;
-    let messages = statement.query_map(params![chat, part], message)?.collect::<Result<_, _>>()?;
-    Ok(messages)
+/// Which of the messages that stand in the log of a part came here first.
+pub(crate) fn first_in_log(db: &Connection, chat: i64, part: u32) -> Result<Option<i64>> {
+    Ok(db
+        .prepare_cached("SELECT min(n) FROM messages WHERE chat = ?1 AND part = ?2 AND seq IS NOT NULL")?
+        .query_row(params![chat, part], |row| row.get(0))?)
 }
 
-/// What was said in the log of this part and in those before it, in the order in which it was.
-pub(crate) fn in_logs(db: &Connection, chat: i64, part: u32) -> Result<Vec<StoredMessage>> {
+/// What somebody has said in the log of a part between two places, and in the logs of all parts before: the newest of it, at
+/// most `limit`, newest first.
+pub(crate) fn said(
+    db: &Connection,
+    (chat, sender): (i64, AccountId),
+    part: u32,
+    (after, before): (u64, u64),
+    limit: u32,
+) -> Result<Vec<StoredMessage>> {
+    let countable = |seq| i64::try_from(seq).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND part <= ?2 AND seq IS NOT NULL ORDER BY part, seq, n"
+        "SELECT {COLUMNS} FROM messages
+         WHERE chat = ?1 AND sender = ?2 AND seq IS NOT NULL AND (part < ?3 OR (part = ?3 AND seq > ?4 AND seq < ?5))
+         ORDER BY part DESC, seq DESC, n DESC LIMIT ?6"
     ))?;
-    let messages = statement.query_map(params![chat, part], message)?.collect::<Result<_, _>>()?;
+    let key = params![chat, sender.as_bytes(), part, countable(after), countable(before), limit];
+    let messages = statement.query_map(key, message)?.collect::<Result<_, _>>()?;
     Ok(messages)
 }
 

@@ -174,6 +174,24 @@ pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, list: &DeviceList, 
     Ok(())
 }
 
+/// A device has asked beside its invitation, and nobody is let in yet. If the chat goes on elsewhere, it is to be let in
+/// there: who has led us there may be another device of the same person, and may never tell it. `is_here`: it does not.
+pub(crate) fn heard_early(
+    tx: &mut Tx<'_>,
+    own: &Own,
+    chat: &Chat,
+    list: &DeviceList,
+    device: u32,
+    ask: &Ask,
+    is_here: bool,
+) -> Result<()> {
+    keep(tx, own, chat, list, device, ask)?;
+    if is_here {
+        members::set_answered(tx.db, chat.id, list.account(), device)?;
+    }
+    Ok(())
+}
+
 /// One of our other devices has lost its way into the chat with ourselves, or is new: then it lacks all the others too.
 pub(crate) fn heard_from_ours(tx: &mut Tx<'_>, own: &Own, list: &DeviceList, device: u32, ask: &Ask) -> Result<()> {
     let known = members::cards(tx.db)?.iter().any(|(_, card)| *card == ask.key_package);

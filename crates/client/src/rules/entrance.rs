@@ -19,9 +19,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Channel, Chat, Precedence, State, Trouble},
-        members,
-        messages::{self, Place, StoredMessage},
-        outbox, ways,
+        members, messages, outbox, ways,
     },
     own::Own,
     rules::{
@@ -38,7 +36,7 @@ pub(crate) const COUNT_MAX: u32 = u32::MAX / 2;
 
 /// Messages that are said again to who has not heard them: more are history, which he has from his own devices or not at
 /// all.
-const SAID_AGAIN_MAX: usize = 256;
+const SAID_AGAIN_MAX: u32 = 256;
 
 /// A way into a chat.
 pub(crate) struct Way {
@@ -210,6 +208,8 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
     };
     if leads_elsewhere(chat, way) {
         leave(tx, own, chat, &next, way.inviter)?;
+        let unheard = matches!(chat.state, State::Request | State::Invited);
+        members::set_answered_in(tx.db, chat.id, way.channel, unheard)?;
     }
     outbox::drop_attempts(tx.db, chat.id)?;
     let gap = chat.channel.as_ref().filter(|ours| ours.id == channel.id).map_or(0, |ours| said_between(ours, &channel));
@@ -217,7 +217,9 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
     // What was said between is not for us any more; another device of ours may have it, and in the chat with ourselves all
     // that our devices told each other before we came.
     chats::add_missed(tx.db, chat.id, gap)?;
-    if gap > 0 || (chat.peer == own.account && channel.seq > 0) {
+    // Nor is what stands there already if we come from elsewhere: of that, the other says again his own alone.
+    let from_elsewhere = chat.channel.as_ref().is_some_and(|ours| ours.id != channel.id);
+    if gap > 0 || ((chat.peer == own.account || from_elsewhere) && channel.seq > 0) {
         sync::ask_history(tx, own, chat)?;
     }
     for list in &of_log {
@@ -228,7 +230,8 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
     }
     let accepts = match chat.state {
         State::New => true,
-        State::Invited => way.inviter == chat.peer,
+        // Behind the beginning somebody has let us in: then he was there.
+        State::Invited => way.inviter == chat.peer || channel.seq > 0,
         State::Request | State::Open | State::Blocked | State::Out => false,
     };
     if accepts && chat.peer == own.account {
@@ -342,8 +345,7 @@ pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat, next: &[Member], in
         }
         return Ok(());
     }
-    let said = messages::in_log(tx.db, chat.id, channel.part)?;
-    if let Some(first) = said.iter().map(|message| message.n).min() {
+    if let Some(first) = messages::first_in_log(tx.db, chat.id, channel.part)? {
         for device in others {
             members::add_history(tx.db, chat.id, device, first - 1)?;
         }
@@ -367,18 +369,10 @@ pub(crate) fn members_of(tx: &mut Tx<'_>, own: &Own, channel: &Channel) -> Resul
 
 /// Says again to the other of a chat, before all that waits, what of ours stands in its log between two places.
 pub(crate) fn say_again(tx: &mut Tx<'_>, own: &Own, chat: &Chat, after: u64, before: u64) -> Result<()> {
+    // What was said again in this log stands where it was said first: in one before.
     let part = chat.channel()?.part;
-    let said = messages::in_logs(tx.db, chat.id, part)?;
-    let between = |message: &&StoredMessage| {
-        let place = match message.place {
-            Place::Log(seq) => seq,
-            Place::Letter(_) | Place::Pending => 0,
-        };
-        // What was said again in this log stands where it was said first.
-        message.sender == own.account && (message.part < part || (after + 1..before).contains(&place))
-    };
-    for message in said.iter().filter(between).rev().take(SAID_AGAIN_MAX) {
-        compose::say_again(tx, message)?;
+    for message in messages::said(tx.db, (chat.id, own.account), part, (after, before), SAID_AGAIN_MAX)? {
+        compose::say_again(tx, &message)?;
     }
     Ok(())
 }

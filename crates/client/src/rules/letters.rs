@@ -220,9 +220,12 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
     }
     if let Some(ask) = letter.ask {
         let chat = chats::load(tx.db, chat.id)?;
-        let taken = chat.channel.as_ref().is_some_and(|ours| ours.id == channel) || ways::waits(tx.db, chat.id)?;
+        let is_here = chat.channel.as_ref().is_some_and(|ours| ours.id == channel);
+        let taken = is_here || ways::waits(tx.db, chat.id)?;
         if !invites || (chat.state == State::Open && !taken) {
             asks::heard(tx, own, &chat, &sender, device, &ask)?;
+        } else if matches!(chat.state, State::Request | State::Invited) {
+            asks::heard_early(tx, own, &chat, &sender, device, &ask, is_here)?;
         }
     }
     contents(tx, chat.id, account, letter.part, letter.first_index, &letter.contents, false)?;
