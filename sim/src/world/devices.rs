@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use tokio::time::timeout;
 use undertone_client::Engine;
 
-use super::{life::World, person::Device};
+use super::{chronicle::Author, life::World, person::Device};
 
 /// Devices of one person at once, and ever.
 const DEVICES_MAX: usize = 3;
@@ -70,11 +70,12 @@ impl World {
         let number = self.device(gone)?.number;
         let Some(engine) = self.device(by)?.home.engine().cloned() else { return Ok(()) };
         let disk = self.device(by)?.home.disk.clone();
+        // It may never have heard of a device that another has linked.
+        let knew = self.lists(by, number)?;
         let removing = super::disk::On::new(&disk, async move { engine.remove_device(number, &words).await });
         let removed = timeout(REMOVE_MAX, removing).await;
         // What was kept is done sooner or later, whatever was in its way just now.
-        let listed = self.device(by)?.home.with(|engine| engine.devices()).transpose()?.unwrap_or_default();
-        let kept = listed.iter().all(|device| device.number != number);
+        let kept = knew && !self.lists(by, number)?;
         let removed = matches!(removed, Ok(Ok(()))) || kept;
         let (by, name) = (self.name(by), self.name(gone));
         self.trace.note(format_args!("{by} removes {name}: {removed}"));
@@ -85,6 +86,12 @@ impl World {
             self.chronicle.leave(gone);
         }
         Ok(())
+    }
+
+    /// Whether a device of somebody is on his list, as another knows it.
+    fn lists(&mut self, by: Author, number: u32) -> anyhow::Result<bool> {
+        let listed = self.device(by)?.home.with(|engine| engine.devices()).transpose()?.unwrap_or_default();
+        Ok(listed.iter().any(|device| device.number == number))
     }
 
     /// The messages that all present devices of a person have.

@@ -31,6 +31,7 @@ impl World {
             self.settle(Self::together).await?;
         }
         let last = self.chronicle.len();
+        let known = self.known_to_present()?;
         for by in self.authors() {
             for to in 0..self.people.len() {
                 let pair = (by.0.min(to), by.0.max(to));
@@ -54,7 +55,21 @@ impl World {
         self.settle(all_is_there).await?;
         judged?;
         self.others_are_out_of_groups(last)?;
-        self.removed_are_out(last)
+        self.removed_are_out(last, &known)
+    }
+
+    /// Whose present devices have a chat with whom: to others nobody can have told who was removed.
+    fn known_to_present(&mut self) -> anyhow::Result<BTreeSet<(usize, usize)>> {
+        let mut known = BTreeSet::new();
+        for of in self.authors() {
+            for to in 0..self.people.len() {
+                let account = self.person(to)?.account.clone();
+                if self.device(of)?.state(&account) != "none" {
+                    known.insert((of.0, to));
+                }
+            }
+        }
+        Ok(known)
     }
 
     fn everybody_looks(&mut self) -> anyhow::Result<()> {
@@ -263,12 +278,13 @@ impl World {
     }
 
     /// Devices that were removed have nothing of what was written after the faults ended.
-    fn removed_are_out(&mut self, last: usize) -> anyhow::Result<()> {
+    fn removed_are_out(&mut self, last: usize, known: &BTreeSet<(usize, usize)>) -> anyhow::Result<()> {
         for of in self.homes() {
             if !self.device(of)?.removed {
                 continue;
             }
-            for account in self.people.iter().map(|person| person.account.clone()).collect::<Vec<_>>() {
+            for with in (0..self.people.len()).filter(|with| known.contains(&(of.0, *with))) {
+                let account = self.person(with)?.account.clone();
                 let texts = self.device(of)?.history(&account).unwrap_or_default();
                 let numbers = texts.iter().filter_map(|(text, _)| self.chronicle.line(text));
                 let late: Vec<_> = numbers.map(|(number, _)| number).filter(|number| *number >= last).collect();
