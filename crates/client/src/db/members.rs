@@ -130,7 +130,7 @@ pub(crate) fn put_ask(db: &Connection, chat: i64, asking: &Asking) -> Result<()>
     Ok(())
 }
 
-/// A device was added, or what it asked cannot be.
+/// A device was added, has come by itself, or asks what cannot be.
 pub(crate) fn set_answered(db: &Connection, chat: i64, account: AccountId, device: u32) -> Result<()> {
     db.prepare_cached("UPDATE asks SET answered = 1 WHERE chat = ?1 AND account = ?2 AND device = ?3")?
         .execute(params![chat, account.as_bytes(), device])?;

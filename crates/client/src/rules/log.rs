@@ -530,7 +530,6 @@ impl Reader {
         if self.chat.state == State::Invited && !mine && self.group.is_none() {
             chats::set_state(tx.db, self.chat.id, State::Open)?;
             self.chat.state = State::Open;
-            // Whatever it has invited to itself.
             members::set_answered(tx.db, self.chat.id, sender.account, sender.device)?;
             sync::tell_standing(tx, own, self.chat.peer)?;
         }
