@@ -154,7 +154,7 @@ impl Engine {
     pub async fn send_as(&self, id: MessageId, who: &str, text: &str) -> Result<Sent> {
         let own = self.shared.own()?;
         let chat = self.shared.write(|tx| compose::text(tx, &own, id, who, text))?;
-        let asked = self.shared.ask(false);
+        let asked = self.shared.ask_for(chat.id);
         let mut changes = self.shared.changes.subscribe();
         let mut reports = self.shared.report.subscribe();
         let deadline = Instant::now() + SEND_WAIT;
@@ -282,9 +282,9 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub fn set_shown(&self, message: &Message) -> Result<()> {
-        self.shared.write_quietly(|tx| Ok(messages::set_shown(tx.db, message.n)?))?;
-        // That it was read may be told.
-        self.shared.nudge.notify_one();
+        if let Some(chat) = self.shared.write_quietly(|tx| Ok(messages::set_shown(tx.db, message.n)?))? {
+            self.shared.was_shown(chat);
+        }
         Ok(())
     }
 

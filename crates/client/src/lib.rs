@@ -13,7 +13,10 @@
 //! - `driver`: circuits, and when what goes on which. - `pace`: every delay.
 //!
 //! What a kill -9 may interrupt is a transaction, and nothing else: what is to be sent is in the database before it is
-//! sent, as the very bytes; what was received is in it before the cursor moves.
+//! sent, as the very bytes; what was received is in it before the cursor moves. Where the machine itself loses its power, what
+//! a log has brought may be lost as well, cursor and all: it is read there again.
+//!
+//! Something that changed in one chat is seen to in that chat; a pass, which looks at all that may be due, is for everything else.
 
 mod blobs;
 mod db;

@@ -59,7 +59,7 @@ impl Own {
     }
 
     /// As MLS knows us, for one operation in `tx`.
-    pub(crate) fn me<'a>(&self, store: &'a dyn KeyValue, rng: &'a mut (dyn rand_core::CryptoRng + Send)) -> Me<'a> {
+    pub(crate) fn me<'a>(&'a self, store: &'a dyn KeyValue, rng: &'a mut (dyn rand_core::CryptoRng + Send)) -> Me<'a> {
         Me::new(store, rng, self.account, self.device, &self.device_key)
     }
 }

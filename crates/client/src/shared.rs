@@ -59,8 +59,10 @@ pub(crate) struct Shared {
     dialer_for: DialerFor,
     /// Something changed that the driver should look at.
     pub(crate) wake: Notify,
-    /// Something changed that the driver should plan for, and that is no reason for a pass.
+    /// Something changed that is for the driver to see to, and that is no reason for a pass.
     pub(crate) nudge: Notify,
+    /// Chats in which something changed here, and whether it is to be sent.
+    stirred: Mutex<BTreeMap<i64, bool>>,
     /// Chats in which we write, or do not any more, as is yet to be told.
     typing: Mutex<BTreeMap<i64, bool>>,
     /// Who writes just now.
@@ -91,6 +93,7 @@ impl Shared {
             dialer_for,
             wake: Notify::new(),
             nudge: Notify::new(),
+            stirred: Mutex::default(),
             typing: Mutex::default(),
             typings: broadcast::Sender::new(TYPINGS_MAX),
             changes: watch::Sender::new(0),
@@ -116,8 +119,19 @@ impl Shared {
     /// Does all of `work` in one transaction, or nothing; then faces are told to look.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let value = self.write_quietly(work)?;
-        self.changes.send_modify(|changes| *changes += 1);
+        self.show_change();
         Ok(value)
+    }
+
+    /// The same, for what stands in a log: if the machine loses its power, it is read there again, so the disk is not waited for.
+    pub(crate) fn take_from_log<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let value = lock(&self.state).write_lazily(self.now(), work)?;
+        self.show_change();
+        Ok(value)
+    }
+
+    fn show_change(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
     }
 
     /// The same, where faces need not look.
@@ -160,6 +174,32 @@ impl Shared {
         };
         self.wake.notify_one();
         asked
+    }
+
+    /// Asks for what waits in a chat to be sent: by a pass, where it takes one.
+    pub(crate) fn ask_for(&self, chat: i64) -> Asked {
+        let asked = {
+            let mut asked = lock(&self.asked);
+            asked.pass += 1;
+            *asked
+        };
+        self.stir(chat, true);
+        asked
+    }
+
+    /// Something of a chat was shown, which may be told.
+    pub(crate) fn was_shown(&self, chat: i64) {
+        self.stir(chat, false);
+    }
+
+    fn stir(&self, chat: i64, sends: bool) {
+        *lock(&self.stirred).entry(chat).or_default() |= sends;
+        self.nudge.notify_one();
+    }
+
+    /// Where something changed here, and whether it is to be sent.
+    pub(crate) fn take_stirred(&self) -> BTreeMap<i64, bool> {
+        std::mem::take(&mut *lock(&self.stirred))
     }
 
     /// Has it told that we write in a chat, or do not any more.

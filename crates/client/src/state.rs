@@ -40,6 +40,12 @@ impl State {
         db.write(|db| work(&mut Tx { db, rng: rng.as_mut(), now, rungs, verified }))
     }
 
+    /// The same, for what the service gives again if it is lost with the machine's power ([`Db::write_lazily`]).
+    pub(crate) fn write_lazily<T>(&mut self, now: Now, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let Self { db, rng, rungs, verified } = self;
+        db.write_lazily(|db| work(&mut Tx { db, rng: rng.as_mut(), now, rungs, verified }))
+    }
+
     /// Looks.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.db.read(work)

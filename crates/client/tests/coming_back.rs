@@ -190,6 +190,31 @@ async fn of_a_home_and_its_copy_one_is_told_and_nothing_is_lost() {
     bo.until("all that was acknowledged", all).await;
 }
 
+/// What comes by a log is not waited for until it is on the disk.
+#[tokio::test(start_paused = true)]
+async fn what_a_loss_of_power_takes_back_is_read_again() {
+    let service = Service::start();
+    let (ana, bo) = acquainted(&service).await;
+    let (to_ana, to_bo) = (ana.account(), bo.account());
+    bo.sync().await.unwrap();
+    let on_disk = folder();
+    copy(bo.folder.path(), on_disk.path());
+    let texts = ["one", "two", "three"];
+    for text in texts {
+        ana.send(&to_bo, text).await;
+        bo.expect(&ana, text).await;
+    }
+    let setup = bo.setup.clone();
+    bo.close().await;
+    let bo = Home::open(on_disk, setup);
+    for text in texts {
+        bo.expect(&ana, text).await;
+    }
+    bo.send(&to_ana, "all of it").await;
+    ana.expect(&bo, "all of it").await;
+    assert_eq!(ana.history(&to_bo), bo.history(&to_ana));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fleet_moves_to_a_better_suite_by_update_alone() {
     let service = Service::start();

@@ -119,6 +119,13 @@ signing_key!(
     HeadKey
 );
 
+impl DeviceKey {
+    /// Signs MLS content as it is framed for that (RFC 9420, section 5.1.2): every such framing begins as none of ours does.
+    pub fn sign_mls(&self, framed: &[u8]) -> [u8; SIGNATURE_LEN] {
+        self.sign(framed)
+    }
+}
+
 impl HeadKey {
     /// Signs that a channel's log has `chain` after `seq` entries.
     pub fn sign_head(&self, channel: ChannelId, seq: u64, chain: &Chain) -> [u8; SIGNATURE_LEN] {

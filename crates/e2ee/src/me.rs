@@ -1,6 +1,5 @@
 //! The device that acts.
 
-use ed25519_dalek::{Signer as _, SigningKey};
 use openmls::prelude::{CredentialWithKey, OpenMlsProvider as _};
 use openmls_traits::{
     signatures::{Signer, SignerError},
@@ -15,8 +14,7 @@ use crate::{E2eeError, KeyValue, Member, provider::Provider};
 /// This device, for the time of one transaction of its store.
 pub struct Me<'a> {
     pub(crate) member: Member,
-    pub(crate) key: DeviceKey,
-    pub(crate) signer: LeafSigner,
+    pub(crate) signer: LeafSigner<'a>,
     pub(crate) provider: Provider<'a>,
 }
 
@@ -29,21 +27,16 @@ impl<'a> Me<'a> {
         rng: &'a mut (dyn CryptoRng + Send),
         account: AccountId,
         device: u32,
-        key: &DeviceKey,
+        key: &'a DeviceKey,
     ) -> Self {
-        Self {
-            member: Member { account, device },
-            key: DeviceKey::from_seed(&key.seed()),
-            signer: LeafSigner(SigningKey::from_bytes(&key.seed())),
-            provider: Provider::new(store, rng),
-        }
+        Self { member: Member { account, device }, signer: LeafSigner(key), provider: Provider::new(store, rng) }
     }
 
     /// Our leaf's credential.
     pub(crate) fn credential(&self) -> CredentialWithKey {
         CredentialWithKey {
             credential: self.member.credential(),
-            signature_key: self.signer.0.verifying_key().to_bytes().to_vec().into(),
+            signature_key: self.signer.0.public().as_bytes().to_vec().into(),
         }
     }
 
@@ -54,11 +47,11 @@ impl<'a> Me<'a> {
 }
 
 /// Signs MLS content with the device's key (`credentials` says why this meets no other signature of that key).
-pub(crate) struct LeafSigner(SigningKey);
+pub(crate) struct LeafSigner<'a>(pub(crate) &'a DeviceKey);
 
-impl Signer for LeafSigner {
+impl Signer for LeafSigner<'_> {
     fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
-        Ok(self.0.sign(payload).to_bytes().to_vec())
+        Ok(self.0.sign_mls(payload).to_vec())
     }
 
     fn signature_scheme(&self) -> SignatureScheme {

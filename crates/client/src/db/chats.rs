@@ -230,9 +230,32 @@ pub(crate) fn on_channel(db: &Connection, channel: ChannelId) -> Result<Option<C
 }
 
 pub(crate) fn all(db: &Connection) -> Result<Vec<Chat>> {
-    let query = format!("SELECT {COLUMNS} FROM chats ORDER BY id");
-    let chats = db.prepare_cached(&query)?.query_map((), chat)?.collect::<Result<_, _>>()?;
+    some(db, "TRUE", ())
+}
+
+/// Those that something keeps from going on, or that were not begun yet.
+pub(crate) fn in_need(db: &Connection) -> Result<Vec<Chat>> {
+    some(db, "trouble <> 0 OR channel IS NULL OR asked <> 0", ())
+}
+
+/// Those that are not to be touched before some moment to come.
+pub(crate) fn put_off(db: &Connection, now_ms: u64) -> Result<Vec<Chat>> {
+    some(db, "open_from_ms > ?1", [now_ms])
+}
+
+fn some(db: &Connection, condition: &str, key: impl rusqlite::Params) -> Result<Vec<Chat>> {
+    let query = format!("SELECT {COLUMNS} FROM chats WHERE {condition} ORDER BY id");
+    let chats = db.prepare_cached(&query)?.query_map(key, chat)?.collect::<Result<_, _>>()?;
     Ok(chats)
+}
+
+/// The numbers of all.
+pub(crate) fn ids(db: &Connection) -> Result<Vec<i64>> {
+    let ids = db
+        .prepare_cached("SELECT id FROM chats ORDER BY id")?
+        .query_map((), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(ids)
 }
 
 pub(crate) fn insert(db: &Connection, peer: AccountId, state: State) -> Result<i64> {

@@ -213,13 +213,16 @@ pub(crate) fn unshown(db: &Connection, now_ms: u64, limit: u32) -> Result<Vec<St
     Ok(messages)
 }
 
-pub(crate) fn set_shown(db: &Connection, n: i64) -> Result<()> {
-    db.prepare_cached("UPDATE messages SET shown = 1 WHERE n = ?1")?.execute([n])?;
-    Ok(())
+/// The person has seen a message; in which chat, if it is still there.
+pub(crate) fn set_shown(db: &Connection, n: i64) -> Result<Option<i64>> {
+    let mut statement = db.prepare_cached("UPDATE messages SET shown = 1 WHERE n = ?1 RETURNING chat")?;
+    Ok(statement.query_row([n], |row| row.get(0)).optional()?)
 }
 
 /// Where a message stands, for comparison.
 pub(super) const PLACE: &str = "part, letter IS NULL, coalesce(letter, seq)";
+/// From the last to the first.
+pub(super) const LAST_FIRST: &str = "part DESC, letter IS NULL DESC, coalesce(letter, seq) DESC";
 
 /// All messages of a chat up to this one, in its order, were seen by the person.
 pub(crate) fn set_shown_up_to(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
@@ -237,21 +240,20 @@ pub(crate) fn set_shown_up_to(db: &Connection, chat: i64, id: MessageId) -> Resu
     Ok(())
 }
 
-/// Up to where each chat was read here, without a gap, if our other devices do not know: message and its number here.
-pub(crate) fn read_untold(db: &Connection, own: AccountId) -> Result<Vec<(i64, i64, MessageId)>> {
+/// Up to where a chat was read here, without a gap, if our other devices do not know: message and its number here.
+pub(crate) fn read_untold(db: &Connection, chat: i64, own: AccountId) -> Result<Option<(i64, MessageId)>> {
+    let others = "chat = ?1 AND sender <> ?2 AND (letter IS NOT NULL OR seq IS NOT NULL)";
+    let unseen = format!(
+        "SELECT {PLACE} FROM messages INDEXED BY messages_unseen WHERE {others} AND shown <> 1 ORDER BY {PLACE} LIMIT 1"
+    );
     let mut statement = db.prepare_cached(&format!(
-        "WITH placed AS (
-           SELECT chat, n, id, shown, rank() OVER (PARTITION BY chat ORDER BY {PLACE}) AS place FROM messages
-           WHERE sender <> ?1 AND (letter IS NOT NULL OR seq IS NOT NULL)),
-         ends AS (SELECT chat, min(place) AS place FROM placed WHERE shown <> 1 GROUP BY chat)
-         SELECT p.chat, max(p.place), p.n, p.id FROM placed p LEFT JOIN ends e ON e.chat = p.chat
-         WHERE e.place IS NULL OR p.place < e.place GROUP BY p.chat
-         HAVING p.n <> (SELECT read_told FROM chats WHERE id = p.chat) ORDER BY p.chat"
+        "WITH read AS (
+           SELECT n, id FROM messages WHERE {others} AND (({PLACE}) < ({unseen}) OR NOT EXISTS ({unseen}))
+           ORDER BY {LAST_FIRST} LIMIT 1)
+         SELECT n, id FROM read WHERE n <> (SELECT read_told FROM chats WHERE id = ?1)"
     ))?;
-    let read = statement
-        .query_map([own.as_bytes()], |row| Ok((row.get(0)?, row.get(2)?, MessageId::new(row.get(3)?))))?
-        .collect::<Result<_, _>>()?;
-    Ok(read)
+    let key = params![chat, own.as_bytes()];
+    Ok(statement.query_row(key, |row| Ok((row.get(0)?, MessageId::new(row.get(1)?)))).optional()?)
 }
 
 /// Our other devices know that we have read a chat up to the message that came here as the `n`th.
@@ -263,7 +265,7 @@ pub(crate) fn set_read_told(db: &Connection, chat: i64, n: i64) -> Result<()> {
 /// How many of a chat were not shown yet.
 pub(crate) fn unshown_in(db: &Connection, chat: i64) -> Result<u64> {
     Ok(db
-        .prepare_cached("SELECT count(*) FROM messages WHERE chat = ?1 AND shown = 0")?
+        .prepare_cached("SELECT count(*) FROM messages WHERE chat = ?1 AND shown <> 1 AND shown = 0")?
         .query_row([chat], |row| row.get(0))?)
 }
 

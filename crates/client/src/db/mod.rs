@@ -121,11 +121,27 @@ impl Db {
         work(&self.connection)
     }
 
-    /// Does all of `work` or nothing.
+    /// Does all of `work` or nothing. It is on the disk before this returns.
     pub(crate) fn write<T, E: From<DbError>>(
         &mut self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.transact(work)
+    }
+
+    /// The same, but it is on the disk only with what [`Self::write`] writes next: should the machine lose its power before, it
+    /// has never been. For what can be had again from where it came.
+    pub(crate) fn write_lazily<T, E: From<DbError>>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.connection.pragma_update(None, "synchronous", "NORMAL").map_err(DbError::from)?;
+        let outcome = self.transact(work);
+        self.connection.pragma_update(None, "synchronous", "FULL").map_err(DbError::from)?;
+        outcome
+    }
+
+    fn transact<T, E: From<DbError>>(&mut self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(DbError::from)?;
         let value = work(&transaction)?;
@@ -206,6 +222,18 @@ mod tests {
         let get = |key: u8| db.read::<_, DbError>(|db| mls::get(db, &[key])).unwrap().map(|value| value.len());
         assert_eq!((get(0), get(written), get(written + 1)), (Some(4), Some(9_000), None));
         db.write::<_, DbError>(|db| mls::put(db, &[0], &[8; 9_000])).unwrap();
+    }
+
+    #[test]
+    fn only_what_is_written_lazily_is_not_waited_for() {
+        let (folder, key) = home();
+        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        let synchronous = |db: &Connection| db.pragma_query_value(None, "synchronous", |row| row.get::<_, u8>(0));
+        let (normal, full) = (1, 2);
+        assert_eq!(db.write_lazily::<_, DbError>(|db| Ok(synchronous(db)?)).unwrap(), normal);
+        assert_eq!(db.write::<_, DbError>(|db| Ok(synchronous(db)?)).unwrap(), full);
+        assert_eq!(db.write_lazily::<(), _>(|_| Err(DbError::Disk)), Err(DbError::Disk));
+        assert_eq!(db.write::<_, DbError>(|db| Ok(synchronous(db)?)).unwrap(), full);
     }
 
     #[test]

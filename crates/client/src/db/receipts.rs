@@ -3,7 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_wire::{AccountId, MessageId};
 
-use super::{Result, messages::PLACE};
+use super::{
+    Result,
+    messages::{LAST_FIRST, PLACE},
+};
 
 /// Two of these marks.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -62,18 +65,18 @@ pub(crate) fn advance(db: &Connection, chat: i64, own: AccountId, of: Of, marks:
 }
 
 /// How far the other's messages have come here: the last that stands, and the last up to which all were seen.
-pub(crate) fn reached(db: &Connection, chat: i64, own: AccountId) -> Result<Marks> {
+pub(crate) fn reached(db: &Connection, chat: i64, other: AccountId) -> Result<Marks> {
     let last = |before: &str| {
         db.prepare_cached(&format!(
-            "SELECT id FROM messages WHERE chat = ?1 AND sender <> ?2 AND (letter IS NOT NULL OR seq IS NOT NULL) {before}
-             ORDER BY {ORDER} LIMIT 1"
+            "SELECT id FROM messages WHERE chat = ?1 AND sender = ?2 AND (letter IS NOT NULL OR seq IS NOT NULL) {before}
+             ORDER BY {LAST_FIRST} LIMIT 1"
         ))?
-        .query_row(params![chat, own.as_bytes()], |row| row.get(0).map(MessageId::new))
+        .query_row(params![chat, other.as_bytes()], |row| row.get(0).map(MessageId::new))
         .optional()
     };
     let unseen = format!(
-        "SELECT {PLACE} FROM messages WHERE chat = ?1 AND sender <> ?2 AND (letter IS NOT NULL OR seq IS NOT NULL)
-           AND shown <> 1 ORDER BY {PLACE} LIMIT 1"
+        "SELECT {PLACE} FROM messages INDEXED BY messages_unseen WHERE chat = ?1 AND sender = ?2 AND shown <> 1
+           AND (letter IS NOT NULL OR seq IS NOT NULL) ORDER BY {PLACE} LIMIT 1"
     );
     let before = format!("AND (({PLACE}) < ({unseen}) OR NOT EXISTS ({unseen}))");
     Ok(Marks { delivered: last("")?, read: last(&before)? })
@@ -93,9 +96,6 @@ pub(crate) fn later(
         .query_row(params![chat, first.as_bytes(), second.as_bytes()], |row| row.get(0))?;
     Ok(if is_before == Some(true) { other } else { one })
 }
-
-/// From the last to the first.
-const ORDER: &str = "part DESC, letter IS NULL DESC, coalesce(letter, seq) DESC";
 
 /// Whether a message of ours that stands somewhere is covered: as delivered, and as read.
 pub(crate) fn covers(db: &Connection, chat: i64, message: MessageId) -> Result<(bool, bool)> {
@@ -119,10 +119,10 @@ pub(crate) fn covers(db: &Connection, chat: i64, message: MessageId) -> Result<(
 
 /// Counts all that is here as told: what was read while receipts were off is not told by itself.
 pub(crate) fn forget_untold(db: &Connection, own: AccountId) -> Result<()> {
-    let mut statement = db.prepare_cached("SELECT id FROM chats")?;
-    let chats = statement.query_map((), |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-    for chat in chats {
-        let reached = reached(db, chat, own)?;
+    let mut statement = db.prepare_cached("SELECT id, peer FROM chats")?;
+    let chats = statement.query_map((), |row| Ok((row.get(0)?, AccountId::new(row.get(1)?))))?;
+    for (chat, peer) in chats.collect::<Result<Vec<_>, _>>()? {
+        let reached = reached(db, chat, peer)?;
         advance(db, chat, own, Of::Theirs, &reached)?;
     }
     Ok(())

@@ -9,7 +9,7 @@ pub(super) const VERSION: u32 = 6;
 
 /// Steps from one version to the next, each with the tables of its time.
 const STEPS: [&[&str]; VERSION as usize] =
-    [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS], &[V5_GROUPS, V5_DIRECTORY], &[V6_LARGE]];
+    [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS], &[V5_GROUPS, V5_DIRECTORY], &[V6_LARGE, V6_ORDER]];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
 pub(super) fn bring_up(db: &Connection) -> Result<()> {
@@ -474,6 +474,14 @@ CREATE TABLE large(
   bytes BLOB NOT NULL,                 -- empty until it was fetched
   UNIQUE (chat, reference)
 ) STRICT;
+";
+
+/// What is asked of a chat all the time takes no longer in a long one.
+const V6_ORDER: &str = "
+DROP INDEX messages_order;
+CREATE INDEX messages_of ON messages(chat, sender, part, letter IS NULL, coalesce(letter, seq));
+DROP INDEX messages_unseen;
+CREATE INDEX messages_unseen ON messages(chat, part, letter IS NULL, coalesce(letter, seq)) WHERE shown <> 1;
 ";
 
 #[cfg(test)]

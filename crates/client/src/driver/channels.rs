@@ -25,7 +25,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, Trouble},
-        groups,
+        groups, outbox as rows,
         stock::{self, Stocked},
         ways,
     },
@@ -34,6 +34,7 @@ use crate::{
         entrance,
         log::{self, Taken},
         outbox::{self, Batch},
+        sync,
     },
 };
 
@@ -260,7 +261,7 @@ impl Driver {
         }
         let taken = async {
             let head = push.head.clone().unwrap_or_default();
-            let taken = self.shared.write(|tx| log::take(tx, own, chat.id, &push.entries, &head))?;
+            let taken = self.shared.take_from_log(|tx| log::take(tx, own, chat.id, &push.entries, &head))?;
             if matches!(taken, Taken::Behind | Taken::Waits) {
                 self.catch_up(own, index, chat.id).await?;
             }
@@ -268,8 +269,50 @@ impl Driver {
             self.flush(own, index, chat.id).await
         };
         let taken = taken.await;
-        self.contain_on(index, &chat, taken)?;
-        self.turn_page(own, index, &chat)?;
+        self.settle(own, index, &chat, taken)
+    }
+
+    /// Sees to the chats in which something changed here. False: that takes a pass.
+    pub(super) async fn see_to_stirred(&mut self, own: &Arc<Own>) -> bool {
+        for (chat, sends) in self.shared.take_stirred() {
+            let seen_to = match sends {
+                true => self.send_at_once(own, chat).await,
+                false => self.plan_note(own, chat).map(|()| true),
+            };
+            match seen_to {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => {
+                    tracing::debug!(%error, "what waits in a chat takes a pass");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Sends what waits in a chat that is open and read to its head. False: something still waits.
+    async fn send_at_once(&mut self, own: &Arc<Own>, chat: i64) -> Result<bool> {
+        let chat = self.shared.read(|db| Ok(chats::load(db, chat)?))?;
+        let Some(of) = generation(&chat).filter(|_| self.is_active(&chat)) else { return Ok(false) };
+        let index = self.lines.index(of.0);
+        if !self.lines.is_open_under(index, of) || self.lines.is_behind(index, of.0) {
+            return Ok(false);
+        }
+        let sent = self.flush(own, index, chat.id).await;
+        if matches!(sent, Err(ClientError::Offline(_))) {
+            self.lines.drop_line(index);
+            self.touched();
+        }
+        self.settle(own, index, &chat, sent)?;
+        self.again |= self.shared.write_quietly(|tx| sync::tell_read(tx, own, chat.id))?;
+        Ok(self.refused.is_empty() && self.shared.read(|db| Ok(rows::first(db, chat.id, 1)?.is_empty()))?)
+    }
+
+    /// What follows when a chat was read from, or written to.
+    fn settle(&mut self, own: &Own, index: usize, chat: &Chat, outcome: Result<()>) -> Result<()> {
+        self.contain_on(index, chat, outcome)?;
+        self.turn_page(own, index, chat)?;
         self.plan_note(own, chat.id)
     }
 
@@ -308,7 +351,7 @@ impl Driver {
                 ReadRequest { channel: channel.id.into(), after: channel.seq, limit: limits::PAGE_ENTRIES_MAX };
             let reply = self.ask(index, channel.id, request).await?;
             let head = reply.head.unwrap_or_default();
-            let taken = self.shared.write(|tx| log::take(tx, own, chat.id, &reply.entries, &head))?;
+            let taken = self.shared.take_from_log(|tx| log::take(tx, own, chat.id, &reply.entries, &head))?;
             if taken == Taken::UpToDate && head.seq < channel.seq {
                 return Err(ClientError::BadHead);
             }
@@ -382,7 +425,7 @@ impl Driver {
         batch: &Batch,
         appended: &Appended,
     ) -> Result<Taken> {
-        let taken = match self.shared.write(|tx| outbox::appended(tx, own, batch, appended))? {
+        let taken = match self.shared.take_from_log(|tx| outbox::appended(tx, own, batch, appended))? {
             Taken::Behind | Taken::Waits => self.catch_up(own, index, batch.chat()).await?,
             taken => taken,
         };

@@ -160,7 +160,7 @@ impl Driver {
             }
         };
         note(self.ask_ways_back(own));
-        note(self.shared.write_quietly(|tx| sync::tell_read(tx, own)));
+        note(self.shared.write_quietly(|tx| sync::tell_all_read(tx, own)));
         note(self.plan_notes(own));
         note(self.visits(own).await);
         note(self.groups(own).await);
@@ -275,7 +275,9 @@ impl Driver {
                 () = self.shared.wake.notified() => return,
                 () = self.shared.nudge.notified() => {
                     self.tell_typing(own);
-                    self.plan_between(own);
+                    if !self.see_to_stirred(own).await {
+                        return;
+                    }
                 }
                 event = self.lines.event() => {
                     if self.take_event(own, event).await {
@@ -312,7 +314,8 @@ impl Driver {
 
     /// When the next of the chats that were begun or accepted may be opened.
     fn opening_due(&self) -> Option<Instant> {
-        let chats = self.shared.read(|db| Ok(chats::all(db)?)).unwrap_or_default();
+        let now_ms = self.shared.now().0;
+        let chats = self.shared.read(|db| Ok(chats::put_off(db, now_ms)?)).unwrap_or_default();
         let begun = |chat: &&Chat| matches!(chat.state, State::Open | State::Invited);
         let waiting = chats.iter().filter(begun).map(|chat| self.opens_in_ms(chat));
         let ms = waiting.filter(|ms| *ms > 0).min()?;
@@ -327,7 +330,7 @@ impl Driver {
 
     /// When the next of the chats that are lost is to ask, or to be tried again.
     fn asking_due(&self) -> Option<Instant> {
-        let chats = self.shared.read(|db| Ok(chats::all(db)?)).unwrap_or_default();
+        let chats = self.shared.read(|db| Ok(chats::in_need(db)?)).unwrap_or_default();
         let now_ms = self.shared.now().0;
         let pace = &self.shared.pace.ask;
         let asks = chats.iter().filter_map(|chat| asks::due_ms(chat, pace, now_ms));

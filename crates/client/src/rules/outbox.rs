@@ -182,7 +182,8 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
         let closing = commit(tx, own, &chat, channel, &Plan::default(), true)?;
         return Ok(batch(vec![closing]));
     }
-    if let Some(commit) = owed(tx, own, &chat, channel, !items.is_empty())? {
+    let (owed, mls) = owed(tx, own, &chat, channel, !items.is_empty())?;
+    if let Some(commit) = owed {
         return Ok(batch(vec![commit]));
     }
     if items.is_empty() && chat.peer == own.account && sync::next_history(tx, own)? {
@@ -197,7 +198,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
         let update = commit(tx, own, &chat, channel, &Plan::default(), false)?;
         return Ok(batch(vec![update]));
     }
-    let messages = messages(tx, own, &chat, channel, &items, &heads::seen(&chat)?)?;
+    let messages = messages(tx, own, &chat, (channel, mls), &items, &heads::seen(&chat)?)?;
     Ok(if messages.is_empty() { None } else { batch(messages) })
 }
 
@@ -205,26 +206,32 @@ pub(super) fn is_note(item: &Item) -> bool {
     Content::decode(&item.content[..]).is_ok_and(|content| riders::is_note(&content))
 }
 
-/// The commit that a chat owes, if it owes one. `speaks`: whether there is something to say anyhow.
-fn owed(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, speaks: bool) -> Result<Option<UnderWay>> {
+/// The commit that a chat owes, if it owes one; and its MLS state, if that was looked at. `speaks`: whether there is something
+/// to say anyhow.
+fn owed(
+    tx: &mut Tx<'_>,
+    own: &Own,
+    chat: &Chat,
+    channel: &Channel,
+    speaks: bool,
+) -> Result<(Option<UnderWay>, Option<Mls>)> {
     if !chat.owes && !speaks {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let (leaves, suite) = {
+    let mls = {
         let store = MlsStore(tx.db);
-        let mls = load(&own.me(&store, tx.rng), channel)?;
-        (mls.members(), mls.suite())
+        load(&own.me(&store, tx.rng), channel)?
     };
-    let owed = Owed::find(tx, own, chat, &leaves, suite)?;
+    let owed = Owed::find(tx, own, chat, &mls.members(), mls.suite())?;
     if owed.restart() != chat.restart {
         // The keys for it are fetched first; till then the chat goes on as it is.
         chats::set_restart(tx.db, chat.id, owed.restart())?;
     }
     if owed.is_empty() || (owed.can_wait() && !speaks) {
         chats::set_owes(tx.db, chat.id, false)?;
-        return Ok(None);
+        return Ok((None, Some(mls)));
     }
-    commit(tx, own, chat, channel, &owed.plan(), false).map(Some)
+    Ok((Some(commit(tx, own, chat, channel, &owed.plan(), false)?), None))
 }
 
 /// The service has a batch: takes it in if nothing stands between it and our cursor.
@@ -326,13 +333,16 @@ pub(super) fn messages(
     tx: &mut Tx<'_>,
     own: &Own,
     chat: &Chat,
-    channel: &Channel,
+    (channel, mls): (&Channel, Option<Mls>),
     items: &[Item],
     seen: &Seen,
 ) -> Result<Vec<UnderWay>> {
-    let mut mls = {
-        let store = MlsStore(tx.db);
-        load(&own.me(&store, tx.rng), channel)?
+    let mut mls = match mls {
+        Some(mls) => mls,
+        None => {
+            let store = MlsStore(tx.db);
+            load(&own.me(&store, tx.rng), channel)?
+        }
     };
     let mut batch: Vec<UnderWay> = Vec::new();
     let mut size = 0;

@@ -22,12 +22,12 @@ use crate::{
 };
 
 /// What is to be told in a chat, if that is more than was told.
-pub(crate) fn rider(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Option<Receipt>> {
+pub(crate) fn rider(tx: &Tx<'_>, chat: &Chat) -> Result<Option<Receipt>> {
     if !me::settings(tx.db)?.receipts {
         return Ok(None);
     }
     let told = receipts::marks(tx.db, chat.id, Of::Theirs)?;
-    let reached = receipts::reached(tx.db, chat.id, own.account)?;
+    let reached = receipts::reached(tx.db, chat.id, chat.peer)?;
     // Another device of ours may have told more than has come here.
     let marks = Marks {
         delivered: receipts::later(tx.db, chat.id, told.delivered, reached.delivered)?,

@@ -26,7 +26,7 @@ use crate::{
 /// Puts what is to be told beside a content that is about to be encrypted. False: it is a note, and there is nothing.
 pub(crate) fn attach(tx: &Tx<'_>, own: &Own, chat: &Chat, content: &mut Content) -> Result<bool> {
     let may = may_ride(tx, own, chat)?;
-    content.receipt = if may { receipts::rider(tx, own, chat)? } else { None };
+    content.receipt = if may { receipts::rider(tx, chat)? } else { None };
     content.profile_key = if may { profiles::rider(tx, chat)? } else { None };
     let compares = may || (chat.peer == own.account && own.list.devices().len() > 1);
     content.parameters = if compares { parameters::rider(tx, chat)? } else { None };
@@ -95,7 +95,7 @@ pub(crate) fn heard(tx: &Tx<'_>, own: &Own, chat: &Chat, content: &Content) -> R
 pub(crate) fn plan(tx: &mut Tx<'_>, own: &Own, chat: &Chat, delay: &Delay) -> Result<bool> {
     let due_ms = marks::note_due_ms(tx.db, chat.id)?;
     let may = chat.trouble == Trouble::None && may_ride(tx, own, chat)?;
-    if !may || !(receipts::rider(tx, own, chat)?.is_some() || profiles::wants_note(tx, chat)?) {
+    if !may || !(receipts::rider(tx, chat)?.is_some() || profiles::wants_note(tx, chat)?) {
         marks::set_note_due(tx.db, chat.id, 0)?;
         return Ok(false);
     }

@@ -101,12 +101,19 @@ pub(crate) fn standing(tx: &Tx<'_>, peer: AccountId) -> Result<Standing> {
     })
 }
 
-/// Tells up to where the person has read each chat, where that has changed.
-pub(crate) fn tell_read(tx: &mut Tx<'_>, own: &Own) -> Result<()> {
-    for (chat, n, message) in messages::read_untold(tx.db, own.account)? {
-        let peer = chats::load(tx.db, chat)?.peer;
-        tell(tx, own, Kind::Read(content::Read { peer: peer.into(), message: message.into() }))?;
-        messages::set_read_told(tx.db, chat, n)?;
+/// Tells up to where the person has read a chat, if that has changed. True: there is something to send.
+pub(crate) fn tell_read(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<bool> {
+    let Some((n, message)) = messages::read_untold(tx.db, chat, own.account)? else { return Ok(false) };
+    let peer = chats::load(tx.db, chat)?.peer;
+    tell(tx, own, Kind::Read(content::Read { peer: peer.into(), message: message.into() }))?;
+    messages::set_read_told(tx.db, chat, n)?;
+    Ok(true)
+}
+
+/// The same of all chats.
+pub(crate) fn tell_all_read(tx: &mut Tx<'_>, own: &Own) -> Result<()> {
+    for chat in chats::ids(tx.db)? {
+        tell_read(tx, own, chat)?;
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ impl Chat {
             None => Invitation { welcome: Default::default(), tree: tls(&chat.group.export_ratchet_tree())? },
         };
         let device_lists: Vec<_> = plan.lists.iter().map(|list| list.encoded().clone()).collect();
-        let signature = sign_restart(&me.key, &at.signed(&welcome, &tree, &device_lists, seen));
+        let signature = sign_restart(me.signer.0, &at.signed(&welcome, &tree, &device_lists, seen));
         let restart = content::Restart {
             welcome,
             tree,

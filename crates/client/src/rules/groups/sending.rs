@@ -104,7 +104,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: &Chat, self_update_ms: u64)
         return Ok(batch(vec![commit]));
     }
     let seen = Seen { revision: record.revision(), ..heads::seen(chat)? };
-    let messages = messages(tx, own, chat, channel, &items, &seen)?;
+    let messages = messages(tx, own, chat, (channel, None), &items, &seen)?;
     Ok(if messages.is_empty() { None } else { batch(messages) })
 }
 
