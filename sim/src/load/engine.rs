@@ -73,8 +73,14 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Section> {
     section.add("written_kib", "written to the writer's disk for a message sent alone", written, Unit::Kib);
 
     ana.stop().await;
-    process.end().await?;
     cold(bench, &ben, &mut section).await?;
+    ben.start()?;
+    send(&ben, &ana_account, WARMING).await?;
+    let acknowledged = send(&ben, &ana_account, count / 4).await?.quantiles();
+    let what = format!("one message at a time, with {} messages of history: acknowledged", bench.sizes.history);
+    section.add_latency("long_acknowledged_ms", &what, &acknowledged, None);
+    ben.stop().await;
+    process.end().await?;
     Ok(section)
 }
 

@@ -119,7 +119,7 @@ impl Section {
 }
 
 /// A whole run.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Report {
     /// What was asked for.
     pub command: String,

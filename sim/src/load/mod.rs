@@ -6,15 +6,20 @@
 //!   growth, store                                                      many channels, a long log, expiry
 //!   engine                                                             the client: real homes over real sockets
 //!   peers                                                              what people would run instead, in the same run
+//!   tokens, credentials, groups, discovery                             arithmetic alone, on one core
 //!
 //!   figures   what is measured, as a table, a file or a page           filling   channels and logs without clients
 //! ```
 
+mod best;
 mod circuits;
+mod credentials;
+mod discovery;
 mod engine;
 mod fanout;
 mod figures;
 mod filling;
+mod groups;
 mod growth;
 mod homes;
 mod machine;
@@ -27,6 +32,7 @@ mod sizes;
 mod starts;
 mod store;
 mod storm;
+mod tokens;
 mod visits;
 mod wal;
 
@@ -45,6 +51,8 @@ use crate::{
     program::{Program, allow_files},
     usage::Meanwhile,
 };
+#[cfg(test)]
+pub use figures::Machine;
 pub use figures::{Figure, Report, Section, Unit, grouped};
 pub use report::{met, table};
 use sizes::Sizes;
@@ -55,7 +63,7 @@ const OTHER_FILES: u64 = 256;
 const SETTLING: Duration = Duration::from_millis(1_500);
 
 /// All measurements, in their order.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 16] = [
     "starts",
     "messages",
     "fanout",
@@ -68,16 +76,20 @@ const SECTIONS: [&str; 12] = [
     "store",
     "engine",
     "peers",
+    "tokens",
+    "credentials",
+    "groups",
+    "discovery",
 ];
 
 /// What is measured, and how much.
 #[derive(Clone, clap::Args)]
 pub struct Args {
-    /// In the sizes of docs/benchmarks.md: ten minutes instead of three
+    /// In the sizes of docs/benchmarks.md: a quarter of an hour instead of three minutes
     #[arg(long)]
     all: bool,
     /// Only these, with commas: starts, messages, fanout, circuits, people, reconnect, visits, storm, growth, store, engine,
-    /// peers
+    /// peers, tokens, credentials, groups, discovery
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(SECTIONS))]
     only: Vec<String>,
     /// Length of the large log, in MiB
@@ -135,6 +147,10 @@ impl Bench {
             "store" => store::measure(self).await,
             "engine" => engine::measure(self).await,
             "peers" => peers::measure(self).await,
+            "tokens" => tokens::measure(self),
+            "credentials" => credentials::measure(self),
+            "groups" => groups::measure(self),
+            "discovery" => discovery::measure(self),
             _ => bail!("there is no measurement of this name"),
         }
     }

@@ -39,6 +39,10 @@ pub struct Sizes {
     pub peer_connections: u32,
     /// Messages through each peer.
     pub peer_messages: u32,
+    /// Devices of groups.
+    pub devices: &'static [u32],
+    /// Entries of directories.
+    pub directories: &'static [u32],
 }
 
 impl Sizes {
@@ -62,6 +66,8 @@ impl Sizes {
         sent: 300,
         peer_connections: 300,
         peer_messages: 8_000,
+        devices: &[10, 100],
+        directories: &[100_000],
     };
     /// As in docs/benchmarks.md.
     pub const ALL: Self = Self {
@@ -76,11 +82,13 @@ impl Sizes {
         storm: 9_000,
         channels: 10_000,
         growth_messages: 20_000,
-        store_mib: 2_048,
+        store_mib: 10_240,
         history: 100_000,
         sent: 1_000,
         peer_connections: 1_500,
         peer_messages: 40_000,
+        devices: &[10, 100, 1_000],
+        directories: &[1_000_000, 10_000_000],
         ..Self::SHORT
     };
 }

@@ -27,9 +27,9 @@ const END: &str = "<!-- sim: end -->";
 /// What is put where.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Figures, from `sim load --json FILE`
-    #[arg(long, value_name = "FILE")]
-    from: PathBuf,
+    /// Figures, from `sim load --json FILE`; of several files, what the later has counts
+    #[arg(long, value_name = "FILE", required = true)]
+    from: Vec<PathBuf>,
     /// The page
     #[arg(long, value_name = "FILE", default_value = "docs/benchmarks.md")]
     page: PathBuf,
@@ -39,9 +39,13 @@ pub struct Args {
 
 /// Writes the page and its charts. Parts of the page for which there are no figures stay as they are.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let report = load::read(&args.from)?;
+    let runs = args.from.iter().map(|file| load::read(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let report = together(&runs).context("there are no figures")?;
     let page = fs::read_to_string(&args.page).context("the page cannot be read")?;
-    let filled = fill(&page, |part| text(part, &report, &args.assumed))?;
+    let filled = fill(&page, |part| match part {
+        "run" => Ok(Some(runs_in_words(&runs)?)),
+        part => text(part, &report, &args.assumed),
+    })?;
     let charts = args.page.parent().unwrap_or(Path::new(".")).join("charts");
     fs::create_dir_all(&charts)?;
     for (name, chart) in charts::all(&report) {
@@ -50,11 +54,23 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     fs::write(&args.page, filled).context("the page cannot be written")
 }
 
+/// One report of all: a section of a later run stands for that of an earlier.
+fn together(runs: &[Report]) -> Option<Report> {
+    let (first, later) = runs.split_first()?;
+    let mut report = first.clone();
+    for section in later.iter().flat_map(|run| &run.sections) {
+        match report.sections.iter_mut().find(|before| before.name == section.name) {
+            Some(before) => before.clone_from(section),
+            None => report.sections.push(section.clone()),
+        }
+    }
+    Some(report)
+}
+
 /// What stands in one part. None: there are no figures for it.
 fn text(part: &str, report: &Report, assumed: &cost::Assumed) -> anyhow::Result<Option<String>> {
     let mut text = String::new();
     match part {
-        "run" => run_in_words(&mut text, report)?,
         "targets" => {
             let figures = report.sections.iter().flat_map(|section| &section.figures);
             let rows: Vec<_> = figures.filter(|figure| figure.target.is_some()).map(target_row).collect();
@@ -79,17 +95,20 @@ fn text(part: &str, report: &Report, assumed: &cost::Assumed) -> anyhow::Result<
     Ok(Some(text))
 }
 
-fn run_in_words(text: &mut String, report: &Report) -> std::fmt::Result {
-    let Report { command, day, machine, took_s, others_percent, .. } = report;
-    writeln!(
-        text,
-        "This run: `{command}` on {day}, {took_s:.0} s, while others took {others_percent:.0} % of all processors. {} processors \
-         ({}), {} GiB, {}.",
-        machine.processors,
-        machine.processor,
-        machine.memory_mib.div_ceil(1024),
-        machine.system
-    )
+fn runs_in_words(runs: &[Report]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for Report { command, day, machine, took_s, others_percent, .. } in runs {
+        writeln!(
+            text,
+            "`{command}` on {day}, {took_s:.0} s, while others took {others_percent:.0} % of all processors. {} processors ({}), \
+             {} GiB, {}.",
+            machine.processors,
+            machine.processor,
+            machine.memory_mib.div_ceil(1024),
+            machine.system
+        )?;
+    }
+    Ok(text)
 }
 
 fn target_row(figure: &Figure) -> [String; 4] {
@@ -161,6 +180,28 @@ mod tests {
         assert_eq!(fill(page, text).unwrap(), expected);
         assert_eq!(fill(&expected, text).unwrap(), expected);
         assert!(fill("<!-- sim: a -->\n", text).is_err() && fill("<!-- sim: a", text).is_err());
+    }
+
+    #[test]
+    fn of_several_runs_the_later_counts() {
+        let machine = load::Machine { processor: "p".into(), processors: 2, memory_mib: 1, system: "s".into() };
+        let run = |command: &str, names: &[&str]| {
+            let section = |name: &&str| {
+                let mut section = load::Section::new(name);
+                section.add("n", command, names.len() as f64, load::Unit::Count);
+                section
+            };
+            let sections = names.iter().map(section).collect();
+            let (command, day) = (command.to_owned(), "2026-01-31".to_owned());
+            Report { command, day, machine: machine.clone(), took_s: 1.0, others_percent: 0.0, sections }
+        };
+        let runs = [run("first", &["a", "b"]), run("later", &["b", "c", "d"])];
+        let report = together(&runs).unwrap();
+        let values = ["a.n", "b.n", "c.n", "d.n"].map(|name| report.value(name).unwrap());
+        assert_eq!(values, [2.0, 3.0, 3.0, 3.0]);
+        assert_eq!(report.sections.len(), 4);
+        assert_eq!(runs_in_words(&runs).unwrap().lines().count(), 2);
+        assert!(together(&[]).is_none());
     }
 
     #[test]
