@@ -118,7 +118,9 @@ impl World {
         self.mend().await?;
         self.settle(Self::together).await?;
         let next = self.chronicle.len();
-        self.settle(move |world| world.settled(next)).await?;
+        // Somebody may be invited as late as this.
+        let settled = move |world: &mut Self| world.together().and_then(|()| world.settled(next));
+        self.settle(settled).await?;
         for device in self.person(person)?.present().collect::<Vec<_>>() {
             if let Some(engine) = self.device((person, device))?.home.engine().cloned() {
                 engine.sync().await?;
