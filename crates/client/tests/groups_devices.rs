@@ -10,12 +10,18 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use support::{
     Home, Service, Setup, befriend, folder,
     groups::{TITLE, act, agree, create, says, three, titled, view},
     has, linked, they_talk,
 };
 use undertone_client::{GroupAct, GroupRole};
+use undertone_wire::{
+    channel::{OpenRequest, PresentRequest},
+    circuit::Code,
+};
 
 /// A home, and the words that bring it back.
 async fn registered(service: &Service, name: &str) -> (Home, String) {
@@ -66,6 +72,47 @@ async fn what_is_said_before_a_device_comes_in_is_not_lost_to_it() {
     says(&phone, "I have it", &[&ana, &cy]).await;
     has(&bo, &view(&bo).group, 2).await;
     assert_eq!(phone.history(TITLE), bo.history(TITLE));
+}
+
+/// Letters and logs come by different ways: that somebody is let in again may be heard before that he was put out.
+#[tokio::test]
+async fn who_hears_first_that_he_is_in_again_and_then_that_he_was_out_is_in() {
+    let service = Service::start();
+    let [ana, mut bo, cy] = three(&service).await;
+    create(&ana, &titled(&[&bo, &cy])).await;
+    agree(&[&ana, &bo, &cy], 3).await;
+    bo.offline().await;
+    act(&ana, GroupAct::Remove("Bo".into())).await;
+    act(&ana, GroupAct::Add(vec![bo.account()], GroupRole::Member)).await;
+    agree(&[&ana, &cy], 3).await;
+    let door = service.door();
+    door.lies.deny::<OpenRequest>(|_| Some(Code::Unavailable.into()));
+    let bo = bo.reopen_at(&door).await;
+    // Of what channels hold he reads nothing yet.
+    bo.sync().await.unwrap_err();
+    assert_eq!(view(&bo).revision, 1, "he has not read that he was put out");
+    door.lies.stop();
+    agree(&[&ana, &bo, &cy], 3).await;
+    says(&bo, "out, was I?", &[&ana, &cy]).await;
+}
+
+/// That the service cannot use what a device shows, or has lost its log, says nothing of who is in a group.
+#[tokio::test]
+async fn who_is_not_told_that_he_has_no_place_keeps_it() {
+    let service = Service::start();
+    let [ana, bo, cy] = three(&service).await;
+    create(&ana, &titled(&[&bo, &cy])).await;
+    agree(&[&ana, &bo, &cy], 3).await;
+    for code in [Code::NotFound, Code::Malformed] {
+        let (door, left) = (service.door(), AtomicU32::new(2));
+        door.lies.deny(move |_: &PresentRequest| {
+            let denies = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            denies.is_ok().then(|| code.into())
+        });
+        let phone = linked(Setup::at(&door), &bo).await;
+        agree(&[&ana, &bo, &cy, &phone], 3).await;
+        says(&phone, "in, at the third try", &[&ana, &cy]).await;
+    }
 }
 
 #[tokio::test]

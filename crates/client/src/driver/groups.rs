@@ -349,13 +349,15 @@ impl Driver {
             entry: Bytes::copy_from_slice(entry.as_bytes()),
             ..PresentRequest::default()
         };
-        match self.ask_shown(index, group, request).await {
-            Ok(_) => {
+        let request = self.shown(index, group, request)?;
+        match self.ask(index, channel, request).await {
+            // Only this is said of us; all else, of a clock that is wrong, or of a service that has lost its log.
+            Err(CallError::Refused(fault)) if fault.code() == Code::Forbidden => Err(ClientError::NotInGroup),
+            reply => {
+                reply?;
                 self.lines.set_speaks(index, true);
                 Ok(())
             }
-            Err(ClientError::Refused(_)) => Err(ClientError::NotInGroup),
-            Err(error) => Err(error),
         }
     }
 
@@ -364,6 +366,12 @@ impl Driver {
     where
         R: Dated + Call<Service = Channel>,
     {
+        let request = self.shown(index, group, request)?;
+        Ok(self.ask(index, group.stored.channel, request).await?)
+    }
+
+    /// The same, as it is asked.
+    fn shown<R: Dated>(&mut self, index: usize, group: &Group, request: R) -> Result<R> {
         let circuit = self.lines.circuit(index)?;
         let request = self.shared.write_quietly(|tx| {
             let presenter = Presenter::of_today(tx)?;
@@ -374,7 +382,7 @@ impl Driver {
             // The next visit brings one.
             self.inbox_due = tokio::time::Instant::now();
         }
-        Ok(self.ask(index, group.stored.channel, request?).await?)
+        request
     }
 
     /// Sends what waits in a group, in order.

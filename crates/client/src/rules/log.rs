@@ -74,10 +74,10 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, chat: i64, entries: &[Entry], hea
             return Ok(Taken::Waits);
         }
         if !reader.entry(tx, own, entry)? {
-            if chats::load(tx.db, reader.chat.id)?.channel.is_some() {
-                reader.keep(tx, own)?;
-            }
-            return Ok(Taken::Stopped);
+            let id = reader.chat.id;
+            let out = chats::load(tx.db, id)?.channel.is_none();
+            let done = if out { groups::invitations::come_again(tx, own, id) } else { reader.keep(tx, own) };
+            return done.map(|()| Taken::Stopped);
         }
     }
     reader.keep(tx, own)?;
@@ -199,7 +199,7 @@ impl Reader {
         groups::large::was_read(tx, &self.chat, entry)?;
         if matches!(outcome, Outcome::Out) {
             chats::advance(tx.db, self.chat.id, self.chat.channel()?)?;
-            groups::replay::leave_behind(tx, own, &self.chat)?;
+            groups::invitations::leave(tx, own, &self.chat)?;
             return Ok(false);
         }
         if matches!(outcome, Outcome::Closed) {

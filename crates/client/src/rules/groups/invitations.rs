@@ -14,7 +14,7 @@ use undertone_wire::{
     large::Large,
 };
 
-use super::{Group, entrance, group_id, large, take_names, tell, wishes};
+use super::{Group, entrance, group_id, large, replay, take_names, tell, wishes};
 use crate::{
     ClientError, Result,
     db::{
@@ -149,25 +149,71 @@ pub(crate) fn invited(
     }
     let stands_so = chat.state == State::Open && chat.trouble == Trouble::None;
     if stands_so || group.stored.entering {
-        return Ok(());
+        if !leads_ahead(&chat, &group, &way) {
+            return Ok(());
+        }
+        // It may be that what it follows is yet to be read: that we are taken out.
+        contacts::put(tx.db, from, "")?;
+        lists::learn(tx, own, sender)?;
+        return Ok(rows::set_way(tx.db, chat.id, from, &way.encode_to_vec())?);
     }
-    let standing = look(tx, own, &group, &way.record)?;
     contacts::put(tx.db, from, "")?;
     lists::learn(tx, own, sender)?;
+    follow(tx, own, &chat, from, &way)
+}
+
+/// Whether a way leads on from where we stand, or may.
+fn leads_ahead(chat: &Chat, group: &Group, way: &GroupWay) -> bool {
+    let here = chat.channel.as_ref().map_or(0, |channel| channel.seq);
+    let revision = group.record.as_ref().map_or(0, Record::revision);
+    match (way.invitation.as_ref().and_then(|invitation| invitation.head.as_ref()), &way.record[..]) {
+        (Some(head), _) => head.seq > here,
+        (None, []) => true,
+        (None, record) => Record::decode(record).is_ok_and(|record| record.revision() > revision),
+    }
+}
+
+/// We are out, by what the log says up to here. If we have been told already that somebody has let us in again after that, it
+/// is kept.
+pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
+    let group = Group::load(tx.db, chat.id)?;
+    replay::leave_behind(tx, own, chat)?;
+    let (Some(from), Some(bytes)) = (group.stored.inviter, &group.stored.way) else { return Ok(()) };
+    let way = GroupWay::decode(&bytes[..]).map_err(|_| db::DbError::Damaged)?;
+    if leads_ahead(chat, &group, &way) { Ok(rows::set_way(tx.db, chat.id, from, bytes)?) } else { Ok(()) }
+}
+
+/// Takes up what was kept when we were taken out, if anything was.
+pub(crate) fn come_again(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<()> {
+    let Some(group) = rows::load(tx.db, chat)? else { return Ok(()) };
+    let (Some(from), Some(bytes)) = (group.inviter, &group.way) else { return Ok(()) };
+    let way = GroupWay::decode(&bytes[..]).map_err(|_| db::DbError::Damaged)?;
+    let (chat, db) = (chats::load(tx.db, chat)?, tx.db);
+    match attempt(db, || follow(tx, own, &chat, from, &way))? {
+        Err(ClientError::Letter) => Ok(rows::forget_way(db, chat.id)?),
+        followed => followed,
+    }
+}
+
+/// Goes as somebody has told us, as far as we want to.
+fn follow(tx: &mut Tx<'_>, own: &Own, chat: &Chat, from: AccountId, way: &GroupWay) -> Result<()> {
+    let friend = chats::with(tx.db, from)?.map(|chat| chat.state);
+    let group = Group::load(tx.db, chat.id)?;
+    let standing = look(tx, own, &group, &way.record)?;
     take_names(tx, own, &way.names)?;
     rows::set_way(tx.db, chat.id, from, &way.encode_to_vec())?;
     match (chat.state, standing) {
         // We have asked, and may come in.
         (State::Invited, Some(Standing::Invited) | None) => {
-            return wishes::want(tx, own, &chat, vec![Action::Accept]).map(drop);
+            return wishes::want(tx, own, chat, vec![Action::Accept]).map(drop);
         }
         (State::Invited, Some(_)) => {}
         (State::Out, _) => chats::set_state(tx.db, chat.id, State::Request)?,
-        (State::Open, _) => return enter(tx, own, &chat, &way),
+        (State::Open, _) => return enter(tx, own, chat, way),
         _ => {}
     }
     let is_friend = friend == Some(State::Open) || from == own.account || chat.state == State::Invited;
-    if is_friend && way.invitation.is_some() { enter(tx, own, &chats::load(tx.db, chat.id)?, &way) } else { Ok(()) }
+    if is_friend && way.invitation.is_some() { enter(tx, own, &chats::load(tx.db, chat.id)?, way) } else { Ok(()) }
 }
 
 /// How we stand by the record that came along, which is kept to be shown.
