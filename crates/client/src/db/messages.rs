@@ -4,7 +4,7 @@
 //! messages that stand nowhere yet come last.
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use undertone_wire::Message as _;
 use undertone_wire::{AccountId, MessageId, content::Content, limits};
 
@@ -240,20 +240,52 @@ pub(crate) fn set_shown_up_to(db: &Connection, chat: i64, id: MessageId) -> Resu
     Ok(())
 }
 
+/// Whose messages.
+#[derive(Clone, Copy)]
+pub(super) enum Whose {
+    /// This person's.
+    Of(AccountId),
+    /// Everybody's but this person's.
+    NotOf(AccountId),
+}
+
+/// The last message of some that stands before all of them that the person has not seen: its number here, and its id.
+pub(super) fn seen_up_to(db: &Connection, chat: i64, whose: Whose) -> Result<Option<(i64, MessageId)>> {
+    let (sender, is_sender) = match &whose {
+        Whose::Of(account) => (account.as_bytes(), "="),
+        Whose::NotOf(account) => (account.as_bytes(), "<>"),
+    };
+    let these = format!("chat = ?1 AND sender {is_sender} ?2 AND (letter IS NOT NULL OR seq IS NOT NULL)");
+    let unseen: Option<(u32, bool, i64)> = db
+        .prepare_cached(&format!(
+            "SELECT {PLACE} FROM messages INDEXED BY messages_unseen WHERE {these} AND shown <> 1 ORDER BY {PLACE} LIMIT 1"
+        ))?
+        .query_row(params![chat, sender], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let last = |before: &str, order: &str, key: &[&dyn ToSql]| {
+        db.prepare_cached(&format!("SELECT n, id FROM messages WHERE {these} {before} ORDER BY {order} LIMIT 1"))?
+            .query_row(key, |row| Ok((row.get(0)?, MessageId::new(row.get(1)?))))
+            .optional()
+    };
+    let Some((part, in_log, place)) = unseen else { return Ok(last("", LAST_FIRST, params![chat, sender])?) };
+    // One after the other: what is before three columns at once, no index finds.
+    let here = "AND part = ?3 AND (letter IS NULL) = ?4 AND coalesce(letter, seq) < ?5";
+    if let Some(seen) = last(here, "coalesce(letter, seq) DESC", params![chat, sender, part, in_log, place])? {
+        return Ok(Some(seen));
+    }
+    if let Some(seen) =
+        last("AND part = ?3 AND (letter IS NULL) < ?4", LAST_FIRST, params![chat, sender, part, in_log])?
+    {
+        return Ok(Some(seen));
+    }
+    Ok(last("AND part < ?3", LAST_FIRST, params![chat, sender, part])?)
+}
+
 /// Up to where a chat was read here, without a gap, if our other devices do not know: message and its number here.
 pub(crate) fn read_untold(db: &Connection, chat: i64, own: AccountId) -> Result<Option<(i64, MessageId)>> {
-    let others = "chat = ?1 AND sender <> ?2 AND (letter IS NOT NULL OR seq IS NOT NULL)";
-    let unseen = format!(
-        "SELECT {PLACE} FROM messages INDEXED BY messages_unseen WHERE {others} AND shown <> 1 ORDER BY {PLACE} LIMIT 1"
-    );
-    let mut statement = db.prepare_cached(&format!(
-        "WITH read AS (
-           SELECT n, id FROM messages WHERE {others} AND (({PLACE}) < ({unseen}) OR NOT EXISTS ({unseen}))
-           ORDER BY {LAST_FIRST} LIMIT 1)
-         SELECT n, id FROM read WHERE n <> (SELECT read_told FROM chats WHERE id = ?1)"
-    ))?;
-    let key = params![chat, own.as_bytes()];
-    Ok(statement.query_row(key, |row| Ok((row.get(0)?, MessageId::new(row.get(1)?)))).optional()?)
+    let told: i64 =
+        db.prepare_cached("SELECT read_told FROM chats WHERE id = ?1")?.query_row([chat], |row| row.get(0))?;
+    Ok(seen_up_to(db, chat, Whose::NotOf(own))?.filter(|(n, _)| *n != told))
 }
 
 /// Our other devices know that we have read a chat up to the message that came here as the `n`th.
@@ -285,6 +317,8 @@ pub(crate) fn remove(db: &Connection, chat: i64, id: MessageId) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rand_core::{Rng as _, SeedableRng as _};
+
     use super::*;
     use crate::db::{Db, DbKey, chats};
 
@@ -319,5 +353,56 @@ mod tests {
             })
             .unwrap();
         assert_eq!(kept, encoded);
+    }
+
+    /// Held against looking at all of them, in chats of every kind of place.
+    #[test]
+    fn what_was_seen_is_found_as_if_all_were_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let rng = &mut rand::rngs::StdRng::seed_from_u64(9);
+        let key = DbKey::create(&folder.path().join("key"), None, rng).unwrap();
+        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        let people = [1u8, 2, 3].map(|person| AccountId::new([person; 16]));
+        for round in 0..200u8 {
+            let mut below = |end: u32| rng.next_u32() % end;
+            let mut all = Vec::new();
+            for n in 0..below(14) {
+                let (part, letter, shown) = (below(3), below(2) == 0, below(4) > 0);
+                let at = u64::from(n + 1);
+                let place = if letter { Place::Letter(at) } else { Place::Log(at) };
+                all.push((people[below(3) as usize], part, place, shown, MessageId::new([n as u8 + 1; 16])));
+            }
+            db.write::<_, DbError>(|db| {
+                let chat = chats::insert(db, AccountId::new([round; 16]), chats::State::Open)?;
+                for (sender, part, place, shown, id) in &all {
+                    let content = Content { id: (*id).into(), ..Content::default() };
+                    let shown = if *shown { Shown::Yes } else { Shown::No };
+                    let (sender, part, place) = (*sender, *part, *place);
+                    let encoded = &content.encode_to_vec()[..];
+                    insert(
+                        db,
+                        &NewMessage { chat, sender, part, place, content: &content, encoded, shown, acked: true },
+                    )?;
+                }
+                let order = |(_, part, place, ..): &(AccountId, u32, Place, bool, MessageId)| match place {
+                    Place::Letter(letter) => (*part, false, *letter),
+                    Place::Log(seq) => (*part, true, *seq),
+                    Place::Pending => (u32::MAX, true, u64::MAX),
+                };
+                all.sort_by_key(order);
+                for whose in [Whose::Of(people[0]), Whose::NotOf(people[0])] {
+                    let is = |sender: AccountId| match whose {
+                        Whose::Of(account) => sender == account,
+                        Whose::NotOf(account) => sender != account,
+                    };
+                    let theirs = all.iter().filter(|(sender, ..)| is(*sender));
+                    let expected = theirs.take_while(|(.., shown, _)| *shown).last().map(|(.., id)| *id);
+                    let found = seen_up_to(db, chat, whose)?.map(|(_, id)| id);
+                    assert!(found == expected, "round {round}");
+                }
+                Ok(())
+            })
+            .unwrap();
+        }
     }
 }

@@ -5,7 +5,7 @@ use undertone_wire::{AccountId, MessageId};
 
 use super::{
     Result,
-    messages::{LAST_FIRST, PLACE},
+    messages::{LAST_FIRST, PLACE, Whose, seen_up_to},
 };
 
 /// Two of these marks.
@@ -66,20 +66,14 @@ pub(crate) fn advance(db: &Connection, chat: i64, own: AccountId, of: Of, marks:
 
 /// How far the other's messages have come here: the last that stands, and the last up to which all were seen.
 pub(crate) fn reached(db: &Connection, chat: i64, other: AccountId) -> Result<Marks> {
-    let last = |before: &str| {
-        db.prepare_cached(&format!(
-            "SELECT id FROM messages WHERE chat = ?1 AND sender = ?2 AND (letter IS NOT NULL OR seq IS NOT NULL) {before}
+    let delivered = db
+        .prepare_cached(&format!(
+            "SELECT id FROM messages WHERE chat = ?1 AND sender = ?2 AND (letter IS NOT NULL OR seq IS NOT NULL)
              ORDER BY {LAST_FIRST} LIMIT 1"
         ))?
         .query_row(params![chat, other.as_bytes()], |row| row.get(0).map(MessageId::new))
-        .optional()
-    };
-    let unseen = format!(
-        "SELECT {PLACE} FROM messages INDEXED BY messages_unseen WHERE chat = ?1 AND sender = ?2 AND shown <> 1
-           AND (letter IS NOT NULL OR seq IS NOT NULL) ORDER BY {PLACE} LIMIT 1"
-    );
-    let before = format!("AND (({PLACE}) < ({unseen}) OR NOT EXISTS ({unseen}))");
-    Ok(Marks { delivered: last("")?, read: last(&before)? })
+        .optional()?;
+    Ok(Marks { delivered, read: seen_up_to(db, chat, Whose::Of(other))?.map(|(_, id)| id) })
 }
 
 /// The later of two marks.
