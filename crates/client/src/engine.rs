@@ -96,7 +96,7 @@ impl Engine {
         while let Err(error) = self.try_register(&link, &candidate, vault.as_ref()).await {
             let lost = matches!(error, ClientError::Offline(_)) && tries < REGISTER_TRIES;
             if !lost {
-                self.shared.write(|tx| Ok(me::forget_unregistered(tx.db)?))?;
+                self.shared.write(|tx| tx.forget_unregistered())?;
                 return Err(error);
             }
             tries += 1;

@@ -49,8 +49,20 @@ impl Chat {
     /// # Errors
     /// [`E2eeError::Storage`].
     pub fn load(me: &Me<'_>, channel: ChannelId, group: u32) -> Result<Option<Self>, E2eeError> {
-        let group = MlsGroup::load(me.provider.storage(), &group_id(channel, group)).map_err(|_| E2eeError::Storage)?;
+        let (storage, id) = (me.provider.storage(), group_id(channel, group));
+        let group = match storage.take_loaded(&id) {
+            Some(group) => Some(group),
+            None => MlsGroup::load(storage, &id).map_err(|_| E2eeError::Storage)?,
+        };
         Ok(group.map(|group| Self { channel, group }))
+    }
+
+    /// Leaves it in memory for whoever [loads](Self::load) it next, if the store has a place for that ([`Loaded`](crate::Loaded)).
+    /// Not after an error, and not where this chat was loaded a second time since and changed by that.
+    pub fn keep(self, me: &Me<'_>) {
+        if self.group.is_active() {
+            me.provider.storage().keep_loaded(self.group);
+        }
     }
 
     /// Forgets all secrets of this chat: its messages that have not been read yet never will be.

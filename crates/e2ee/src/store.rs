@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::Loaded;
+
 /// The map failed. Its owner knows why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key-value store failed")]
@@ -31,4 +33,9 @@ pub trait KeyValue {
     /// # Errors
     /// When the map cannot do it.
     fn delete(&self, key: &[u8]) -> Result<(), KeyValueError>;
+
+    /// Chats that need not be read from this map again; none where everything is read each time.
+    fn loaded(&self) -> Option<&Loaded> {
+        None
+    }
 }

@@ -14,8 +14,8 @@ use undertone_wire::{AccountId, ChannelId, Day, channel::EntryKind, content::See
 use zeroize::Zeroizing;
 
 use crate::{
-    Arriving, Change, Chat, Committed, E2eeError, Generation, Invitation, KeyValue, KeyValueError, Lists, Me, Member,
-    Plan, Received, RestartAt, Suite, create_key_package,
+    Arriving, Change, Chat, Committed, E2eeError, Generation, Invitation, KeyValue, KeyValueError, Lists, Loaded, Me,
+    Member, Plan, Received, RestartAt, Suite, create_key_package,
 };
 
 pub const CHANNEL: ChannelId = ChannelId::new([9; 16]);
@@ -30,9 +30,16 @@ pub struct Memory {
     pub rows: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
     pub operations_left: Cell<Option<u32>>,
     pub failures: Cell<u32>,
+    pub loaded: Loaded,
 }
 
 impl Memory {
+    /// Changes what is kept behind the back of whoever has it in memory.
+    pub fn edit(&self, change: impl FnOnce(&mut BTreeMap<Vec<u8>, Vec<u8>>)) {
+        self.loaded.clear();
+        change(&mut self.rows.borrow_mut());
+    }
+
     fn step(&self) -> Result<(), KeyValueError> {
         match self.operations_left.get() {
             Some(0) => {
@@ -63,6 +70,10 @@ impl KeyValue for Memory {
         self.step()?;
         self.rows.borrow_mut().remove(key);
         Ok(())
+    }
+
+    fn loaded(&self) -> Option<&Loaded> {
+        Some(&self.loaded)
     }
 }
 
@@ -143,11 +154,13 @@ impl Person {
         let result = f(&Me::new(&self.memory, &mut *rng, self.account(), self.number, &self.key));
         if result.is_err() {
             *self.memory.rows.borrow_mut() = before;
+            self.memory.loaded.clear();
         }
         result
     }
 
-    /// One transaction on the chat, after which it is loaded again and must be in the same epoch.
+    /// One transaction on the chat, after which it is read from the store and must be in the same epoch; the next one goes on
+    /// with what this one had in memory.
     pub fn chat<T>(&self, f: impl FnOnce(&Me<'_>, &mut Chat) -> Result<T, E2eeError>) -> Result<T, E2eeError> {
         self.act(|me| {
             let mut chat = self.load(me)?.expect("there is a chat");
@@ -156,6 +169,7 @@ impl Person {
                 Some(again) => assert!(again.epoch_authenticator() == chat.epoch_authenticator()),
                 None => assert!(chat.check_member().is_err(), "only who was removed has nothing left"),
             }
+            chat.keep(me);
             Ok(result)
         })
     }

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use undertone_credentials::{Device as Listed, DeviceKey, DeviceList, IdentityKey, KeyPackage, RecoveryKey};
 use undertone_e2ee::{
-    Arriving, Chat, Committed, E2eeError, Generation, Head, KeyValue, KeyValueError, Lists, Me, Plan, Received, Suite,
-    Welcomes, create_key_package, seal_head,
+    Arriving, Chat, Committed, E2eeError, Generation, Head, KeyValue, KeyValueError, Lists, Loaded, Me, Plan, Received,
+    Suite, Welcomes, create_key_package, seal_head,
 };
 use undertone_wire::{ChannelId, Day, Position, channel::EntryKind, content::Seen, limits};
 use zeroize::Zeroizing;
@@ -60,12 +60,17 @@ fn of(devices: u32, people: &mut [Device], section: &mut Section) -> anyhow::Res
     add("join_ms", "join by it, CPU", ms(took), Unit::Ms);
 
     let text = [b'a'; TEXT_BYTES];
+    let (_, took) = best(RUNS, || ana.restarted().chat(|me, chat| chat.encrypt(me, &text, &Seen::default())))?;
+    add("send_cold_us", "encrypt a message, of a chat that is not in memory, CPU", us(took), Unit::Us);
     let (entry, took) = best(RUNS, || ana.chat(|me, chat| chat.encrypt(me, &text, &Seen::default())))?;
     add("send_us", "encrypt a message, CPU", us(took), Unit::Us);
     add("message_bytes", "a message of 64 bytes, before it is wrapped", entry.len() as f64, Unit::Bytes);
-    let (received, took) = best(1, || bo.receive(EntryKind::Message, &entry, &lists))?;
+    let (received, took) = best(1, || bo.restarted().receive(EntryKind::Message, &entry, &lists))?;
     anyhow::ensure!(matches!(received, Received::Message { .. }), "a message that is none");
-    add("read_us", "read it, CPU", us(took), Unit::Us);
+    add("read_cold_us", "read it, of a chat that is not in memory, CPU", us(took), Unit::Us);
+    let entry = ana.chat(|me, chat| chat.encrypt(me, &text, &Seen::default()))?;
+    let (_, took) = best(1, || bo.receive(EntryKind::Message, &entry, &lists))?;
+    add("read_us", "read the next one, CPU", us(took), Unit::Us);
 
     let generation = Generation::generate(&mut ana.rng);
     let commit = |me: &Me<'_>, chat: &mut Chat| {
@@ -129,7 +134,18 @@ impl Device {
     }
 
     fn chat<T>(&mut self, act: impl FnOnce(&Me<'_>, &mut Chat) -> Result<T, E2eeError>) -> anyhow::Result<T> {
-        self.act(|me| act(me, &mut Chat::load(me, CHANNEL, 0)?.ok_or(E2eeError::Private)?))
+        self.act(|me| {
+            let mut chat = Chat::load(me, CHANNEL, 0)?.ok_or(E2eeError::Private)?;
+            let done = act(me, &mut chat)?;
+            chat.keep(me);
+            Ok(done)
+        })
+    }
+
+    /// As after a start: its chats are in the store alone.
+    fn restarted(&mut self) -> &mut Self {
+        self.store.loaded.clear();
+        self
     }
 
     fn receive(&mut self, kind: EntryKind, content: &[u8], lists: &Lists<'_>) -> anyhow::Result<Received> {
@@ -146,20 +162,27 @@ impl Device {
 
 /// Where a client has its database.
 #[derive(Default)]
-struct Memory(RefCell<BTreeMap<Vec<u8>, Vec<u8>>>);
+struct Memory {
+    rows: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
+    loaded: Loaded,
+}
 
 impl KeyValue for Memory {
     fn get(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, KeyValueError> {
-        Ok(self.0.borrow().get(key).cloned().map(Zeroizing::new))
+        Ok(self.rows.borrow().get(key).cloned().map(Zeroizing::new))
     }
 
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), KeyValueError> {
-        self.0.borrow_mut().insert(key.to_vec(), value.to_vec());
+        self.rows.borrow_mut().insert(key.to_vec(), value.to_vec());
         Ok(())
     }
 
     fn delete(&self, key: &[u8]) -> Result<(), KeyValueError> {
-        self.0.borrow_mut().remove(key);
+        self.rows.borrow_mut().remove(key);
         Ok(())
+    }
+
+    fn loaded(&self) -> Option<&Loaded> {
+        Some(&self.loaded)
     }
 }

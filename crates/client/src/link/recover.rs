@@ -38,7 +38,7 @@ pub(super) async fn recover(shared: &Shared, service: &str, words: &str, name: &
     let mut tries = 1;
     while let Err(error) = put(&circuit, &device_list).await {
         if !matches!(error, ClientError::Offline(_)) || tries == PUT_TRIES {
-            shared.write_quietly(|tx| Ok(me::forget_unregistered(tx.db)?))?;
+            shared.write_quietly(|tx| tx.forget_unregistered())?;
             return Err(error);
         }
         tries += 1;

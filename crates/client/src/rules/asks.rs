@@ -22,7 +22,7 @@ use crate::{
     own::Own,
     pace::{Delay, Pace},
     rules::{compose, entrance, lists, registration, sync},
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// So often our other devices are asked for the chat with ourselves, at least; then it goes on without their help.
@@ -140,7 +140,7 @@ fn key_package(tx: &mut Tx<'_>, own: &Own, chat: &Chat, last_resort: bool) -> Re
         return Ok(before.into());
     }
     let mls = {
-        let store = MlsStore(tx.db);
+        let store = tx.mls();
         create_key_package(&own.me(&store, tx.rng), own.suite, last_resort)?
     };
     let expiry_day = tx.now.day() + registration::KEY_PACKAGE_DAYS;

@@ -17,7 +17,7 @@ use crate::{
         letters::{self, KeyAge, Written},
         lists, sync,
     },
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// What the service gave us of a person, checked against the account id that we asked for.
@@ -91,7 +91,7 @@ pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: &Chat, fetched: Option<&Fe
         packages.iter().map(|(list, package)| Member { account: list.account(), device: package.device() }).collect();
     entrance::leave(tx, own, &chat, &added, own.account)?;
     let invitation = {
-        let store = MlsStore(tx.db);
+        let store = tx.mls();
         Mls::create(&own.me(&store, tx.rng), stocked.channel, own.suite_for(&packages), &peers)?.1
     };
     outbox::drop_attempts(tx.db, chat.id)?;

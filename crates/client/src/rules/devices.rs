@@ -87,7 +87,7 @@ fn fill(
     if me::load(tx.db)?.is_some_and(|me| me.registered) {
         return Err(ClientError::AlreadyRegistered);
     }
-    me::forget_unregistered(tx.db)?;
+    tx.forget_unregistered()?;
     let list = DeviceList::verify(&shared.device_list).map_err(|_| ClientError::BadHandover)?;
     let seed: [u8; 32] = shared.identity_seed[..].try_into().map_err(|_| ClientError::BadHandover)?;
     let seed = Zeroizing::new(seed);

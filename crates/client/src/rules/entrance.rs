@@ -25,9 +25,9 @@ use crate::{
     rules::{
         compose, heads,
         lists::{self, newer},
-        sync,
+        mls, sync,
     },
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// Incarnations, generations and groups of one channel, and parts of a chat: far more than a commit a second makes of them
@@ -128,8 +128,7 @@ pub(crate) fn enter_waiting(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<boo
 
 /// False: it is the way of others.
 fn try_to_enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) -> Result<bool> {
-    let db = tx.db;
-    match crate::db::attempt(db, || enter(tx, own, chat, way, open_from_ms))? {
+    match tx.attempt(|tx| enter(tx, own, chat, way, open_from_ms))? {
         Ok(()) => Ok(true),
         Err(ClientError::E2ee(E2eeError::KeyGone)) => {
             let seq = way.invitation.head.as_ref().map_or(0, |head| head.seq);
@@ -196,7 +195,7 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         forget_group(tx, own, chat)?;
     }
     let next = {
-        let store = MlsStore(tx.db);
+        let store = tx.mls();
         let invitation = &way.invitation;
         let me = own.me(&store, tx.rng);
         let judging = Lists::from_iter(&newest);
@@ -362,9 +361,7 @@ pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat, next: &[Member], in
 
 /// Whose leaves are in the MLS group of a channel; nobody's, where we do not have it.
 pub(crate) fn members_of(tx: &mut Tx<'_>, own: &Own, channel: &Channel) -> Result<Vec<Member>> {
-    let store = MlsStore(tx.db);
-    let mls = Mls::load(&own.me(&store, tx.rng), channel.id, channel.group)?;
-    Ok(mls.map_or_else(Vec::new, |mls| mls.members()))
+    Ok(mls::with_any(tx, own, channel, |_, mls| Ok(mls.members()))?.unwrap_or_default())
 }
 
 /// Says again to the other of a chat, before all that waits, what of ours stands in its log between two places.
@@ -384,7 +381,7 @@ fn forget_group(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
 
 /// Forgets the MLS group that a channel has had up to now.
 pub(crate) fn forget(tx: &mut Tx<'_>, own: &Own, channel: &Channel) -> Result<()> {
-    let store = MlsStore(tx.db);
+    let store = tx.mls();
     let me = own.me(&store, tx.rng);
     if let Some(group) = Mls::load(&me, channel.id, channel.group)? {
         group.delete(&me)?;

@@ -15,7 +15,6 @@ use undertone_wire::{
 use crate::{
     ClientError, Result,
     db::{
-        attempt,
         chats::{self, Chat, State},
         contacts, evidence,
         inbox::{self, PendingLetter, Post},
@@ -163,14 +162,11 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from
         let letter = open(&secrets, own.account, &entry.sealed)
             .and_then(|opened| read_letter(own.account, &opened).map(|letter| (letter, opened)));
         match letter {
-            Ok((letter, opened)) => {
-                let db = tx.db;
-                match attempt(db, || receive(tx, own, letter, &opened, open_from_ms))? {
-                    Ok(()) => {}
-                    Err(ClientError::Letter) => tracing::info!("a letter that cannot be used was passed over"),
-                    Err(error) => return Err(error),
-                }
-            }
+            Ok((letter, opened)) => match tx.attempt(|tx| receive(tx, own, letter, &opened, open_from_ms))? {
+                Ok(()) => {}
+                Err(ClientError::Letter) => tracing::info!("a letter that cannot be used was passed over"),
+                Err(error) => return Err(error),
+            },
             Err(_) => tracing::info!("an inbox entry that is no letter to us was passed over"),
         }
         cursor = entry.seq;

@@ -22,7 +22,6 @@ use zeroize::Zeroizing;
 use crate::{
     ClientError, Result,
     db::{
-        attempt,
         chats::{self, Channel, Chat, State, Trouble},
         contacts, groups as rows, members,
         messages::{self, NewMessage, Place, Shown},
@@ -32,9 +31,9 @@ use crate::{
     rules::{
         asks, compose, entrance,
         groups::{self, Group},
-        heads, letters, lists, receipts, riders, sync,
+        heads, letters, lists, mls, receipts, riders, sync,
     },
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// What became of a page.
@@ -97,8 +96,6 @@ struct Reader {
     generation: Generation,
     /// The device lists of the log up to where we stand.
     lists: Vec<DeviceList>,
-    /// The MLS state as it stands; none after an attempt that failed, and before the first.
-    mls: Option<Mls>,
     /// Messages of others that had expired before we came.
     missed: bool,
     /// What it is besides, if it is a group.
@@ -126,7 +123,7 @@ impl Reader {
         let generation = Generation::from_secret(*chat.channel()?.generation_secret);
         let lists = lists::of_log(tx, chat.id)?;
         let group = if chat.is_group { Some(Group::load(tx.db, chat.id)?) } else { None };
-        Ok(Self { chat, generation, lists, mls: None, missed: false, group, last_change: None })
+        Ok(Self { chat, generation, lists, missed: false, group, last_change: None })
     }
 
     /// By which lists entries are judged here: those of all who belong.
@@ -226,7 +223,6 @@ impl Reader {
         if let Some(group) = &mut self.group {
             group.begin_epoch(tx)?;
         }
-        self.mls = None;
         chats::set_doubled(tx.db, self.chat.id, false)?;
         self.chat.doubled = false;
         Ok(())
@@ -250,14 +246,8 @@ impl Reader {
             self.our_message(tx, own, entry, item)?;
             return Ok(Outcome::Done);
         }
-        let db = tx.db;
-        let mut mls = self.mls.take();
-        let outcome = attempt(db, || self.judge(tx, own, entry, stands, item.as_ref(), &mut mls))?;
-        match outcome {
-            Ok(outcome) => {
-                self.mls = mls;
-                Ok(outcome)
-            }
+        match tx.attempt(|tx| self.judge(tx, own, entry, stands, item.as_ref()))? {
+            Ok(outcome) => Ok(outcome),
             Err(ClientError::E2ee(E2eeError::Invalid(flaw))) => {
                 tracing::info!(%flaw, "an entry that nobody can use was passed over");
                 Ok(Outcome::Skipped)
@@ -280,7 +270,6 @@ impl Reader {
         if ours.is_none() && outbox::changes_under_way(tx.db, self.chat.id)? {
             // What we were about to change was of another revision.
             discard(tx, own, &self.chat)?;
-            self.mls = None;
             if group.stored.entering {
                 groups::entrance::give_up(tx, own, &self.chat)?;
                 return Ok(Outcome::Stop(Trouble::Lost));
@@ -425,26 +414,18 @@ impl Reader {
         entry: &Entry,
         (position, body): (Position, &[u8]),
         ours: Option<&Item>,
-        mls: &mut Option<Mls>,
     ) -> Result<Outcome> {
         let channel = self.chat.channel()?;
         let place = WrapPlace { channel: channel.id, kind: entry.kind(), position, expiry_day: Day(entry.expiry_day) };
         let content = self.generation.unwrap(&place, body)?;
         let lists = self.judging(tx)?;
-        let received = {
-            let store = MlsStore(tx.db);
-            let me = own.me(&store, tx.rng);
-            let arriving = Arriving { kind: entry.kind(), installs: &entry.installs, content: &content };
-            if entry.kind() == EntryKind::Restart {
-                let at = RestartAt { channel: channel.id, group: channel.group + 1, position };
-                Mls::receive_restart(&me, &at, &arriving, &lists)?
-            } else {
-                let mls = match mls {
-                    Some(mls) => mls,
-                    None => mls.insert(Mls::load(&me, channel.id, channel.group)?.ok_or(E2eeError::Private)?),
-                };
-                mls.receive(&me, &arriving, &lists)?
-            }
+        let arriving = Arriving { kind: entry.kind(), installs: &entry.installs, content: &content };
+        let received = if entry.kind() == EntryKind::Restart {
+            let at = RestartAt { channel: channel.id, group: channel.group + 1, position };
+            let store = tx.mls();
+            Mls::receive_restart(&own.me(&store, tx.rng), &at, &arriving, &lists)?
+        } else {
+            mls::with(tx, own, channel, |me, mls| mls.receive(me, &arriving, &lists))?
         };
         match received {
             Received::Message { sender, content, seen } => {
@@ -581,14 +562,10 @@ fn is_as_sent(item: &outbox::Item, entry: &Entry) -> bool {
 pub(crate) fn discard(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     outbox::drop_attempts(tx.db, chat.id)?;
     let channel = chat.channel()?;
-    let store = MlsStore(tx.db);
-    let me = own.me(&store, tx.rng);
-    if let Some(mut mls) = Mls::load(&me, channel.id, channel.group)?
-        && mls.has_pending()
-    {
-        mls.discard_pending(&me)?;
-    }
+    mls::with_any(tx, own, channel, |me, mls| if mls.has_pending() { mls.discard_pending(me) } else { Ok(()) })?;
     // A restart of ours that did not come to stand.
+    let store = tx.mls();
+    let me = own.me(&store, tx.rng);
     if let Some(next) = Mls::load(&me, channel.id, channel.group + 1)? {
         next.delete(&me)?;
     }

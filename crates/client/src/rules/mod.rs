@@ -14,6 +14,7 @@ pub(crate) mod letters;
 pub(crate) mod lists;
 pub(crate) mod log;
 pub(crate) mod lookups;
+pub(crate) mod mls;
 pub(crate) mod outbox;
 pub(crate) mod owed;
 pub(crate) mod parameters;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
-use undertone_e2ee::{Chat as Mls, Committed, E2eeError, Generation, Lists, Place, Plan, RestartAt};
+use undertone_e2ee::{Chat as Mls, Committed, Generation, Lists, Place, Plan, RestartAt};
 use undertone_wire::Message as _;
 use undertone_wire::{
     ChannelId, Day, IdempotencyId,
@@ -26,11 +26,11 @@ use crate::{
         begin::{self, Fetched},
         entrance,
         groups::{self, large::Beside},
-        heads, lists, log,
+        heads, lists, log, mls,
         owed::Owed,
         riders, sync,
     },
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// What MLS, the authenticated data and the wrap add to a content (measured: 330 bytes).
@@ -182,8 +182,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
         let closing = commit(tx, own, &chat, channel, &Plan::default(), true)?;
         return Ok(batch(vec![closing]));
     }
-    let (owed, mls) = owed(tx, own, &chat, channel, !items.is_empty())?;
-    if let Some(commit) = owed {
+    if let Some(commit) = owed(tx, own, &chat, channel, !items.is_empty())? {
         return Ok(batch(vec![commit]));
     }
     if items.is_empty() && chat.peer == own.account && sync::next_history(tx, own)? {
@@ -198,7 +197,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
         let update = commit(tx, own, &chat, channel, &Plan::default(), false)?;
         return Ok(batch(vec![update]));
     }
-    let messages = messages(tx, own, &chat, (channel, mls), &items, &heads::seen(&chat)?)?;
+    let messages = messages(tx, own, &chat, channel, &items, &heads::seen(&chat)?)?;
     Ok(if messages.is_empty() { None } else { batch(messages) })
 }
 
@@ -206,32 +205,22 @@ pub(super) fn is_note(item: &Item) -> bool {
     Content::decode(&item.content[..]).is_ok_and(|content| riders::is_note(&content))
 }
 
-/// The commit that a chat owes, if it owes one; and its MLS state, if that was looked at. `speaks`: whether there is something
-/// to say anyhow.
-fn owed(
-    tx: &mut Tx<'_>,
-    own: &Own,
-    chat: &Chat,
-    channel: &Channel,
-    speaks: bool,
-) -> Result<(Option<UnderWay>, Option<Mls>)> {
+/// The commit that a chat owes, if it owes one. `speaks`: whether there is something to say anyhow.
+fn owed(tx: &mut Tx<'_>, own: &Own, chat: &Chat, channel: &Channel, speaks: bool) -> Result<Option<UnderWay>> {
     if !chat.owes && !speaks {
-        return Ok((None, None));
+        return Ok(None);
     }
-    let mls = {
-        let store = MlsStore(tx.db);
-        load(&own.me(&store, tx.rng), channel)?
-    };
-    let owed = Owed::find(tx, own, chat, &mls.members(), mls.suite())?;
+    let (members, suite) = mls::leaves(tx, own, channel)?;
+    let owed = Owed::find(tx, own, chat, &members, suite)?;
     if owed.restart() != chat.restart {
         // The keys for it are fetched first; till then the chat goes on as it is.
         chats::set_restart(tx.db, chat.id, owed.restart())?;
     }
     if owed.is_empty() || (owed.can_wait() && !speaks) {
         chats::set_owes(tx.db, chat.id, false)?;
-        return Ok((None, Some(mls)));
+        return Ok(None);
     }
-    Ok((Some(commit(tx, own, chat, channel, &owed.plan(), false)?), None))
+    commit(tx, own, chat, channel, &owed.plan(), false).map(Some)
 }
 
 /// The service has a batch: takes it in if nothing stands between it and our cursor.
@@ -271,11 +260,8 @@ fn commit(
 ) -> Result<UnderWay> {
     let seen = Seen { closes, ..heads::seen(chat)? };
     let in_log = lists::of_log(tx, chat.id)?;
-    let committed = {
-        let store = MlsStore(tx.db);
-        let me = own.me(&store, tx.rng);
-        load(&me, channel)?.commit(&me, plan, &Lists::from_iter(&in_log), &seen)?
-    };
+    let lists = Lists::from_iter(&in_log);
+    let committed = mls::with(tx, own, channel, |me, mls| mls.commit(me, plan, &lists, &seen))?;
     under_way_with(tx, chat, channel, EntryKind::Commit, committed, Beside::default())
 }
 
@@ -296,7 +282,7 @@ pub(crate) fn restart(tx: &mut Tx<'_>, own: &Own, chat: i64, fetched: Option<&Fe
     let seen = heads::seen(&chat)?;
     let at = RestartAt { channel: channel.id, group: channel.group + 1, position: channel.position };
     let committed = {
-        let store = MlsStore(tx.db);
+        let store = tx.mls();
         let me = own.me(&store, tx.rng);
         Mls::restart(&me, &at, own.suite, &plan, &Lists::from_iter(&in_log), &seen)?
     };
@@ -333,17 +319,10 @@ pub(super) fn messages(
     tx: &mut Tx<'_>,
     own: &Own,
     chat: &Chat,
-    (channel, mls): (&Channel, Option<Mls>),
+    channel: &Channel,
     items: &[Item],
     seen: &Seen,
 ) -> Result<Vec<UnderWay>> {
-    let mut mls = match mls {
-        Some(mls) => mls,
-        None => {
-            let store = MlsStore(tx.db);
-            load(&own.me(&store, tx.rng), channel)?
-        }
-    };
     let mut batch: Vec<UnderWay> = Vec::new();
     let mut size = 0;
     for item in items {
@@ -358,10 +337,7 @@ pub(super) fn messages(
         if size > limits::PAGE_BYTES_MAX && !batch.is_empty() {
             break;
         }
-        let encrypted = {
-            let store = MlsStore(tx.db);
-            mls.encrypt(&own.me(&store, tx.rng), &encoded, seen)?
-        };
+        let encrypted = mls::with(tx, own, channel, |me, mls| mls.encrypt(me, &encoded, seen))?;
         // Once it stands in the log, it is known from here what rode along.
         outbox::set_content(tx.db, item.n, &encoded)?;
         let attempt = wrap(tx, channel, EntryKind::Message, &encrypted, limits::MESSAGE_DAYS_MAX)?;
@@ -375,10 +351,6 @@ pub(super) fn messages(
 fn bucket_at_most(length: usize) -> usize {
     let needed = length + OVERHEAD_BYTES_MAX;
     padding::ENTRY.iter().copied().find(|bucket| *bucket >= needed).unwrap_or(limits::PAGE_BYTES_MAX)
-}
-
-pub(super) fn load(me: &undertone_e2ee::Me<'_>, channel: &Channel) -> Result<Mls> {
-    Ok(Mls::load(me, channel.id, channel.group)?.ok_or(E2eeError::Private)?)
 }
 
 fn wrap(tx: &mut Tx<'_>, channel: &Channel, kind: EntryKind, content: &Bytes, days: u32) -> Result<Attempt> {

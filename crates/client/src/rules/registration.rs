@@ -23,7 +23,7 @@ use crate::{
     },
     own::Own,
     rules::sync,
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// One-time key packages made at once, and kept at the service.
@@ -59,7 +59,7 @@ pub(crate) fn candidate(tx: &mut Tx<'_>, link: &Link, invite: Option<&str>, name
     if name.trim().is_empty() || name.len() > limits::NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return Err(ClientError::BadName);
     }
-    me::forget_unregistered(tx.db)?;
+    tx.forget_unregistered()?;
     let words = RecoveryWords::generate(&mut tx.rng);
     let recovery_key = words.recovery_key();
     let identity_key = IdentityKey::generate(&mut tx.rng);
@@ -194,7 +194,7 @@ pub(crate) fn card_left(tx: &mut Tx<'_>, own: &Own, key_package: &Bytes) -> Resu
 /// Fresh one-time key packages, and a last resort where it is time for one.
 pub(crate) fn key_packages(tx: &mut Tx<'_>, own: &Own, last_resort: bool) -> Result<PutKeyPackagesRequest> {
     let expiry_day = tx.now.day() + KEY_PACKAGE_DAYS;
-    let store = MlsStore(tx.db);
+    let store = tx.mls();
     let me = own.me(&store, tx.rng);
     let make = |last_resort| {
         let mls = create_key_package(&me, own.suite, last_resort)?;

@@ -127,8 +127,7 @@ pub(crate) fn ask_history(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()>
 
 /// Takes in what another of our devices tells. What makes no sense is passed over.
 pub(crate) fn hear(tx: &mut Tx<'_>, own: &Own, from: u32, sync: Sync) -> Result<()> {
-    let db = tx.db;
-    match crate::db::attempt(db, || take(tx, own, from, sync))? {
+    match tx.attempt(|tx| take(tx, own, from, sync))? {
         Err(ClientError::Letter | ClientError::E2ee(_)) => {
             tracing::info!("what another device told makes no sense and was passed over");
             Ok(())

@@ -1,7 +1,6 @@
 //! That somebody writes just now: told over the open circuit, sealed for the epoch, and kept nowhere.
 
 use bytes::Bytes;
-use undertone_e2ee::Chat as Mls;
 use undertone_wire::content::Transient;
 
 use crate::{
@@ -11,8 +10,8 @@ use crate::{
         contacts, me,
     },
     own::Own,
-    rules::{compose, riders},
-    state::{MlsStore, Tx},
+    rules::{compose, mls, riders},
+    state::Tx,
     view::Typing,
 };
 
@@ -54,8 +53,5 @@ pub(crate) fn heard(tx: &mut Tx<'_>, own: &Own, chat: &Chat, sealed: &[u8]) -> R
 
 fn key(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<Option<undertone_e2ee::TransientKey>> {
     let channel = chat.channel()?;
-    let store = MlsStore(tx.db);
-    let me = own.me(&store, tx.rng);
-    let mls = Mls::load(&me, channel.id, channel.group)?;
-    Ok(mls.map(|mls| mls.transient_key(&me)).transpose()?)
+    mls::with_any(tx, own, channel, |me, mls| mls.transient_key(me))
 }

@@ -4,6 +4,7 @@ mod devices;
 mod groups;
 mod hostile;
 mod intruders;
+mod loaded;
 mod own;
 mod rejoins;
 mod restarts;

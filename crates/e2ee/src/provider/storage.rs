@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use openmls::prelude::{GroupId, MlsGroup};
 use openmls_traits::storage::{CURRENT_VERSION as V, StorageProvider, traits};
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
@@ -34,8 +35,32 @@ impl<'a> Storage<'a> {
         result
     }
 
+    /// The group, if it is in memory as it is in the store: it is taken out.
+    pub fn take_loaded(&self, group: &GroupId) -> Option<MlsGroup> {
+        self.map.loaded()?.take(&encode(group).ok()?)
+    }
+
+    /// Leaves a group in memory that is as it is in the store.
+    pub fn keep_loaded(&self, group: MlsGroup) {
+        if let (Some(loaded), Ok(id)) = (self.map.loaded(), encode(group.group_id())) {
+            loaded.keep(id.to_vec(), group);
+        }
+    }
+
+    /// Something of it is about to change in the store. Of what is no group, nothing is in memory.
+    fn changes(&self, id: &impl Serialize) -> Result<(), KeyValueError> {
+        if let Some(loaded) = self.map.loaded() {
+            drop(loaded.take(&encode(id)?));
+        }
+        Ok(())
+    }
+
     fn put(&self, label: &str, id: &impl Serialize, value: &(impl Serialize + ?Sized)) -> Result<(), KeyValueError> {
-        self.noting(key(label, id).and_then(|key| encode(value).and_then(|value| self.map.put(&key, &value))))
+        let put = || {
+            self.changes(id)?;
+            self.map.put(&key(label, id)?, &encode(value)?)
+        };
+        self.noting(put())
     }
 
     fn get<T: DeserializeOwned>(&self, label: &str, id: &impl Serialize) -> Result<Option<T>, KeyValueError> {
@@ -47,7 +72,11 @@ impl<'a> Storage<'a> {
     }
 
     fn delete(&self, label: &str, id: &impl Serialize) -> Result<(), KeyValueError> {
-        self.noting(key(label, id).and_then(|key| self.map.delete(&key)))
+        let delete = || {
+            self.changes(id)?;
+            self.map.delete(&key(label, id)?)
+        };
+        self.noting(delete())
     }
 
     fn list<T: DeserializeOwned>(&self, label: &str, id: &impl Serialize) -> Result<Vec<T>, KeyValueError> {
@@ -157,6 +186,7 @@ impl StorageProvider<V> for Storage<'_> {
         leaf: u32,
         pairs: &[T],
     ) -> Result<(), KeyValueError> {
+        self.noting(self.changes(group))?;
         self.put("epoch keys", &(group, epoch, leaf), pairs)
     }
 
@@ -175,6 +205,7 @@ impl StorageProvider<V> for Storage<'_> {
         epoch: &E,
         leaf: u32,
     ) -> Result<(), KeyValueError> {
+        self.noting(self.changes(group))?;
         self.delete("epoch keys", &(group, epoch, leaf))
     }
 

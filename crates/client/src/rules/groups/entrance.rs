@@ -36,7 +36,7 @@ use crate::{
         outbox::under_way_with,
         sync,
     },
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// Label of the key of head slots.
@@ -271,7 +271,7 @@ pub(crate) fn come_in(
     let belongs: Vec<AccountId> = group.members_of(tx.db, &next)?.into_iter().map(|(account, _)| account).collect();
     let generation = Generation::from_secret(*channel.generation_secret);
     let (committed, mut slot) = {
-        let store = MlsStore(tx.db);
+        let store = tx.mls();
         let me = own.me(&store, tx.rng);
         let judging = Lists::from_iter(&lists).and_newcomers(belongs.iter().copied());
         let in_group = (channel.id, channel.group);
@@ -394,7 +394,7 @@ pub(crate) fn by_invitation(
     let lists =
         take_lists(tx, own, chat, &group, &record, &invitation.device_lists).map_err(|_| ClientError::Letter)?;
     {
-        let store = MlsStore(tx.db);
+        let store = tx.mls();
         let me = own.me(&store, tx.rng);
         let judging = Lists::from_iter(&lists);
         let Invitation { welcome, tree, group, .. } = invitation;

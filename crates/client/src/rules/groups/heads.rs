@@ -3,7 +3,7 @@
 
 use rand::RngExt as _;
 use undertone_credentials::group::Record;
-use undertone_e2ee::{Chat as Mls, Generation, Member};
+use undertone_e2ee::{Generation, Member};
 use undertone_wire::channel::{Entry, ReadHeadSlotReply};
 
 use super::{Group, entrance::Opened, large};
@@ -14,8 +14,8 @@ use crate::{
         groups as rows, members,
     },
     own::Own,
-    rules::lists,
-    state::{MlsStore, Tx},
+    rules::{lists, mls},
+    state::Tx,
 };
 
 /// So many members look at the head slot that comes with a commit, on the average: all of a small group, and enough of a large
@@ -93,12 +93,8 @@ fn is_right(tx: &mut Tx<'_>, own: &Own, chat: &Chat, opened: &Opened, (seq, by):
     let (mut said, mut ours) = (place.device_lists.clone(), members::lists(tx.db, chat.id)?);
     said.sort();
     ours.sort();
-    let leads = {
-        let store = MlsStore(tx.db);
-        let me = own.me(&store, tx.rng);
-        let generation = Generation::from_secret(*channel.generation_secret);
-        let mls = Mls::load(&me, channel.id, channel.group)?;
-        mls.is_some_and(|mls| mls.check_head(&me, &opened.slot, by, &generation).is_ok())
-    };
-    Ok(follows && record && numbers && said == ours && leads)
+    let generation = Generation::from_secret(*channel.generation_secret);
+    let leads =
+        mls::with_any(tx, own, channel, |me, mls| Ok(mls.check_head(me, &opened.slot, by, &generation).is_ok()))?;
+    Ok(follows && record && numbers && said == ours && leads == Some(true))
 }

@@ -18,7 +18,7 @@ use super::{Group, entrance, group_id, large, replay, take_names, tell, wishes};
 use crate::{
     ClientError, Result,
     db::{
-        self, attempt,
+        self,
         chats::{self, Chat, State, Trouble},
         contacts, groups as rows, inbox,
         outbox::Begins,
@@ -188,9 +188,9 @@ pub(crate) fn come_again(tx: &mut Tx<'_>, own: &Own, chat: i64) -> Result<()> {
     let Some(group) = rows::load(tx.db, chat)? else { return Ok(()) };
     let (Some(from), Some(bytes)) = (group.inviter, &group.way) else { return Ok(()) };
     let way = GroupWay::decode(&bytes[..]).map_err(|_| db::DbError::Damaged)?;
-    let (chat, db) = (chats::load(tx.db, chat)?, tx.db);
-    match attempt(db, || follow(tx, own, &chat, from, &way))? {
-        Err(ClientError::Letter) => Ok(rows::forget_way(db, chat.id)?),
+    let chat = chats::load(tx.db, chat)?;
+    match tx.attempt(|tx| follow(tx, own, &chat, from, &way))? {
+        Err(ClientError::Letter) => Ok(rows::forget_way(tx.db, chat.id)?),
         followed => followed,
     }
 }
@@ -244,7 +244,7 @@ pub(crate) fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &GroupWay) -> 
     }
     let whole = whole(tx, chat, way)?;
     let entered = match &whole.invitation {
-        Some(invitation) => attempt(db, || entrance::by_invitation(tx, own, chat, invitation, &whole.record))?,
+        Some(invitation) => tx.attempt(|tx| entrance::by_invitation(tx, own, chat, invitation, &whole.record))?,
         None => Err(ClientError::Letter),
     };
     if entered.is_ok() {

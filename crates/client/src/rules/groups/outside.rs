@@ -27,7 +27,7 @@ use crate::{
         heads,
         outbox::{Batch, UnderWay},
     },
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// What is wanted from outside.
@@ -50,7 +50,7 @@ pub(crate) enum Wish {
 pub(crate) fn begin(tx: &mut Tx<'_>, own: &Own, chat: i64, channel: ChannelId) -> Result<()> {
     let (stocked, head) = stock::take_this(tx.db, channel)?.ok_or(ClientError::Busy)?;
     {
-        let store = MlsStore(tx.db);
+        let store = tx.mls();
         Mls::create(&own.me(&store, tx.rng), channel, own.suite, &[])?;
     }
     chats::set_peer(tx.db, chat, group_id(channel))?;

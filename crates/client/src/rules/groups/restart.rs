@@ -35,7 +35,7 @@ use crate::{
         heads, lists,
         outbox::{Batch, UnderWay},
     },
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// Who has found no way in so often makes one, if he may. Till then somebody who is in may have made one.
@@ -90,7 +90,7 @@ pub(crate) fn restart(tx: &mut Tx<'_>, own: &Own, chat: i64, record: &[u8], head
     let (at, incarnation) =
         (Position { incarnation: head.incarnation, epoch: head.epoch }, head.incarnation.saturating_add(1));
     let mut door = {
-        let store = MlsStore(tx.db);
+        let store = tx.mls();
         Mls::door(&own.me(&store, tx.rng), id, incarnation, own.suite)?
     };
     let lists = known_lists(tx, own, &chat, &group, &next)?;

@@ -21,18 +21,17 @@ use super::{Group, entrance, invitations, large::Beside, wishes};
 use crate::{
     ClientError, Result,
     db::{
-        attempt,
         chats::{self, Channel, Chat, State},
         outbox::{self, Attempt, Item},
     },
     own::Own,
     rules::{
         begin::Fetched,
-        heads, lists,
-        outbox::{Batch, UnderWay, is_note, load, messages, under_way_with},
+        heads, lists, mls,
+        outbox::{Batch, UnderWay, is_note, messages, under_way_with},
         owed::Owed,
     },
-    state::{MlsStore, Tx},
+    state::Tx,
 };
 
 /// Our own leaf is renewed so often, with something that we say.
@@ -70,8 +69,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: &Chat, self_update_ms: u64)
     for item in items.iter().filter(|item| item.kind == EntryKind::Change) {
         let Some(fetched) = wishes::fetched(tx, item.n)? else { continue };
         let actions = wishes::actions(item)?;
-        let db = tx.db;
-        let made = attempt(db, || change(tx, own, chat, channel, &group, actions, &fetched, Some(item)))?;
+        let made = tx.attempt(|tx| change(tx, own, chat, channel, &group, actions, &fetched, Some(item)))?;
         let made = match made {
             // What it takes does not fit an entry, or what leads in does not fit a slot.
             Err(ClientError::E2ee(E2eeError::TooLong)) => Err(TOO_LARGE),
@@ -104,7 +102,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: &Chat, self_update_ms: u64)
         return Ok(batch(vec![commit]));
     }
     let seen = Seen { revision: record.revision(), ..heads::seen(chat)? };
-    let messages = messages(tx, own, chat, (channel, None), &items, &seen)?;
+    let messages = messages(tx, own, chat, channel, &items, &seen)?;
     Ok(if messages.is_empty() { None } else { batch(messages) })
 }
 
@@ -146,11 +144,7 @@ fn compare(
     belongs: &[AccountId],
     comers: &[Fetched],
 ) -> Result<Owed> {
-    let (leaves, suite) = {
-        let store = MlsStore(tx.db);
-        let mls = load(&own.me(&store, tx.rng), channel)?;
-        (mls.members(), mls.suite())
-    };
+    let (leaves, suite) = mls::leaves(tx, own, channel)?;
     Owed::of_group(tx, own, chat, &leaves, belongs, comers, suite)
 }
 
@@ -290,12 +284,10 @@ fn commit(
     in_log.retain(|list| belongs.contains(&list.account()));
     let seen = entrance::seen_by(own, chat, record)?;
     let generation = Generation::from_secret(*channel.generation_secret);
-    let (committed, mut head) = {
-        let store = MlsStore(tx.db);
-        let me = own.me(&store, tx.rng);
-        let lists = Lists::from_iter(&in_log).and_newcomers(belongs.iter().copied());
-        load(&me, channel)?.commit_with_head(&me, &owed.plan(), &generation, &lists, &seen)?
-    };
+    let judging = Lists::from_iter(&in_log).and_newcomers(belongs.iter().copied());
+    let plan = owed.plan();
+    let (committed, mut head) =
+        mls::with(tx, own, channel, |me, mls| mls.commit_with_head(me, &plan, &generation, &judging, &seen))?;
     let mut lists: Vec<DeviceList> = in_log;
     for newer in owed.lists() {
         lists.retain(|list| list.account() != newer.account());

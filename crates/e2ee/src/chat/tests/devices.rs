@@ -95,7 +95,7 @@ fn who_lost_the_way_is_added_again_in_one_commit() {
         if std::ptr::eq(helper, &ana) {
             assert!(bo2.merge(&committed, &known).gone);
         } else {
-            bo2.memory.rows.borrow_mut().retain(|key, _| key.starts_with(b"mls1/key package"));
+            bo2.memory.edit(|rows| rows.retain(|key, _| key.starts_with(b"mls1/key package")));
         }
         bo2.join(committed.invitation.as_ref().unwrap(), &known).unwrap();
         all_talk(&[&ana, &bo1, &bo2], &known);

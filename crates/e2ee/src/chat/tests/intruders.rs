@@ -77,10 +77,10 @@ fn who_is_sent_away_is_locked_out() {
     }
     // Whoever cannot follow finds the flaw that is there for all to see.
     let lost = bo1.memory.rows.borrow().clone();
-    bo1.memory.rows.borrow_mut().retain(|key, _| !key.starts_with(b"mls1/epoch keys/"));
+    bo1.memory.edit(|rows| rows.retain(|key, _| !key.starts_with(b"mls1/epoch keys/")));
     assert_eq!(with(&[]), GENERATION);
     assert_eq!(with(&right), Some(E2eeError::Private));
-    *bo1.memory.rows.borrow_mut() = lost;
+    bo1.memory.edit(|rows| *rows = lost);
 
     assert_eq!(bo1.take(&committed, &known).err(), LEAF, "before the list says so");
     assert!(bo1.take(&committed, &now).is_ok());

@@ -72,7 +72,7 @@ fn a_state_from_a_backup_shows_as_a_fork() {
     ana.follow(&commit, &both);
 
     // Two histories of the same length: neither side takes the other's commit or message.
-    *bo.memory.rows.borrow_mut() = backup;
+    bo.memory.edit(|rows| *rows = backup);
     let fork = bo.self_update(&both);
     bo.follow(&fork, &both);
     assert!(ana.authenticator() != bo.authenticator());
@@ -87,7 +87,7 @@ fn who_lost_his_secrets_alone_cannot_follow() {
     let both = lists(&[&ana, &bo]);
     let commit = ana.self_update(&both);
     let epoch_keys = |key: &[u8]| key.starts_with(b"mls1/epoch keys/");
-    bo.memory.rows.borrow_mut().retain(|key, _| !epoch_keys(key));
+    bo.memory.edit(|rows| rows.retain(|key, _| !epoch_keys(key)));
     assert_eq!(bo.refusal(EntryKind::Commit, &commit, &both), Some(E2eeError::Private));
     // What nobody accepts, he does not accept either, and is not left behind by it.
     assert_eq!(bo.refusal(EntryKind::Commit, &commit, &lists(&[&bo])), Some(Flaw::Leaf.into()));

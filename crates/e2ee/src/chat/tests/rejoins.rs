@@ -1,5 +1,7 @@
 //! Who has lost the way comes back by the head.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use undertone_credentials::{Device, DeviceKey, DeviceList, IdentityKey, RecoveryKey};
 
@@ -32,7 +34,7 @@ fn who_is_lost_comes_back_by_himself() {
 
     for lost_everything in [false, true] {
         if lost_everything {
-            bo2.memory.rows.borrow_mut().clear();
+            bo2.memory.edit(BTreeMap::clear);
         }
         let (_, head) = with_head(&ana, &[&bo1], &Plan::default(), &known);
         let committed = rejoin(&bo2, &head, &known).unwrap();

@@ -1,9 +1,9 @@
 //! What goes right.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use super::*;
-use crate::{forget_key_package, testing::Memory};
+use crate::forget_key_package;
 
 #[test]
 fn two_people_talk_and_renew_their_keys() {
@@ -90,7 +90,7 @@ fn a_one_time_package_serves_once_and_a_last_resort_until_it_is_forgotten() {
     let (ana, bo) = (Person::new(1), Person::new(2));
     let both = lists(&[&ana, &bo]);
     let invite = |package| {
-        *ana.memory.rows.borrow_mut() = Memory::default().rows.into_inner();
+        ana.memory.edit(BTreeMap::clear);
         ana.act(|me| Ok(Chat::create(me, CHANNEL, Suite::PostQuantum, &[(&bo.list, package)])?.1)).unwrap().unwrap()
     };
     let leave = || bo.delete();
