@@ -221,6 +221,28 @@ async fn a_new_device_of_the_owner_begins_a_group_anew_whose_log_it_has_never_re
     phone.until("heard", heard).await;
 }
 
+/// While it is owed that somebody who has left is taken out, the service takes no entrance.
+#[tokio::test]
+async fn what_is_owed_for_who_has_left_keeps_nobody_out_for_good() {
+    let service = Service::start();
+    let ([mut ana, bo, mut cy], _) = group(&service).await;
+    ana.offline().await;
+    cy.offline().await;
+    act(&bo, GroupAct::Leave).await;
+    let mut lost = Vec::new();
+    for home in [ana, cy] {
+        let (setup, folder) = (home.setup.clone(), home.close().await);
+        let db = database(&folder);
+        db.execute("UPDATE chats SET trouble = 1 WHERE id IN (SELECT chat FROM groups)", ()).unwrap();
+        drop(db);
+        lost.push(Home::open(folder, setup));
+    }
+    let [ana, cy] = &lost[..] else { unreachable!() };
+    all_come(&[ana, cy], 1).await;
+    agree(&[ana, cy], 2).await;
+    says(cy, "we two", &[ana]).await;
+}
+
 /// Into a group that is closed nobody comes any more. Who was lost when that was done knows of it, and lets the service be.
 #[tokio::test]
 async fn who_was_lost_when_a_group_was_closed_knows_that_it_is() {

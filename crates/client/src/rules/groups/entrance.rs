@@ -199,8 +199,8 @@ pub(crate) fn come_in(
     let followed = opened.follow(own, &group, entries, head)?;
     let is_closed = followed.record.is_closed();
     if followed.record.is_owed() && !is_closed {
-        // First somebody who is in settles it.
-        return Err(ClientError::Busy);
+        // First somebody who is in settles it. If nobody is, whoever may of those who were begins the group anew.
+        return Err(if chat.state == State::Open { ClientError::NoWayIn } else { ClientError::Busy });
     }
     let place = &opened.slot.place;
     let channel = Channel {
