@@ -17,10 +17,12 @@ use support::{
     groups::{TITLE, act, agree, create, says, three, titled, view},
     has, linked, they_talk,
 };
-use undertone_client::{GroupAct, GroupRole};
+use tokio::task::yield_now;
+use undertone_client::{ClientError, GroupAct, GroupRole, GroupText};
 use undertone_wire::{
     channel::{OpenRequest, PresentRequest},
     circuit::Code,
+    visitor::DeliverRequest,
 };
 
 /// A home, and the words that bring it back.
@@ -94,6 +96,80 @@ async fn who_hears_first_that_he_is_in_again_and_then_that_he_was_out_is_in() {
     door.lies.stop();
     agree(&[&ana, &bo, &cy], 3).await;
     says(&bo, "out, was I?", &[&ana, &cy]).await;
+}
+
+/// Nor does what a device hears of its person's others come in the order of the group's log.
+#[tokio::test]
+async fn who_hears_first_that_another_device_is_in_again_and_then_that_he_was_out_is_in() {
+    let service = Service::start();
+    let [ana, bo, cy] = three(&service).await;
+    create(&ana, &titled(&[&bo, &cy])).await;
+    agree(&[&ana, &bo, &cy], 3).await;
+    let mut phone = linked(Setup::at(&service), &bo).await;
+    agree(&[&ana, &bo, &cy, &phone], 3).await;
+    phone.offline().await;
+    act(&ana, GroupAct::Remove("Bo".into())).await;
+    bo.until("out", |engine| engine.group(TITLE).is_ok_and(|view| view.state == "out")).await;
+    act(&ana, GroupAct::Invite(vec![bo.account()], GroupRole::Member)).await;
+    bo.until("invited", |engine| engine.group(TITLE).is_ok_and(|view| view.state == "invited")).await;
+    bo.engine.group_accept(TITLE).await.unwrap();
+    agree(&[&ana, &bo, &cy], 3).await;
+    assert!(!bo.send(&bo.account(), "in again").await.queued);
+
+    let appended = service.store().appended();
+    let channel = appended.iter().find(|append| append.record.is_some()).unwrap().channel;
+    let door = service.door();
+    door.lies.deny(move |request: &OpenRequest| {
+        let denies = request.openings.iter().any(|opening| opening.channel[..] == channel.as_bytes()[..]);
+        denies.then(|| Code::Unavailable.into())
+    });
+    let phone = phone.reopen_at(&door).await;
+    has(&phone, &bo.account(), 1).await;
+    assert!(view(&phone).revision < view(&bo).revision, "it has not read that Bo was put out");
+    door.lies.stop();
+    agree(&[&ana, &bo, &cy, &phone], 3).await;
+    says(&phone, "back in step", &[&ana, &cy]).await;
+}
+
+/// Who is put out has wanted something that is not done any more, and is told so.
+#[tokio::test]
+async fn what_somebody_wants_who_is_put_out_is_not_done_and_he_is_told() {
+    let service = Service::start();
+    let [ana, mut bo, cy] = three(&service).await;
+    create(&ana, &titled(&[&bo, &cy])).await;
+    agree(&[&ana, &bo, &cy], 3).await;
+    bo.offline().await;
+    act(&ana, GroupAct::Remove("Bo".into())).await;
+    let wants = GroupAct::Set(GroupText::Description, "mine".into());
+    let engine = bo.engine.clone();
+    let wanting = tokio::spawn(async move { engine.group_act(TITLE, &wants).await });
+    // So far that it is kept.
+    yield_now().await;
+    bo.online();
+    assert!(matches!(wanting.await.unwrap(), Err(ClientError::NotInGroup)));
+}
+
+/// Whom somebody has added is in the group, whatever becomes of the other before he could tell him.
+#[tokio::test]
+async fn who_was_added_hears_of_it_from_somebody_who_is_out_by_then() {
+    let service = Service::start();
+    let [ana, bo, cy] = three(&service).await;
+    let dee = Home::new(&service, "Dee").await;
+    befriend(&bo, &dee).await;
+    create(&ana, &titled(&[&bo, &cy])).await;
+    agree(&[&ana, &bo, &cy], 3).await;
+    act(&ana, GroupAct::SetRole(bo.account(), GroupRole::Admin)).await;
+    let door = service.door();
+    door.lies.deny(|_: &DeliverRequest| Some(Code::Unavailable.into()));
+    let bo = bo.reopen_at(&door).await;
+    agree(&[&ana, &bo, &cy], 3).await;
+    bo.engine.group_act(TITLE, &GroupAct::Add(vec![dee.account()], GroupRole::Member)).await.unwrap();
+    agree(&[&ana, &bo, &cy], 4).await;
+    act(&ana, GroupAct::Remove("Bo".into())).await;
+    bo.until("out", |engine| engine.group(TITLE).is_ok_and(|view| view.state == "out")).await;
+    door.lies.stop();
+    agree(&[&ana, &cy, &dee], 3).await;
+    says(&dee, "who let me in?", &[&ana, &cy]).await;
 }
 
 /// That the service cannot use what a device shows, or has lost its log, says nothing of who is in a group.

@@ -67,10 +67,7 @@ impl Driver {
             };
             let outcome = match outcome {
                 Err(ClientError::NotInGroup) => {
-                    self.shared.write(|tx| {
-                        outside::refuse(tx, chat.id, sending::OUT)?;
-                        replay::leave_behind(tx, own, &chat)
-                    })?;
+                    self.shared.write(|tx| replay::leave_behind(tx, own, &chat))?;
                     Err(ClientError::NotInGroup)
                 }
                 outcome => outcome,

@@ -21,7 +21,7 @@ use undertone_wire::{
 };
 use zeroize::Zeroizing;
 
-use super::{Group, large::Beside, replay, sending, take_names};
+use super::{Group, invitations, large::Beside, replay, sending, take_names};
 use crate::{
     ClientError, Result,
     db::{
@@ -427,7 +427,7 @@ pub(crate) fn came_in(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     members::put(tx.db, chat.id, own.account, lists::of_ourselves(tx)?.encoded())?;
     rows::set_entering(tx.db, chat.id, false)?;
     rows::set_renewed(tx.db, chat.id, tx.now.0)?;
-    rows::forget_way(tx.db, chat.id)?;
+    invitations::came_in(tx, chat)?;
     chats::set_state(tx.db, chat.id, State::Open)?;
     chats::set_owes(tx.db, chat.id, true)?;
     super::tell(tx, own, &chats::load(tx.db, chat.id)?)

@@ -10,7 +10,7 @@ use undertone_credentials::{
 use undertone_e2ee::{E2eeError, Head, Member, Welcomes, open_head};
 use undertone_wire::{
     AccountId, ChannelId, Message as _, Position,
-    content::{GroupWay, Invitation, Letter, Named},
+    content::{GroupKnown, GroupWay, Invitation, Letter, Named},
     large::Large,
 };
 
@@ -155,22 +155,56 @@ pub(crate) fn invited(
         // It may be that what it follows is yet to be read: that we are taken out.
         contacts::put(tx.db, from, "")?;
         lists::learn(tx, own, sender)?;
-        return Ok(rows::set_way(tx.db, chat.id, from, &way.encode_to_vec())?);
+        return keep(tx, &group, from, &way);
     }
     contacts::put(tx.db, from, "")?;
     lists::learn(tx, own, sender)?;
     follow(tx, own, &chat, from, &way)
 }
 
+/// Another device of ours says that it is in a group that we are in, too. It may be that this one is yet to read that we were put
+/// out before that: then it comes in by itself, as that one did.
+pub(super) fn told(tx: &Tx<'_>, own: &Own, chat: &Chat, known: &GroupKnown) -> Result<()> {
+    let group = Group::load(tx.db, chat.id)?;
+    let there = Invitation { head: known.head.clone(), ..Invitation::default() };
+    let way = GroupWay { master_key: known.master_key.clone(), invitation: Some(there), ..GroupWay::default() };
+    if leads_ahead(chat, &group, &way) { keep(tx, &group, own.account, &way) } else { Ok(()) }
+}
+
+/// We have come in. What was kept leads no further, unless it is certainly of later than we have read to.
+pub(super) fn came_in(tx: &Tx<'_>, chat: &Chat) -> Result<()> {
+    let group = Group::load(tx.db, chat.id)?;
+    let later = kept(&group)?.is_some_and(|way| revision(&way) > 0 && leads_ahead(chat, &group, &way));
+    if later { Ok(()) } else { Ok(rows::forget_way(tx.db, chat.id)?) }
+}
+
+/// Keeps a way, unless one of later is kept.
+fn keep(tx: &Tx<'_>, group: &Group, from: AccountId, way: &GroupWay) -> Result<()> {
+    let adds = way.invitation.as_ref().is_some_and(|invitation| !invitation.welcome.is_empty());
+    let before = kept(group)?.map_or(0, |kept| revision(&kept));
+    let later = revision(way) > before || (revision(way) == before && adds) || group.stored.way.is_none();
+    if later { Ok(rows::set_way(tx.db, group.stored.chat, from, &way.encode_to_vec())?) } else { Ok(()) }
+}
+
+/// The way that is kept, if one is.
+fn kept(group: &Group) -> Result<Option<GroupWay>> {
+    let way = group.stored.way.as_ref().map(|way| GroupWay::decode(&way[..]));
+    Ok(way.transpose().map_err(|_| db::DbError::Damaged)?)
+}
+
 /// Whether a way leads on from where we stand, or may.
 fn leads_ahead(chat: &Chat, group: &Group, way: &GroupWay) -> bool {
     let here = chat.channel.as_ref().map_or(0, |channel| channel.seq);
-    let revision = group.record.as_ref().map_or(0, Record::revision);
-    match (way.invitation.as_ref().and_then(|invitation| invitation.head.as_ref()), &way.record[..]) {
-        (Some(head), _) => head.seq > here,
-        (None, []) => true,
-        (None, record) => Record::decode(record).is_ok_and(|record| record.revision() > revision),
-    }
+    let head = way.invitation.as_ref().and_then(|invitation| invitation.head.as_ref());
+    let known = group.record.as_ref().map_or(0, Record::revision);
+    head.map_or(way.record.is_empty(), |head| head.seq > here) || revision(way) > known
+}
+
+/// The revision of a group's record where a way leads; 0 where it does not say.
+fn revision(way: &GroupWay) -> u64 {
+    let head = way.invitation.as_ref().and_then(|invitation| invitation.head.as_ref());
+    let record = Record::decode(&way.record).map_or(0, |record| record.revision());
+    record.max(head.map_or(0, |head| head.revision))
 }
 
 /// We are out, by what the log says up to here. If we have been told already that somebody has let us in again after that, it
@@ -178,9 +212,12 @@ fn leads_ahead(chat: &Chat, group: &Group, way: &GroupWay) -> bool {
 pub(crate) fn leave(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     let group = Group::load(tx.db, chat.id)?;
     replay::leave_behind(tx, own, chat)?;
-    let (Some(from), Some(bytes)) = (group.stored.inviter, &group.stored.way) else { return Ok(()) };
-    let way = GroupWay::decode(&bytes[..]).map_err(|_| db::DbError::Damaged)?;
-    if leads_ahead(chat, &group, &way) { Ok(rows::set_way(tx.db, chat.id, from, bytes)?) } else { Ok(()) }
+    match (group.stored.inviter, kept(&group)?) {
+        (Some(from), Some(way)) if leads_ahead(chat, &group, &way) => {
+            Ok(rows::set_way(tx.db, chat.id, from, &way.encode_to_vec())?)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes up what was kept when we were taken out, if anything was.

@@ -7,7 +7,7 @@ use undertone_credentials::{
 };
 use undertone_wire::{AccountId, channel::Entry, content::Seen};
 
-use super::Group;
+use super::{Group, wishes};
 use crate::{
     ClientError, Result,
     db::{
@@ -86,13 +86,14 @@ impl Group {
     }
 }
 
-/// We are out of a group, or never came in: what was said stays, and all keys go.
+/// We are out of a group, or never came in: what was said stays, and all keys go. What we still wanted of it is not done; and whom
+/// we have let in before is told all the same.
 pub(crate) fn leave_behind(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<()> {
     if let Some(channel) = &chat.channel {
         entrance::forget(tx, own, channel)?;
     }
+    wishes::give_up(tx, chat)?;
     outbox::clear(tx.db, chat.id)?;
-    crate::db::inbox::forget_letters(tx.db, chat.id)?;
     crate::db::large::forget_all(tx.db, chat.id)?;
     rows::forget_way(tx.db, chat.id)?;
     rows::set_entering(tx.db, chat.id, false)?;

@@ -65,7 +65,8 @@ pub(crate) fn hear(tx: &mut Tx<'_>, own: &Own, known: &GroupKnown) -> Result<()>
         rows::set_link_secret(tx.db, chat.id, Some(secret))?;
     }
     match (known.state(), chat.state) {
-        (group_known::State::In, State::Open | State::New) => Ok(()),
+        (group_known::State::In, State::Open) => invitations::told(tx, own, &chat, known),
+        (group_known::State::In, State::New) => Ok(()),
         (group_known::State::In, _) => invitations::by_ourselves(tx, &chat),
         (group_known::State::Coming, State::Request) => Ok(chats::set_state(tx.db, chat.id, State::Invited)?),
         // Who is in learns by the log that he is not any more.

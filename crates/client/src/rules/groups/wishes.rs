@@ -102,6 +102,18 @@ pub(crate) fn keep_fetched(
     Ok(rows::put_fetched(tx.db, n, account, &reply.encode_to_vec())?)
 }
 
+/// We are out: nothing is done any more of what waits, and whoever wanted it is told; but not that he was to be out himself. What
+/// is under way may have been done.
+pub(super) fn give_up(tx: &Tx<'_>, chat: &Chat) -> Result<()> {
+    for item in outbox::first(tx.db, chat.id, usize::from(u16::MAX))? {
+        let waits = item.kind == EntryKind::Change && !item.content.is_empty() && item.attempt.is_none();
+        if waits && !matches!(actions(&item)?[..], [Action::Leave | Action::Decline]) {
+            outbox::set_refused(tx.db, item.n, sending::OUT)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether all whom a wish brings in know of groups.
 pub(super) fn check_fetched(_: &[Action], fetched: &[Fetched]) -> Result<(), i32> {
     if fetched.iter().all(|comer| sending::knows_groups(&comer.list)) { Ok(()) } else { Err(sending::TOO_OLD) }
