@@ -289,7 +289,10 @@ impl Engine {
         let chat = self.shared.write(|tx| {
             let id = groups::group_id(link.channel);
             let chat = match chats::with(tx.db, id)? {
-                Some(chat) if chat.state == State::Open => return Err(ClientError::InGroup),
+                // Whose entrance is under way is about to be.
+                Some(chat) if chat.state == State::Open || Group::load(tx.db, chat.id)?.stored.entering => {
+                    return Err(ClientError::InGroup);
+                }
                 Some(chat) => chat.id,
                 None => {
                     let chat = chats::insert(tx.db, id, State::Invited)?;
@@ -298,7 +301,7 @@ impl Engine {
                 }
             };
             rows::set_link_secret(tx.db, chat, Some(&link.secret))?;
-            outbox::clear(tx.db, chat)?;
+            outbox::forget_changes(tx.db, chat)?;
             chats::set_state(tx.db, chat, State::Invited)?;
             // Whether it is to join or to ask, the record says, which the driver reads.
             let chat = chats::load(tx.db, chat)?;

@@ -14,6 +14,7 @@ use support::{
     Home, Service,
     groups::{TITLE, act, agree, create, says, three, titled, try_act, view},
 };
+use tokio::task::yield_now;
 use undertone_client::{ClientError, GroupAct, GroupRole, GroupRules, GroupText, Kind, LinkMode, NewGroup};
 
 #[tokio::test]
@@ -87,10 +88,19 @@ async fn a_link_lets_people_join_or_ask() {
         assert_eq!(view(home).state, "coming");
     }
     ana.until("they ask", |engine| engine.group(TITLE).unwrap().requesting.len() == 2).await;
+    // What he says meanwhile waits until he is in, however often he asks.
+    let (engine, group) = (cy.engine.clone(), view(&cy).group);
+    let waits = tokio::spawn(async move { engine.send(&group, "may I?").await });
+    yield_now().await;
+    assert!(cy.engine.group_join(&link).await.is_err(), "he has asked already");
     act(&ana, GroupAct::Deny(dan.account())).await;
     act(&ana, GroupAct::Approve(cy.account(), GroupRole::Member)).await;
     cy.until("in", |engine| engine.group(TITLE).unwrap().state == "open").await;
     agree(&[&ana, &bo, &cy], 3).await;
+    assert!(!waits.await.unwrap().unwrap().queued);
+    for home in [&ana, &bo] {
+        home.expect(&cy, "may I?").await;
+    }
     says(&cy, "thank you", &[&ana, &bo]).await;
     act(&ana, GroupAct::SetLink(LinkMode::Off)).await;
     assert!(ana.engine.group_link(TITLE).is_err());

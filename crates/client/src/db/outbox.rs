@@ -216,6 +216,13 @@ pub(crate) fn forget_refused(db: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Forgets what was wanted of a group; what is to be said in it stays.
+pub(crate) fn forget_changes(db: &Connection, chat: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM outbox WHERE chat = ?1 AND kind = ?2 AND refused IS NULL")?
+        .execute(params![chat, EntryKind::Change as i32])?;
+    Ok(())
+}
+
 /// Forgets all that was to be sent in a chat.
 pub(crate) fn clear(db: &Connection, chat: i64) -> Result<()> {
     large::forget_ours(db, chat)?;

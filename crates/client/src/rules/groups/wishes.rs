@@ -246,6 +246,10 @@ pub(crate) fn decline(tx: &mut Tx<'_>, own: &Own, chat: &Chat) -> Result<i64> {
         return Err(ClientError::NoInvitation);
     }
     let group = Group::load(tx.db, chat.id)?;
+    if group.stored.entering {
+        // What was accepted is under way, and may stand already: then he can leave.
+        return Err(ClientError::NoInvitation);
+    }
     outbox::clear(tx.db, chat.id)?;
     let action = if invitations::is_added(tx, own, &group)? { Action::Leave } else { Action::Decline };
     want(tx, own, chat, vec![action])
