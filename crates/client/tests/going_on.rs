@@ -10,12 +10,16 @@
 
 mod support;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
-use support::{Home, Service, acquainted, assert_same_history, database};
+use support::{Home, PATIENCE, Peer, Service, Talk, acquainted, assert_same_history, database};
+use tokio::time::{sleep, timeout};
 use undertone_client::{Delay, Kind, Pace};
 use undertone_wire::{
     channel::{Channel, OpenRequest, ReadRequest, ResumeRequest},
@@ -123,6 +127,42 @@ async fn who_is_lost_and_goes_on_elsewhere_hears_what_was_said_meanwhile() {
     ana.send("Bo", "here I am").await;
     bo.expect(&ana, "here I am").await;
     assert_same_history(&ana, &bo);
+}
+
+/// Bo asks for the way, is added again, and does not come: he may have found a better channel in the meantime.
+#[tokio::test(start_paused = true)]
+async fn what_was_said_to_who_was_added_and_has_not_come_is_said_again() {
+    let service = Service::start();
+    let ana = Home::new(&service, "Ana").await;
+    let bo = Peer::new(&service, "Bo").await;
+    let to_bo = bo.account().to_hex();
+    let talk = Talk::open_with(&bo, &ana).await;
+    talk.write(&talk.asking()).await;
+    invited(&bo, 1).await;
+    ana.send(&to_bo, "when you come").await;
+
+    let _ana = with_database(ana, "UPDATE chats SET fresh = 1").await;
+    invited(&bo, 2).await;
+    let mut next = Talk::join(&bo).await;
+    let said = async {
+        let mut heard = next.read().await;
+        while heard.is_empty() {
+            sleep(Duration::from_millis(10)).await;
+            heard = next.read().await;
+        }
+        heard
+    };
+    assert_eq!(timeout(PATIENCE, said).await.unwrap(), ["when you come"]);
+}
+
+/// So many letters have come.
+async fn invited(peer: &Peer, letters: usize) {
+    let come = async {
+        while peer.letters().await.len() < letters {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, come).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,7 +101,7 @@ pub(crate) struct Chat {
     pub(crate) asked: u32,
     /// Another home has written as this device in this epoch.
     pub(crate) doubled: bool,
-    /// Whether the other has come to the channel: it is his, or he has said something there.
+    /// Whether the other has come to the channel: it is his, or he has said something there since a device of his was added.
     pub(crate) met: bool,
     /// A group: `peer` is what it is called by, and nobody.
     pub(crate) is_group: bool,
@@ -457,9 +457,9 @@ pub(crate) fn set_added(db: &Connection, chat: i64, account: AccountId, device: 
     Ok(())
 }
 
-/// The other has come to the channel.
-pub(crate) fn set_met(db: &Connection, chat: i64) -> Result<()> {
-    db.prepare_cached("UPDATE chats SET met = 1 WHERE id = ?1")?.execute([chat])?;
+/// Notes whether the other has come to the channel.
+pub(crate) fn set_met(db: &Connection, chat: i64, met: bool) -> Result<()> {
+    db.prepare_cached("UPDATE chats SET met = ?2 WHERE id = ?1")?.execute(params![chat, met])?;
     Ok(())
 }
 

@@ -329,6 +329,20 @@ fn known(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Vec<DeviceList>> {
     Ok(known)
 }
 
+/// A commit has added devices. That one of the other's was added does not mean that it comes: it may know of a better channel
+/// by then, and those of his that were there before may be lost.
+pub(crate) fn were_added(tx: &Tx<'_>, chat: &mut Chat, added: &[Member], seq: u64) -> Result<()> {
+    for member in added {
+        members::set_answered(tx.db, chat.id, member.account, member.device)?;
+        chats::set_added(tx.db, chat.id, member.account, member.device, seq)?;
+        if chat.met && member.account == chat.peer {
+            chats::set_met(tx.db, chat.id, false)?;
+            chat.met = false;
+        }
+    }
+    Ok(())
+}
+
 /// Leaves the channel of a chat for another, which these come to. What was said there some may not have heard: our other
 /// devices are told; and to the other it is said again, if he has never come there, or if devices of his come along that
 /// were not there.

@@ -348,10 +348,7 @@ impl Reader {
             self.lists.retain(|known| known.account() != list.account());
             self.lists.push(list);
         }
-        for member in &change.added {
-            members::set_answered(tx.db, self.chat.id, member.account, member.device)?;
-            chats::set_added(tx.db, self.chat.id, member.account, member.device, entry.seq)?;
-        }
+        entrance::were_added(tx, &mut self.chat, &change.added, entry.seq)?;
         if let (Some(generation), Some(channel)) = (change.generation, &mut self.chat.channel) {
             channel.generation += 1;
             channel.generation_secret = Zeroizing::new(*generation.secret());
@@ -498,7 +495,7 @@ impl Reader {
     /// Somebody has said something.
     fn meet(&mut self, tx: &Tx<'_>, own: &Own, sender: Member) -> Result<()> {
         if !self.chat.met && sender.account != own.account {
-            chats::set_met(tx.db, self.chat.id)?;
+            chats::set_met(tx.db, self.chat.id, true)?;
             self.chat.met = true;
         }
         Ok(())

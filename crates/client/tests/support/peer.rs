@@ -184,6 +184,11 @@ impl Peer {
         Contact { key_packages: packages.collect(), list, inbox_key }
     }
 
+    /// Whereto an answer to him may be sealed, and of which week.
+    pub fn seal_key(&self) -> (u32, Bytes) {
+        (self.inbox.week().0, Bytes::copy_from_slice(&self.inbox.public()))
+    }
+
     /// What others wrote to him.
     pub async fn letters(&self) -> Vec<(DeviceList, Letter)> {
         let circuit = self.connect::<Account>().await;

@@ -11,7 +11,7 @@ use undertone_wire::{
         AppendReply, AppendRequest, Channel, Entry, EntryKind, Head, NewEntry, OpenRequest, Opening, ReadRequest,
         append_reply,
     },
-    content::{Content, Invitation, Letter, Seen, content},
+    content::{Ask, Content, Invitation, Letter, Seen, content},
     limits,
     visitor::CreateChannelRequest,
 };
@@ -76,6 +76,13 @@ impl<'a> Talk<'a> {
 
     /// A chat that the other has begun: joined, and not a word said.
     pub async fn answer(peer: &'a Peer) -> Self {
+        let mut talk = Self::join(peer).await;
+        talk.read().await;
+        talk
+    }
+
+    /// The same, and not a word heard.
+    pub async fn join(peer: &'a Peer) -> Self {
         let (sender, letter) = peer.letters().await.pop().unwrap();
         let invitation = letter.invitation.unwrap();
         let channel = ChannelId::try_from(&letter.channel[..]).unwrap();
@@ -83,10 +90,7 @@ impl<'a> Talk<'a> {
         peer.act(|me| Chat::join(me, channel, 0, &invitation.welcome, &invitation.tree, &lists).map(drop)).unwrap();
         let generation = Generation::from_secret(invitation.generation_secret[..].try_into().unwrap());
         let with = peer.contact(sender.account()).await;
-        let mut talk =
-            Self { peer, with, channel, generation, invitation, circuit: None, head: Head::default(), seq: 0 };
-        talk.read().await;
-        talk
+        Self { peer, with, channel, generation, invitation, circuit: None, head: Head::default(), seq: 0 }
     }
 
     /// A letter with the invitation.
@@ -97,6 +101,14 @@ impl<'a> Talk<'a> {
             contents: contents.iter().map(encoded).collect(),
             ..Letter::default()
         }
+    }
+
+    /// A letter that asks to be let in again, by whoever has read as far.
+    pub fn asking(&self) -> Letter {
+        let (key_package, (week, seal_key)) = (self.peer.published().key_packages.remove(0), self.peer.seal_key());
+        let (channel, seq) = (Bytes::from(self.channel), self.head.seq);
+        let ask = Ask { key_package, seal_key, week, channel: channel.clone(), seq, asked: 1, ..Ask::default() };
+        Letter { channel, ask: Some(ask), ..Letter::default() }
     }
 
     pub async fn write(&self, letter: &Letter) {
