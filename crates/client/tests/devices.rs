@@ -12,14 +12,16 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use support::{
-    Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, database, folder, has, linked, they_talk,
+    Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, database, encoded, folder, has, linked, they_talk,
 };
 use tokio::{sync::Notify, time::timeout};
 use undertone_client::{Engine, Kind, Pace};
 use undertone_wire::{
     AccountId,
     account::{PutInboxKeyRequest, ReadInboxRequest},
+    channel::OpenRequest,
     circuit::Code,
     content::{Ask, Letter},
     visitor::{DeliverRequest, FetchContactRequest},
@@ -505,4 +507,39 @@ async fn who_cannot_deliver_a_letter_talks_with_those_who_are_there() {
     ana.send(&ana.account(), "a note").await;
     phone.online();
     has(&phone, &ana.account(), 1).await;
+}
+
+/// It reads its inbox before it hears of the key that was made when another device was removed.
+#[tokio::test(start_paused = true)]
+async fn what_is_sealed_to_a_key_that_is_yet_to_be_told_waits_for_it() {
+    let service = Service::start();
+    let door = service.door();
+    let (ana, words) = registered(&service, "Ana").await;
+    let mut phone = linked(Setup::at(&door), &ana).await;
+    let _tablet = linked(Setup::at(&service), &ana).await;
+    for home in [&ana, &phone] {
+        let in_step = |engine: &Engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none());
+        home.until("all known", |engine| numbers(home).len() == 3 && in_step(engine)).await;
+    }
+    phone.offline().await;
+    ana.engine.remove_device(3, &words).await.unwrap();
+    let bo = Peer::new(&service, "Bo").await;
+    let to_ana = bo.contact(AccountId::from_hex(&ana.account()).unwrap()).await;
+    let contents = vec![encoded(&bo.text("hello"))];
+    let letter = Letter { channel: Bytes::from_static(&[7; 16]), contents, ..Letter::default() };
+    bo.seal_and_deliver(&to_ana, &bo.written(to_ana.list.account(), &letter)).await;
+
+    door.lies.deny::<OpenRequest>(|_| Some(Code::Unavailable.into()));
+    let read = Arc::new(Notify::new());
+    let reading = read.clone();
+    door.lies.tell(move |_: &ReadInboxRequest, _| reading.notify_one());
+    phone.online();
+    timeout(PATIENCE, read.notified()).await.unwrap();
+    let _ = phone.sync().await;
+    let to_bo = bo.account().to_hex();
+    assert!(phone.chat(&to_bo).is_none(), "it cannot open that yet");
+    door.lies.stop();
+    for home in [&ana, &phone] {
+        home.until("hello", |_| home.chat(&to_bo).is_some() && home.texts(&to_bo) == ["hello"]).await;
+    }
 }

@@ -21,6 +21,7 @@ use undertone_e2ee::Generation;
 use undertone_wire::{
     channel::{AppendRequest, EntryKind},
     circuit::Code,
+    content::Invitation,
 };
 
 #[tokio::test(start_paused = true)]
@@ -202,4 +203,21 @@ async fn who_cannot_read_the_channel_that_he_has_invited_to_invites_again() {
     assert!(!sent.queued && sent.seq.is_none());
     let (_, last) = bo.letters().await.pop().unwrap();
     assert!(last.part == 1 && last.channel != Bytes::from(talk.channel) && last.contents.len() == 1);
+}
+
+/// Whoever invites may not know of what the invited knows: of a device of his that was removed, for one.
+#[tokio::test(start_paused = true)]
+async fn what_comes_with_an_invitation_that_leads_nowhere_is_heard_from_a_contact() {
+    let service = Service::start();
+    let bo = Home::new(&service, "Bo").await;
+    let ana = Peer::new(&service, "Ana").await;
+    let mut talk = Talk::open_with(&ana, &bo).await;
+    let next = Talk::begin(&ana, ana.contact(talk.with.list.account()).await).await;
+    let mut letter = next.letter(&[ana.text("all the same")]);
+    letter.part = 1;
+    letter.invitation = letter.invitation.map(|way| Invitation { part: 1, generation_secret: Bytes::new(), ..way });
+    next.write(&letter).await;
+    bo.sync().await.unwrap();
+    bo.expect_from(&ana.account().to_hex(), "all the same").await;
+    talk.goes_on(&bo, "where we were").await;
 }

@@ -44,9 +44,51 @@ fn secrets(db: &Connection, query: &str) -> Result<Vec<Zeroizing<Vec<u8>>>> {
     Ok(secrets)
 }
 
-/// Forgets keys of weeks before `week`: what was sealed to them can then be opened by nobody.
+/// Forgets keys of weeks before `week`, and what came then: what was sealed to them can then be opened by nobody.
 pub(crate) fn forget_before(db: &Connection, week: Week) -> Result<()> {
     db.prepare_cached("DELETE FROM inbox_secrets WHERE week < ?1")?.execute([week.0])?;
+    db.prepare_cached("DELETE FROM sealed WHERE week < ?1")?.execute([week.0])?;
+    Ok(())
+}
+
+/// Entries of our inbox kept that no key opens, the newest: most of them are answers to another of our devices.
+const SEALED_MAX: u32 = 32;
+
+/// Keeps an entry of our inbox that no key opens yet.
+pub(crate) fn keep_sealed(db: &Connection, week: Week, sealed: &[u8]) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO sealed(week, sealed, tried) VALUES (?1, ?2, (SELECT coalesce(max(n), 0) FROM inbox_secrets))",
+    )?
+    .execute(params![week.0, sealed])?;
+    db.prepare_cached("DELETE FROM sealed WHERE n NOT IN (SELECT n FROM sealed ORDER BY n DESC LIMIT ?1)")?
+        .execute([SEALED_MAX])?;
+    Ok(())
+}
+
+/// Those that were kept before the account had the newest of its keys here, oldest first.
+pub(crate) fn sealed_before_keys(db: &Connection) -> Result<Vec<(i64, Vec<u8>)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT n, sealed FROM sealed WHERE tried < (SELECT max(n) FROM inbox_secrets WHERE ours = 0) ORDER BY n",
+    )?;
+    let sealed = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    Ok(sealed)
+}
+
+/// Whether there are such.
+pub(crate) fn has_sealed_before_keys(db: &Connection) -> Result<bool> {
+    let query = "SELECT EXISTS (SELECT 1 FROM sealed WHERE tried < (SELECT max(n) FROM inbox_secrets WHERE ours = 0))";
+    Ok(db.prepare_cached(query)?.query_row((), |row| row.get(0))?)
+}
+
+/// None of the keys that are here by now opens it.
+pub(crate) fn set_tried(db: &Connection, n: i64) -> Result<()> {
+    db.prepare_cached("UPDATE sealed SET tried = (SELECT max(n) FROM inbox_secrets) WHERE n = ?1")?.execute([n])?;
+    Ok(())
+}
+
+/// It was opened.
+pub(crate) fn forget_sealed(db: &Connection, n: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM sealed WHERE n = ?1")?.execute([n])?;
     Ok(())
 }
 

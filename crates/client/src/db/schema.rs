@@ -8,8 +8,14 @@ use super::{DbError, Result};
 pub(super) const VERSION: u32 = 6;
 
 /// Steps from one version to the next, each with the tables of its time.
-const STEPS: [&[&str]; VERSION as usize] =
-    [&[V1], &[V2], &[V3_TOKENS, V3_PEOPLE], &[V4_CHANNELS], &[V5_GROUPS, V5_DIRECTORY], &[V6_LARGE, V6_ORDER]];
+const STEPS: [&[&str]; VERSION as usize] = [
+    &[V1],
+    &[V2],
+    &[V3_TOKENS, V3_PEOPLE],
+    &[V4_CHANNELS],
+    &[V5_GROUPS, V5_DIRECTORY],
+    &[V6_LARGE, V6_ORDER, V6_SEALED],
+];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
 pub(super) fn bring_up(db: &Connection) -> Result<()> {
@@ -482,6 +488,16 @@ DROP INDEX messages_order;
 CREATE INDEX messages_of ON messages(chat, sender, part, letter IS NULL, coalesce(letter, seq));
 DROP INDEX messages_unseen;
 CREATE INDEX messages_unseen ON messages(chat, part, letter IS NULL, coalesce(letter, seq)) WHERE shown <> 1;
+";
+
+/// Letters that came before the key that opens them.
+const V6_SEALED: &str = "
+CREATE TABLE sealed(
+  n INTEGER PRIMARY KEY,
+  week INTEGER NOT NULL,               -- in which it came
+  sealed BLOB NOT NULL,
+  tried INTEGER NOT NULL               -- inbox secrets up to this one do not open it
+) STRICT;
 ";
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Trouble},
-        listings, me,
+        inbox, listings, me,
     },
     own::Own,
     rules::{devices, letters, lists, registration, vault},
@@ -211,13 +211,18 @@ impl Driver {
     async fn read_inbox(&self, own: &Own, circuit: &Circuit<Account>) -> Result<(u64, u64)> {
         let before = self.shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_cursor)))?;
         let mut after = before;
+        let open_from_ms = || self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.after_acceptance)).0;
+        if self.shared.read(|db| Ok(inbox::has_sealed_before_keys(db)?))? {
+            let open_from_ms = open_from_ms();
+            self.shared.write(|tx| letters::take_kept(tx, own, open_from_ms))?;
+        }
         // No inbox holds more; what comes while we read can wait.
         for _ in 0..limits::INBOX_ENTRIES_MAX {
             let page = circuit.call(ReadInboxRequest { after, limit: limits::PAGE_ENTRIES_MAX }).await?;
             if page.entries.iter().all(|entry| entry.seq <= after) {
                 break;
             }
-            let open_from_ms = self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.after_acceptance)).0;
+            let open_from_ms = open_from_ms();
             after = self.shared.write(|tx| letters::take(tx, own, &page.entries, open_from_ms))?;
             if !page.more {
                 break;

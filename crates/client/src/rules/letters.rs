@@ -146,11 +146,12 @@ fn last_day(today: Day) -> Day {
 }
 
 /// Takes entries of our inbox in, and tells up to which one we have it now. What is not a letter to us is passed over: the
-/// service may not have such an inbox for whoever likes to fill it with noise. So are entries that we have had.
+/// service may not have such an inbox for whoever likes to fill it with noise. So are entries that we have had. But what is
+/// sealed to a key that another of our devices is yet to tell us is kept.
 pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from_ms: u64) -> Result<u64> {
-    let secrets: Vec<InboxSecret> =
-        inbox::keys(tx.db)?.iter().filter_map(|secret| InboxSecret::from_bytes(secret).ok()).collect();
+    let secrets = secrets(tx)?;
     let mut cursor = me::load(tx.db)?.map_or(0, |me| me.inbox_cursor);
+    let has_others = own.list.devices().len() > 1;
     evidence::forget_before(tx.db, Day(tx.now.day().0.saturating_sub(EVIDENCE_DAYS)))?;
     for entry in entries {
         if entry.seq <= cursor {
@@ -159,20 +160,48 @@ pub(crate) fn take(tx: &mut Tx<'_>, own: &Own, entries: &[InboxEntry], open_from
         if i64::try_from(entry.seq).is_err() {
             return Err(ClientError::Refused("it counts further than it can"));
         }
-        let letter = open(&secrets, own.account, &entry.sealed)
-            .and_then(|opened| read_letter(own.account, &opened).map(|letter| (letter, opened)));
-        match letter {
-            Ok((letter, opened)) => match tx.attempt(|tx| receive(tx, own, letter, &opened, open_from_ms))? {
-                Ok(()) => {}
-                Err(ClientError::Letter) => tracing::info!("a letter that cannot be used was passed over"),
-                Err(error) => return Err(error),
-            },
-            Err(_) => tracing::info!("an inbox entry that is no letter to us was passed over"),
+        if !take_sealed(tx, own, &secrets, &entry.sealed, open_from_ms)? && has_others {
+            inbox::keep_sealed(tx.db, tx.now.day().week(), &entry.sealed)?;
         }
         cursor = entry.seq;
         me::set_inbox_cursor(tx.db, cursor)?;
     }
     Ok(cursor)
+}
+
+/// Takes in what could not be opened when it came, and may be opened by keys that another of our devices has told since.
+pub(crate) fn take_kept(tx: &mut Tx<'_>, own: &Own, open_from_ms: u64) -> Result<()> {
+    let secrets = secrets(tx)?;
+    for (n, sealed) in inbox::sealed_before_keys(tx.db)? {
+        if take_sealed(tx, own, &secrets, &sealed, open_from_ms)? {
+            inbox::forget_sealed(tx.db, n)?;
+        } else {
+            inbox::set_tried(tx.db, n)?;
+        }
+    }
+    Ok(())
+}
+
+fn secrets(tx: &Tx<'_>) -> Result<Vec<InboxSecret>> {
+    Ok(inbox::keys(tx.db)?.iter().filter_map(|secret| InboxSecret::from_bytes(secret).ok()).collect())
+}
+
+/// Takes an entry of our inbox in. False: none of these opens it.
+fn take_sealed(tx: &mut Tx<'_>, own: &Own, secrets: &[InboxSecret], sealed: &[u8], open_from_ms: u64) -> Result<bool> {
+    let Ok(opened) = open(secrets, own.account, sealed) else {
+        tracing::info!("an inbox entry that no key of ours opens was passed over");
+        return Ok(false);
+    };
+    let Ok(letter) = read_letter(own.account, &opened) else {
+        tracing::info!("an inbox entry that is no letter to us was passed over");
+        return Ok(true);
+    };
+    match tx.attempt(|tx| receive(tx, own, letter, &opened, open_from_ms))? {
+        Ok(()) => {}
+        Err(ClientError::Letter) => tracing::info!("a letter that cannot be used was passed over"),
+        Err(error) => return Err(error),
+    }
+    Ok(true)
 }
 
 fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], open_from_ms: u64) -> Result<()> {
@@ -190,6 +219,7 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
         return Ok(evidence::keep_more(tx.db, chat.id, tx.now.day(), opened)?);
     }
     let says_something = letter.ask.is_some() || !letter.contents.is_empty();
+    let is_known = known.is_some();
     let chat = match known {
         Some(chat) => chat,
         // Another device of ours had the invitation, and has not told us yet, or was removed before it could.
@@ -208,7 +238,11 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
         if way.invitation.welcome.is_empty() {
             return Err(ClientError::Letter);
         }
-        let taken = entrance::consider(tx, own, &chat, way, open_from_ms)?;
+        let taken = match entrance::consider(tx, own, &chat, way, open_from_ms) {
+            // It leads nowhere: he may not have known of what we know. Whom we know says something all the same.
+            Err(ClientError::Letter) if is_known => true,
+            considered => considered?,
+        };
         // Who began when he did not know of this device has written to us all the same.
         if !taken && !for_others && chat.state == State::Request {
             return Err(ClientError::Letter);
