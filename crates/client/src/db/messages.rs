@@ -28,7 +28,7 @@ pub(crate) enum Shown {
     No = 0,
     /// Here or on another device.
     Yes = 1,
-    /// It came here as history: another device has it as new.
+    /// It came here as history alone: another device has it as new.
     Elsewhere = 2,
 }
 
@@ -87,6 +87,11 @@ pub(crate) fn insert(db: &Connection, new: &NewMessage<'_>) -> Result<()> {
         new.shown as i64,
         new.part,
     ])?;
+    if new.shown == Shown::No {
+        // Two devices may have told each other of it, and each have taken it for the other's to show.
+        db.prepare_cached("UPDATE messages SET shown = 0 WHERE chat = ?1 AND id = ?2 AND sender = ?3 AND shown = 2")?
+            .execute(params![new.chat, &new.content.id[..], new.sender.as_bytes()])?;
+    }
     Ok(())
 }
 
@@ -353,6 +358,35 @@ mod tests {
             })
             .unwrap();
         assert_eq!(kept, encoded);
+    }
+
+    #[test]
+    fn what_comes_by_itself_is_new_though_it_was_told_as_another_devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = DbKey::create(&folder.path().join("key"), None, &mut rand::make_rng::<rand::rngs::StdRng>()).unwrap();
+        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        let content = Content { id: vec![1; 16].into(), ..Content::default() };
+        let peer = AccountId::new([2; 16]);
+        let comes = |db: &Connection, chat, shown| {
+            let place = Place::Log(1);
+            insert(
+                db,
+                &NewMessage { chat, sender: peer, part: 0, place, content: &content, encoded: &[], shown, acked: true },
+            )
+        };
+        db.write::<_, DbError>(|db| {
+            let chat = chats::insert(db, peer, chats::State::Open)?;
+            comes(db, chat, Shown::Elsewhere)?;
+            assert!(unshown(db, 0, 9)?.is_empty());
+            comes(db, chat, Shown::No)?;
+            let [new] = &unshown(db, 0, 9)?[..] else { panic!("it is new") };
+            set_shown(db, new.n)?;
+            comes(db, chat, Shown::No)?;
+            comes(db, chat, Shown::Elsewhere)?;
+            assert!(unshown(db, 0, 9)?.is_empty());
+            Ok(())
+        })
+        .unwrap();
     }
 
     /// Held against looking at all of them, in chats of every kind of place.
