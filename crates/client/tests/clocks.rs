@@ -12,8 +12,14 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{Home, Service, Setup, StoryClock, assert_same_history, befriend, folder, they_talk};
+use support::{
+    Home, PATIENCE, Peer, Service, Setup, StoryClock, assert_same_history, befriend, database, folder, has, linked,
+    they_talk,
+};
+use tokio::time::timeout;
 use undertone_client::{Kind, Pace};
+use undertone_e2ee::InboxSecret;
+use undertone_wire::AccountId;
 
 /// Somebody whose clock can be set.
 async fn with_clock(service: &Service, name: &str) -> (Home, Arc<StoryClock>) {
@@ -160,4 +166,56 @@ async fn who_was_away_for_long_reads_what_was_written_meanwhile() {
         bo.engine.accept("Ana").unwrap();
         they_talk(&bo, &ana).await;
     }
+}
+
+/// Ana, with words and a clock, and a phone in step with her.
+async fn with_phone(service: &Service) -> (Home, String, Arc<StoryClock>, Home) {
+    let (folder, clock) = (folder(), Arc::new(StoryClock::new()));
+    let setup = Setup { clock: clock.clone(), ..Setup::at(service) };
+    let engine = setup.open(&folder).unwrap();
+    let words = engine.register(&service.link(), None, "Ana").await.unwrap().words.to_string();
+    drop(engine);
+    let ana = Home::open(folder, setup);
+    let phone = linked(Setup::at(service), &ana).await;
+    phone.until("in step", |engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none())).await;
+    (ana, words, clock, phone)
+}
+
+/// The service takes no key of a week to come, so that it is given one of this week later.
+#[tokio::test(start_paused = true)]
+async fn a_device_removed_by_a_clock_far_off_opens_no_letters() {
+    let service = Service::start();
+    let (ana, words, clock, phone) = with_phone(&service).await;
+    let folder = phone.close().await;
+    let phone = database(&folder);
+    let mut secrets = phone.prepare("SELECT secret FROM inbox_secrets WHERE ours = 0").unwrap();
+    let secrets: Vec<Vec<u8>> = secrets.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(!secrets.is_empty());
+    clock.set_off(28);
+    let _ = timeout(PATIENCE, ana.engine.remove_device(2, &words)).await.unwrap();
+    clock.set_off(0);
+    ana.sync().await.unwrap();
+    ana.sync().await.unwrap();
+    let key = Peer::new(&service, "Bo").await.contact(AccountId::from_hex(&ana.account()).unwrap()).await.inbox_key;
+    for secret in secrets {
+        assert!(InboxSecret::from_bytes(&secret).unwrap().public()[..] != key.key()[..]);
+    }
+}
+
+/// The tablet comes when the service has no key of this identity yet, and has been told of none of this week.
+#[tokio::test(start_paused = true)]
+async fn who_was_linked_by_a_clock_far_off_is_let_in_once_it_is_right() {
+    let service = Service::start();
+    let (ana, words, clock, _phone) = with_phone(&service).await;
+    let (setup, folder) = (ana.setup.clone(), ana.close().await);
+    database(&folder).execute_batch("DELETE FROM inbox_secrets").unwrap();
+    clock.set_off(28);
+    let ana = Home::open(folder, setup);
+    let _ = timeout(PATIENCE, ana.engine.remove_device(2, &words)).await.unwrap();
+    let tablet = linked(Setup::at(&service), &ana).await;
+    let _ = tablet.sync().await;
+    clock.set_off(0);
+    let to_ana = ana.account();
+    ana.send(&to_ana, "a note").await;
+    has(&tablet, &to_ana, 1).await;
 }

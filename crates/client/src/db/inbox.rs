@@ -1,5 +1,7 @@
 //! Our inbox keys, and the letters of ours that are under way.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_wire::{AccountId, Day, IdempotencyId, Week};
 use zeroize::Zeroizing;
@@ -31,6 +33,13 @@ pub(crate) fn key(db: &Connection, week: Week) -> Result<Option<Zeroizing<Vec<u8
 /// The account's secrets of all weeks that are kept, oldest first: what all our devices hold.
 pub(crate) fn shared_keys(db: &Connection) -> Result<Vec<Zeroizing<Vec<u8>>>> {
     secrets(db, "SELECT secret FROM inbox_secrets WHERE ours = 0 ORDER BY week, n")
+}
+
+/// The weeks of these.
+pub(crate) fn weeks(db: &Connection) -> Result<BTreeSet<Week>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT week FROM inbox_secrets WHERE ours = 0")?;
+    let weeks = statement.query_map((), |row| row.get(0).map(Week))?.collect::<Result<_, _>>()?;
+    Ok(weeks)
 }
 
 /// All secrets by which a letter to us may open.

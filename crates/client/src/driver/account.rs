@@ -186,9 +186,11 @@ impl Driver {
         list_put: bool,
     ) -> Result<bool> {
         let held = Week(standing.inbox_key_week);
-        let old = own.may_sign() && held < self.shared.now().day().week();
-        // By one of a former identity nobody can write to us: not even our own devices, so that they are told of another.
-        let of_former = held == Week(0);
+        let week = self.shared.now().day().week();
+        let old = own.may_sign() && held < week;
+        // By one of a former identity nobody can write to us: not even our own devices, so that they are told of another. But
+        // one that they were not told of would be no better.
+        let of_former = held == Week(0) && self.shared.read(|db| Ok(inbox::key(db, week)?.is_some()))?;
         let replaced = old && (self.shared.write(|tx| registration::weekly_key_is_shared(tx, own))? || of_former);
         if replaced {
             let inbox_key = self.shared.write(|tx| registration::weekly_key(tx, own))?;

@@ -307,9 +307,13 @@ pub(crate) fn remove(tx: &mut Tx<'_>, own: &Own, number: u32, words: &RecoveryWo
     me::set_vault_key(tx.db, &words.vault_key(list.order().identity_number))?;
     lists::adopt(tx, own, &list, false)?;
     let own = Own::load(tx)?.ok_or(ClientError::Bug("our own row"))?;
-    let week = tx.now.day().week();
-    let secret = InboxSecret::generate(week, &mut tx.rng);
-    inbox::put_key(tx.db, week, &secret.to_bytes())?;
+    // Which of them the service is given, a clock decides that may be wrong by then, or is now.
+    let mut weeks = inbox::weeks(tx.db)?;
+    weeks.insert(tx.now.day().week());
+    for week in weeks {
+        let secret = InboxSecret::generate(week, &mut tx.rng);
+        inbox::put_key(tx.db, week, &secret.to_bytes())?;
+    }
     // Whoever has the device has the key of our profile too.
     profiles::rotate(tx)?;
     // What the others are told goes behind the commit that removes the device, which it cannot read.

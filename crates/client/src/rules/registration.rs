@@ -149,15 +149,11 @@ pub(crate) fn weekly_key_is_shared(tx: &mut Tx<'_>, own: &Own) -> Result<bool> {
     if !in_step {
         return Ok(false);
     }
-    if inbox::key(tx.db, tx.now.day().week())?.is_none() {
-        weekly_key(tx, own)?;
-        let shared = sync::shared(tx)?;
-        sync::tell(tx, own, sync::Kind::Shared(shared))?;
-    }
+    weekly_key(tx, own)?;
     Ok(outbox::first(tx.db, chat.id, 1)?.is_empty())
 }
 
-/// This week's inbox key, signed; its secret is kept.
+/// This week's inbox key, signed; its secret is kept, and told to our other devices if it is new.
 pub(crate) fn weekly_key(tx: &mut Tx<'_>, own: &Own) -> Result<Bytes> {
     let week = tx.now.day().week();
     let secret = match inbox::key(tx.db, week)? {
@@ -165,6 +161,8 @@ pub(crate) fn weekly_key(tx: &mut Tx<'_>, own: &Own) -> Result<Bytes> {
         None => {
             let secret = InboxSecret::generate(week, &mut tx.rng);
             inbox::put_key(tx.db, week, &secret.to_bytes())?;
+            let shared = sync::shared(tx)?;
+            sync::tell(tx, own, sync::Kind::Shared(shared))?;
             secret
         }
     };
