@@ -53,6 +53,18 @@ async fn a_device_that_comes_later_is_in_every_group() {
     }
 }
 
+#[tokio::test]
+async fn a_group_that_one_device_makes_is_the_others_too() {
+    let service = Service::start();
+    let [ana, bo, _] = three(&service).await;
+    let phone = linked(Setup::at(&service), &ana).await;
+    has(&phone, &bo.account(), ana.history(&bo.account()).len()).await;
+    create(&phone, &titled(&[&bo])).await;
+    ana.until("knows", |engine| engine.group(TITLE).is_ok()).await;
+    agree(&[&phone, &ana, &bo], 2).await;
+    says(&ana, "mine too", &[&bo]).await;
+}
+
 /// Each device comes in by itself, when it can: what was said until then, it has from another.
 #[tokio::test]
 async fn what_is_said_before_a_device_comes_in_is_not_lost_to_it() {

@@ -105,7 +105,7 @@ fn some_names(tx: &Tx<'_>, own: &Own, group: &Group) -> Result<Vec<Named>> {
     Ok(names)
 }
 
-/// A change of ours stands in the log: whom it has invited is told.
+/// A change of ours stands in the log: whom it has invited is told; and if it has made the group, our other devices are.
 pub(crate) fn after_change(tx: &mut Tx<'_>, own: &Own, chat: &Chat, change: &Change) -> Result<()> {
     let group = Group::load(tx.db, chat.id)?;
     let mut invited = Vec::new();
@@ -114,7 +114,8 @@ pub(crate) fn after_change(tx: &mut Tx<'_>, own: &Own, chat: &Chat, change: &Cha
             invited.extend(group.account(tx.db, whom)?);
         }
     }
-    invite(tx, own, chat, &invited)
+    invite(tx, own, chat, &invited)?;
+    if group.record()?.revision() == 1 { tell(tx, own, chat) } else { Ok(()) }
 }
 
 /// Somebody tells us of a group: that we were added, or may come in. What a friend has added us to we are in at once; all else
