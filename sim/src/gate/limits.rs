@@ -6,10 +6,10 @@ pub const LIMITS: [(&str, u64); 10] = [
     ("open", 1_524_857),
     ("resume", 11_962_984),
     ("append", 377_606),
-    ("append-durably", 504_908),
+    ("append-durably", 502_910),
     ("fan-out", 3_386_336),
     ("read", 5_158_046),
     ("visit", 15_532_614),
     ("present", 3_973_319),
-    ("send", 11_544_273),
+    ("send", 6_565_403),
 ];

@@ -79,7 +79,7 @@ impl Sizes {
         people: 20,
         returns: 200,
         visits: 1_000,
-        storm: 9_000,
+        storm: 10_000,
         channels: 10_000,
         growth_messages: 20_000,
         store_mib: 10_240,
