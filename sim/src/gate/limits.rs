@@ -8,7 +8,7 @@ pub const LIMITS: [(&str, u64); 10] = [
     ("append", 377_606),
     ("append-durably", 502_910),
     ("fan-out", 3_386_336),
-    ("read", 5_158_046),
+    ("read", 5_395_280),
     ("visit", 15_532_614),
     ("present", 3_973_319),
     ("send", 6_565_403),
