@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
-use support::{Home, PATIENCE, Peer, Service, Talk, acquainted, assert_same_history, encoded, nobody};
+use support::{Home, PATIENCE, Peer, Service, Talk, acquainted, assert_same_history, nobody};
 use tokio::{sync::Notify, time::timeout};
 use undertone_client::Kind;
-use undertone_e2ee::{Generation, write_letter};
+use undertone_e2ee::Generation;
 use undertone_wire::{
     channel::{AppendRequest, EntryKind},
     circuit::Code,
-    content::{Invitation, Letter},
+    content::Invitation,
 };
 
 #[tokio::test(start_paused = true)]
@@ -220,39 +220,4 @@ async fn what_comes_with_an_invitation_that_leads_nowhere_is_heard_from_a_contac
     bo.sync().await.unwrap();
     bo.expect_from(&ana.account().to_hex(), "all the same").await;
     talk.goes_on(&bo, "where we were").await;
-}
-
-/// Whoever holds a device that was removed holds its key, and the list that named it.
-#[tokio::test(start_paused = true)]
-async fn who_was_removed_writes_no_letters() {
-    let service = Service::start();
-    let bo = Home::new(&service, "Bo").await;
-    let ana = Peer::new(&service, "Ana").await;
-    let talk = Talk::open_with(&ana, &bo).await;
-    let letter = |text| Letter {
-        channel: Bytes::from(talk.channel),
-        contents: vec![encoded(&ana.text(text))],
-        part: 1,
-        ..Letter::default()
-    };
-    let (list, device) = ana.replaced();
-    let written = write_letter(&list, 2, &device, talk.with.list.account(), &letter("I have lost my phone"));
-    ana.seal_and_deliver(&talk.with, &written).await;
-    // It may have been written before.
-    let early = Letter { first_index: 1, ..letter("soon without battery") };
-    talk.write(&early).await;
-    bo.sync().await.unwrap();
-    let of_ana = ana.account().to_hex();
-    bo.expect_from(&of_ana, "I have lost my phone").await;
-    bo.expect_from(&of_ana, "soon without battery").await;
-
-    let before = bo.texts(&of_ana);
-    talk.write(&Letter { first_index: 2, ..letter("send me your address") }).await;
-    bo.sync().await.unwrap();
-    assert_eq!(bo.texts(&of_ana), before);
-    let later = Letter { first_index: 1, ..letter("it is me") };
-    let written = write_letter(&list, 2, &device, talk.with.list.account(), &later);
-    ana.seal_and_deliver(&talk.with, &written).await;
-    bo.sync().await.unwrap();
-    bo.expect_from(&of_ana, "it is me").await;
 }

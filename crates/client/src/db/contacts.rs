@@ -57,28 +57,6 @@ pub(crate) fn set_device_list(db: &Connection, account: AccountId, list: &[u8]) 
     Ok(())
 }
 
-/// The list by which a person's letters are judged: the newest that we held when our inbox was last read to its end.
-pub(crate) fn letters_by(db: &Connection, account: AccountId) -> Result<Option<Bytes>> {
-    let list: Option<Option<Vec<u8>>> = db
-        .prepare_cached("SELECT letters_by FROM contacts WHERE account = ?1")?
-        .query_row([account.as_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(list.flatten().map(Bytes::from))
-}
-
-/// Our inbox was read to its end: from now on letters are judged by the newest lists that we hold.
-pub(crate) fn set_letters_by(db: &Connection) -> Result<()> {
-    db.prepare_cached("UPDATE contacts SET letters_by = device_list WHERE letters_by IS NOT device_list")?
-        .execute(())?;
-    Ok(())
-}
-
-/// Whether that changes anything.
-pub(crate) fn has_newer_lists(db: &Connection) -> Result<bool> {
-    let query = "SELECT EXISTS (SELECT 1 FROM contacts WHERE letters_by IS NOT device_list)";
-    Ok(db.prepare_cached(query)?.query_row((), |row| row.get(0))?)
-}
-
 /// The newest inbox key that we hold of a person, and its week.
 pub(crate) fn inbox_key(db: &Connection, account: AccountId) -> Result<Option<(Week, Bytes)>> {
     let key: Option<(u32, Option<Vec<u8>>)> = db

@@ -19,7 +19,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Trouble},
-        contacts, inbox, listings, me,
+        inbox, listings, me,
     },
     own::Own,
     rules::{devices, letters, lists, registration, vault},
@@ -221,16 +221,12 @@ impl Driver {
         // No inbox holds more; what comes while we read can wait.
         for _ in 0..limits::INBOX_ENTRIES_MAX {
             let page = circuit.call(ReadInboxRequest { after, limit: limits::PAGE_ENTRIES_MAX }).await?;
-            if page.entries.iter().any(|entry| entry.seq > after) {
-                let open_from_ms = open_from_ms();
-                after = self.shared.write(|tx| letters::take(tx, own, &page.entries, open_from_ms))?;
-            } else if page.more {
+            if page.entries.iter().all(|entry| entry.seq <= after) {
                 break;
             }
+            let open_from_ms = open_from_ms();
+            after = self.shared.write(|tx| letters::take(tx, own, &page.entries, open_from_ms))?;
             if !page.more {
-                if self.shared.read(|db| Ok(contacts::has_newer_lists(db)?))? {
-                    self.shared.write(|tx| Ok(contacts::set_letters_by(tx.db)?))?;
-                }
                 break;
             }
         }

@@ -15,7 +15,6 @@ use undertone_wire::{
 use crate::{
     ClientError, Result,
     db::{
-        DbError,
         chats::{self, Chat, State},
         contacts, evidence,
         inbox::{self, PendingLetter, Post},
@@ -209,9 +208,6 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
     let (sender, device, letter) = letter.into_parts();
     let account = sender.account();
     let channel = ChannelId::try_from(&letter.channel[..]).map_err(|_| ClientError::Letter)?;
-    if was_removed(tx, &sender, device)? {
-        return Err(ClientError::Letter);
-    }
     if let Some(way) = letter.group {
         return groups::invited(tx, own, &sender, channel, way);
     }
@@ -267,16 +263,6 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
         evidence::keep(tx.db, chat.id, tx.now.day(), opened)?;
     }
     Ok(())
-}
-
-/// Whether the device that wrote was certainly removed before. What it wrote while it was on the list may come after we have heard
-/// that it is not; but not after we have since read our inbox to its end. Whoever holds such a device goes on writing, with
-/// the list of before: that list says nothing of when.
-fn was_removed(tx: &Tx<'_>, sender: &DeviceList, device: u32) -> Result<bool> {
-    let Some(judging) = contacts::letters_by(tx.db, sender.account())? else { return Ok(false) };
-    let judging = tx.verified.list(&judging).map_err(|_| DbError::Damaged)?;
-    let key = |list: &DeviceList| list.device(device).map(|listed| listed.key);
-    Ok(lists::newer(&judging, sender) && key(&judging) != key(sender))
 }
 
 /// Whether there are, or were, other devices of ours: one of them may know of somebody of whom we do not.
