@@ -48,12 +48,12 @@ impl State {
 
     fn transact<T>(&mut self, now: Now, work: impl FnOnce(&mut Tx<'_>) -> Result<T>, lazily: bool) -> Result<T> {
         let Self { db, rng, rungs, verified, loaded } = self;
-        let work = |db: &Connection| work(&mut Tx { db, rng: rng.as_mut(), now, rungs, verified, loaded });
-        let outcome = if lazily { db.write_lazily(work) } else { db.write(work) };
-        if outcome.is_err() {
-            loaded.clear();
-        }
-        outcome
+        // It comes back with the transaction, and goes with it: also where that ends in a panic.
+        let kept = std::mem::take(loaded);
+        let work = |db: &Connection| work(&mut Tx { db, rng: rng.as_mut(), now, rungs, verified, loaded: &kept });
+        let value = if lazily { db.write_lazily(work)? } else { db.write(work)? };
+        *loaded = kept;
+        Ok(value)
     }
 
     /// Looks.

@@ -83,12 +83,6 @@ pub(crate) fn sealed_before_keys(db: &Connection) -> Result<Vec<(i64, Vec<u8>)>>
     Ok(sealed)
 }
 
-/// Whether there are such.
-pub(crate) fn has_sealed_before_keys(db: &Connection) -> Result<bool> {
-    let query = "SELECT EXISTS (SELECT 1 FROM sealed WHERE tried < (SELECT max(n) FROM inbox_secrets WHERE ours = 0))";
-    Ok(db.prepare_cached(query)?.query_row((), |row| row.get(0))?)
-}
-
 /// None of the keys that are here by now opens it.
 pub(crate) fn set_tried(db: &Connection, n: i64) -> Result<()> {
     db.prepare_cached("UPDATE sealed SET tried = (SELECT max(n) FROM inbox_secrets) WHERE n = ?1")?.execute([n])?;

@@ -301,6 +301,7 @@ pub(crate) fn set_read_told(db: &Connection, chat: i64, n: i64) -> Result<()> {
 
 /// How many of a chat were not shown yet.
 pub(crate) fn unshown_in(db: &Connection, chat: i64) -> Result<u64> {
+    // The first of the two conditions is the index's.
     Ok(db
         .prepare_cached("SELECT count(*) FROM messages WHERE chat = ?1 AND shown <> 1 AND shown = 0")?
         .query_row([chat], |row| row.get(0))?)
@@ -327,12 +328,17 @@ mod tests {
     use super::*;
     use crate::db::{Db, DbKey, chats};
 
+    fn home() -> (tempfile::TempDir, Db) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = DbKey::create(&folder.path().join("key"), None, &mut rand::make_rng::<rand::rngs::StdRng>()).unwrap();
+        let db = Db::open(&folder.path().join("db"), &key).unwrap();
+        (folder, db)
+    }
+
     /// What only a later release understands must be there when that release opens this database.
     #[test]
     fn a_message_is_kept_as_it_came() {
-        let folder = tempfile::tempdir().unwrap();
-        let key = DbKey::create(&folder.path().join("key"), None, &mut rand::make_rng::<rand::rngs::StdRng>()).unwrap();
-        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        let (_folder, mut db) = home();
         let content = Content { id: vec![1; 16].into(), ..Content::default() };
         // Field 100, which nobody knows yet.
         let encoded = [&content.encode_to_vec()[..], &[0xa2, 0x06, 1, 7]].concat();
@@ -362,9 +368,7 @@ mod tests {
 
     #[test]
     fn what_comes_by_itself_is_new_though_it_was_told_as_another_devices() {
-        let folder = tempfile::tempdir().unwrap();
-        let key = DbKey::create(&folder.path().join("key"), None, &mut rand::make_rng::<rand::rngs::StdRng>()).unwrap();
-        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        let (_folder, mut db) = home();
         let content = Content { id: vec![1; 16].into(), ..Content::default() };
         let peer = AccountId::new([2; 16]);
         let comes = |db: &Connection, chat, shown| {
@@ -392,10 +396,8 @@ mod tests {
     /// Held against looking at all of them, in chats of every kind of place.
     #[test]
     fn what_was_seen_is_found_as_if_all_were_looked_at() {
-        let folder = tempfile::tempdir().unwrap();
         let rng = &mut rand::rngs::StdRng::seed_from_u64(9);
-        let key = DbKey::create(&folder.path().join("key"), None, rng).unwrap();
-        let mut db = Db::open(&folder.path().join("db"), &key).unwrap();
+        let (_folder, mut db) = home();
         let people = [1u8, 2, 3].map(|person| AccountId::new([person; 16]));
         for round in 0..200u8 {
             let mut below = |end: u32| rng.next_u32() % end;

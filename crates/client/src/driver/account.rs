@@ -214,7 +214,7 @@ impl Driver {
         let before = self.shared.read(|db| Ok(me::load(db)?.map_or(0, |me| me.inbox_cursor)))?;
         let mut after = before;
         let open_from_ms = || self.shared.now().plus_ms(self.shared.draw_ms(&self.shared.pace.after_acceptance)).0;
-        if self.shared.read(|db| Ok(inbox::has_sealed_before_keys(db)?))? {
+        if self.shared.read(|db| Ok(!inbox::sealed_before_keys(db)?.is_empty()))? {
             let open_from_ms = open_from_ms();
             self.shared.write(|tx| letters::take_kept(tx, own, open_from_ms))?;
         }
