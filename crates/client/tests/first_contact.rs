@@ -14,14 +14,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
-use support::{Home, PATIENCE, Peer, Service, Talk, acquainted, assert_same_history, nobody};
+use support::{Home, PATIENCE, Peer, Service, Talk, acquainted, assert_same_history, encoded, nobody};
 use tokio::{sync::Notify, time::timeout};
-use undertone_client::Kind;
-use undertone_e2ee::Generation;
+use undertone_client::{Engine, Kind};
+use undertone_e2ee::{Generation, write_letter};
 use undertone_wire::{
+    Message as _,
     channel::{AppendRequest, EntryKind},
     circuit::Code,
-    content::Invitation,
+    content::{Content, Invitation, Letter},
 };
 
 #[tokio::test(start_paused = true)]
@@ -220,4 +221,76 @@ async fn what_comes_with_an_invitation_that_leads_nowhere_is_heard_from_a_contac
     bo.sync().await.unwrap();
     bo.expect_from(&ana.account().to_hex(), "all the same").await;
     talk.goes_on(&bo, "where we were").await;
+}
+
+/// Whoever holds a device that was removed holds its key, and the list that named it.
+#[tokio::test(start_paused = true)]
+async fn who_was_removed_writes_no_letters() {
+    let service = Service::start();
+    let bo = Home::new(&service, "Bo").await;
+    let ana = Peer::new(&service, "Ana").await;
+    let talk = Talk::open_with(&ana, &bo).await;
+    let letter = |text| Letter {
+        channel: Bytes::from(talk.channel),
+        contents: vec![encoded(&ana.text(text))],
+        part: 1,
+        ..Letter::default()
+    };
+    let (list, device) = ana.replaced();
+    let written = write_letter(&list, 2, &device, talk.with.list.account(), &letter("I have lost my phone"));
+    ana.seal_and_deliver(&talk.with, &written).await;
+    // It may have been written before.
+    let early = Letter { first_index: 1, ..letter("soon without battery") };
+    talk.write(&early).await;
+    bo.sync().await.unwrap();
+    let of_ana = ana.account().to_hex();
+    bo.expect_from(&of_ana, "I have lost my phone").await;
+    bo.expect_from(&of_ana, "soon without battery").await;
+    // Now his inbox was read to its end since.
+    bo.sync().await.unwrap();
+
+    let before = bo.texts(&of_ana);
+    talk.write(&Letter { first_index: 2, ..letter("send me your address") }).await;
+    bo.sync().await.unwrap();
+    assert_eq!(bo.texts(&of_ana), before);
+    let later = Letter { first_index: 1, ..letter("it is me") };
+    let written = write_letter(&list, 2, &device, talk.with.list.account(), &later);
+    ana.seal_and_deliver(&talk.with, &written).await;
+    bo.sync().await.unwrap();
+    bo.expect_from(&of_ana, "it is me").await;
+}
+
+/// A device may tell its others what it has written, and be removed before the service had it: the letter never comes.
+#[tokio::test(start_paused = true)]
+async fn what_the_log_says_waits_for_letters_until_the_inbox_was_read() {
+    let service = Service::start();
+    let bo = Home::new(&service, "Bo").await;
+    let ana = Peer::new(&service, "Ana").await;
+    let mut talk = Talk::open_with(&ana, &bo).await;
+    let of_ana = ana.account().to_hex();
+    let has = |texts: usize| {
+        let chat = of_ana.clone();
+        move |engine: &Engine| engine.history(&chat).is_ok_and(|history| history.len() == texts)
+    };
+    let second = Content { letters: 2, ..ana.text("second") };
+    talk.say_content(&second.encode_to_vec()).await;
+    bo.until("it has come", has(2)).await;
+    assert!(bo.take_new().is_none(), "shown before what was written before it");
+    let first = Letter {
+        channel: Bytes::from(talk.channel),
+        contents: vec![encoded(&ana.text("first"))],
+        first_index: 1,
+        ..Letter::default()
+    };
+    talk.write(&first).await;
+    bo.sync().await.unwrap();
+    bo.expect_from(&of_ana, "first").await;
+    bo.expect_from(&of_ana, "second").await;
+
+    let third = Content { letters: 3, ..ana.text("third") };
+    talk.say_content(&third.encode_to_vec()).await;
+    bo.until("it has come", has(4)).await;
+    assert!(bo.take_new().is_none(), "shown before a letter that may come");
+    bo.sync().await.unwrap();
+    bo.expect_from(&of_ana, "third").await;
 }

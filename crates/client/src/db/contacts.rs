@@ -57,6 +57,32 @@ pub(crate) fn set_device_list(db: &Connection, account: AccountId, list: &[u8]) 
     Ok(())
 }
 
+/// The list by which a person's letters are judged: the newest that we held when our inbox was last read to its end.
+pub(crate) fn letters_by(db: &Connection, account: AccountId) -> Result<Option<Bytes>> {
+    let list: Option<Option<Vec<u8>>> = db
+        .prepare_cached("SELECT letters_by FROM contacts WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(list.flatten().map(Bytes::from))
+}
+
+/// Whose newest list that we hold is not the one by which his letters are judged.
+pub(crate) fn lists_to_judge_by(db: &Connection) -> Result<Vec<(AccountId, Vec<u8>)>> {
+    let query =
+        "SELECT account, device_list FROM contacts WHERE device_list IS NOT NULL AND letters_by IS NOT device_list";
+    let mut statement = db.prepare_cached(query)?;
+    let lists =
+        statement.query_map((), |row| Ok((row.get(0).map(AccountId::new)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    Ok(lists)
+}
+
+/// Sets by which list a person's letters are judged.
+pub(crate) fn set_letters_by(db: &Connection, account: AccountId, list: &[u8]) -> Result<()> {
+    db.prepare_cached("UPDATE contacts SET letters_by = ?2 WHERE account = ?1")?
+        .execute(params![account.as_bytes(), list])?;
+    Ok(())
+}
+
 /// The newest inbox key that we hold of a person, and its week.
 pub(crate) fn inbox_key(db: &Connection, account: AccountId) -> Result<Option<(Week, Bytes)>> {
     let key: Option<(u32, Option<Vec<u8>>)> = db

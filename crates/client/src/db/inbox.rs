@@ -83,6 +83,11 @@ pub(crate) fn sealed_before_keys(db: &Connection) -> Result<Vec<(i64, Vec<u8>)>>
     Ok(sealed)
 }
 
+/// Whether there are any, tried or not.
+pub(crate) fn keeps_sealed(db: &Connection) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sealed)")?.query_row((), |row| row.get(0))?)
+}
+
 /// None of the keys that are here by now opens it.
 pub(crate) fn set_tried(db: &Connection, n: i64) -> Result<()> {
     db.prepare_cached("UPDATE sealed SET tried = (SELECT max(n) FROM inbox_secrets) WHERE n = ?1")?.execute([n])?;

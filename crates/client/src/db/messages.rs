@@ -218,6 +218,18 @@ pub(crate) fn unshown(db: &Connection, now_ms: u64, limit: u32) -> Result<Vec<St
     Ok(messages)
 }
 
+/// The last message that may wait for letters; zero where none does.
+pub(crate) fn last_waiting(db: &Connection) -> Result<i64> {
+    let query = "SELECT coalesce(max(n), 0) FROM messages WHERE shown = 0 AND letters > 0";
+    Ok(db.prepare_cached(query)?.query_row((), |row| row.get(0))?)
+}
+
+/// No message up to `n` waits for letters any more.
+pub(crate) fn wait_no_more(db: &Connection, n: i64) -> Result<()> {
+    db.prepare_cached("UPDATE messages SET letters = 0 WHERE shown = 0 AND letters > 0 AND n <= ?1")?.execute([n])?;
+    Ok(())
+}
+
 /// The person has seen a message; in which chat, if it is still there.
 pub(crate) fn set_shown(db: &Connection, n: i64) -> Result<Option<i64>> {
     let mut statement = db.prepare_cached("UPDATE messages SET shown = 1 WHERE n = ?1 RETURNING chat")?;

@@ -14,7 +14,7 @@ const STEPS: [&[&str]; VERSION as usize] = [
     &[V3_TOKENS, V3_PEOPLE],
     &[V4_CHANNELS],
     &[V5_GROUPS, V5_DIRECTORY],
-    &[V6_LARGE, V6_ORDER, V6_SEALED],
+    &[V6_LARGE, V6_ORDER, V6_SEALED, V6_LETTERS],
 ];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
@@ -498,6 +498,12 @@ CREATE TABLE sealed(
   sealed BLOB NOT NULL,
   tried INTEGER NOT NULL               -- inbox secrets up to this one do not open it
 ) STRICT;
+";
+
+/// By whom letters are believed.
+const V6_LETTERS: &str = "
+-- The newest device list that was known when our inbox was last read to its end.
+ALTER TABLE contacts ADD COLUMN letters_by BLOB;
 ";
 
 #[cfg(test)]

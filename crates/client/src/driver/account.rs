@@ -218,15 +218,20 @@ impl Driver {
             let open_from_ms = open_from_ms();
             self.shared.write(|tx| letters::take_kept(tx, own, open_from_ms))?;
         }
+        let known = self.shared.read(letters::Before::reading)?;
         // No inbox holds more; what comes while we read can wait.
         for _ in 0..limits::INBOX_ENTRIES_MAX {
             let page = circuit.call(ReadInboxRequest { after, limit: limits::PAGE_ENTRIES_MAX }).await?;
-            if page.entries.iter().all(|entry| entry.seq <= after) {
+            if page.entries.iter().any(|entry| entry.seq > after) {
+                let open_from_ms = open_from_ms();
+                after = self.shared.write(|tx| letters::take(tx, own, &page.entries, open_from_ms))?;
+            } else if page.more {
                 break;
             }
-            let open_from_ms = open_from_ms();
-            after = self.shared.write(|tx| letters::take(tx, own, &page.entries, open_from_ms))?;
             if !page.more {
+                if known.matters() {
+                    self.shared.write(|tx| known.was_read(tx))?;
+                }
                 break;
             }
         }

@@ -1,6 +1,7 @@
 //! Letters: what is written to somebody before he has accepted, and what others write so to us.
 
 use bytes::Bytes;
+use rusqlite::Connection;
 use undertone_credentials::{DeviceList, InboxKey};
 use undertone_e2ee::{InboxSecret, VerifiedLetter, open, read_letter, seal, write_letter};
 use undertone_wire::Message as _;
@@ -15,6 +16,7 @@ use undertone_wire::{
 use crate::{
     ClientError, Result,
     db::{
+        DbError,
         chats::{self, Chat, State},
         contacts, evidence,
         inbox::{self, PendingLetter, Post},
@@ -208,6 +210,9 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
     let (sender, device, letter) = letter.into_parts();
     let account = sender.account();
     let channel = ChannelId::try_from(&letter.channel[..]).map_err(|_| ClientError::Letter)?;
+    if was_removed(tx, own, &sender, device)? {
+        return Err(ClientError::Letter);
+    }
     if let Some(way) = letter.group {
         return groups::invited(tx, own, &sender, channel, way);
     }
@@ -263,6 +268,52 @@ fn receive(tx: &mut Tx<'_>, own: &Own, letter: VerifiedLetter, opened: &[u8], op
         evidence::keep(tx.db, chat.id, tx.now.day(), opened)?;
     }
     Ok(())
+}
+
+/// Whether the device that wrote was certainly removed before. What it wrote while it was on the list may come after we have heard
+/// that it is not; but not after we have since read our inbox to its end. Whoever holds such a device goes on writing, with
+/// the list of before: that list says nothing of when. What our own devices write leads somewhere, and no removed one is led.
+fn was_removed(tx: &Tx<'_>, own: &Own, sender: &DeviceList, device: u32) -> Result<bool> {
+    let judging = if sender.account() == own.account {
+        lists::of_ourselves(tx)?
+    } else {
+        let Some(judging) = contacts::letters_by(tx.db, sender.account())? else { return Ok(false) };
+        tx.verified.list(&judging).map_err(|_| DbError::Damaged)?
+    };
+    let key = |list: &DeviceList| list.device(device).map(|listed| listed.key);
+    Ok(lists::newer(&judging, sender) && key(&judging) != key(sender))
+}
+
+/// What was here when our inbox began to be read. Once it is read to its end, all letters of before are here as well.
+pub(crate) struct Before {
+    /// Device lists by which letters are not judged yet.
+    lists: Vec<(AccountId, Vec<u8>)>,
+    /// The last message that waits for letters; zero: none does.
+    waiting: i64,
+}
+
+impl Before {
+    /// As it is now.
+    pub(crate) fn reading(db: &Connection) -> Result<Self> {
+        Ok(Self { lists: contacts::lists_to_judge_by(db)?, waiting: messages::last_waiting(db)? })
+    }
+
+    /// Whether to have read the inbox changes anything.
+    pub(crate) fn matters(&self) -> bool {
+        !self.lists.is_empty() || self.waiting > 0
+    }
+
+    /// The inbox was read to its end: by these lists letters are judged from now on, and nothing that was here waits for
+    /// letters any more, which may have been refused, or never came to be sent. But for those that another key may open.
+    pub(crate) fn was_read(self, tx: &Tx<'_>) -> Result<()> {
+        for (account, list) in self.lists {
+            contacts::set_letters_by(tx.db, account, &list)?;
+        }
+        if !inbox::keeps_sealed(tx.db)? {
+            messages::wait_no_more(tx.db, self.waiting)?;
+        }
+        Ok(())
+    }
 }
 
 /// Whether there are, or were, other devices of ours: one of them may know of somebody of whom we do not.

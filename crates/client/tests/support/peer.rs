@@ -184,6 +184,14 @@ impl Peer {
         Contact { key_packages: packages.collect(), list, inbox_key }
     }
 
+    /// His list once this device was removed and another is there, and that one's key.
+    pub fn replaced(&self) -> (DeviceList, DeviceKey) {
+        let rng = &mut *self.rng.borrow_mut();
+        let (identity, device) = (IdentityKey::generate(rng), DeviceKey::generate(rng));
+        let devices = vec![Device { number: 2, key: device.public(), features: vec![] }];
+        (self.list.next_identity(&self.recovery, &identity, devices).ok().unwrap(), device)
+    }
+
     /// Whereto an answer to him may be sealed, and of which week.
     pub fn seal_key(&self) -> (u32, Bytes) {
         (self.inbox.week().0, Bytes::copy_from_slice(&self.inbox.public()))
