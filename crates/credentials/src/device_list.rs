@@ -391,6 +391,8 @@ mod tests {
         let late = next(&next(&base, base.devices()), &[first.clone(), two, three]);
         let late = removed(&removed(&late, late.devices()), late.devices());
         assert!(late.order() > without.order() && !late.follows(&without), "nobody comes back");
+        let last = removed(&linked, &linked.devices()[..2]);
+        assert!(late.order() > last.order() && !late.follows(&last), "nor does whoever was the last");
     }
 
     #[test]

@@ -117,6 +117,14 @@ mod tests {
     }
 
     #[test]
+    fn it_is_of_this_version_whatever_its_maker_said() {
+        let ana = Person::new(1);
+        let unsaid = content::Profile { version: 0, ..content() };
+        let profile = Profile::sign(&ana.identity, ana.list.account(), &unsaid).unwrap();
+        assert_eq!(Profile::verify(&ana.list, &profile).err(), None);
+    }
+
+    #[test]
     fn only_the_owner_makes_one_and_only_for_himself() {
         let (ana, bo) = (Person::new(1), Person::new(2));
         for (signer, owner, list) in [(&bo, &ana, &ana), (&ana, &bo, &ana), (&ana, &ana, &bo)] {
