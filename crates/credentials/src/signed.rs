@@ -1,5 +1,7 @@
 //! What all signed objects have in common: bounded bytes, a version, and a body that travels as it was signed.
 
+use std::cmp::Ordering;
+
 use undertone_wire::{Message, ladder};
 
 use crate::CredentialError;
@@ -14,9 +16,9 @@ pub fn decode<M: Message + Default>(bytes: &[u8], bytes_max: usize) -> Result<M,
 
 /// Judges an object's version, before anything that a later one could have changed.
 pub fn check_version(version: u32) -> Result<(), CredentialError> {
-    match version {
-        ladder::OBJECTS => Ok(()),
-        newer if newer > ladder::OBJECTS => Err(CredentialError::Newer),
-        _ => Err(CredentialError::Malformed),
+    match version.cmp(&ladder::OBJECTS) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(CredentialError::Newer),
+        Ordering::Less => Err(CredentialError::Malformed),
     }
 }
