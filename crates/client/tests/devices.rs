@@ -20,7 +20,8 @@ use std::{
 
 use bytes::Bytes;
 use support::{
-    Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, database, encoded, folder, has, linked, they_talk,
+    Home, PATIENCE, Peer, Service, Setup, Talk, acquainted, befriend, database, encoded, folder, has, linked,
+    registered, they_talk, two_in_step,
 };
 use tokio::{sync::Notify, time::timeout};
 use undertone_client::{Engine, Kind, Pace};
@@ -209,15 +210,6 @@ async fn who_has_lost_everything_comes_back_by_his_words() {
     ana.expect_from(&to_bo, "welcome back").await;
 }
 
-/// A home, and the words that bring it back.
-async fn registered(service: &Service, name: &str) -> (Home, String) {
-    let (folder, setup) = (folder(), Setup::at(service));
-    let engine = setup.open(&folder).unwrap();
-    let words = engine.register(&service.link(), None, name).await.unwrap().words.to_string();
-    drop(engine);
-    (Home::open(folder, setup), words)
-}
-
 async fn recovered(service: &Service, words: &str) -> Home {
     let (folder, setup) = (folder(), Setup::at(service));
     let engine = setup.open(&folder).unwrap();
@@ -365,15 +357,6 @@ async fn who_was_known_to_a_removed_device_alone_is_let_in_by_another() {
         }
     };
     timeout(PATIENCE, asked_in_turn).await.unwrap();
-}
-
-/// Two devices of one person, in step with each other, and the words.
-async fn two_in_step(service: &Service) -> (Home, Home, String) {
-    let (ana, words) = registered(service, "Ana").await;
-    let phone = linked(Setup::at(service), &ana).await;
-    let is_in = |engine: &Engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none());
-    phone.until("in step", is_in).await;
-    (ana, phone, words)
 }
 
 fn numbers(home: &Home) -> Vec<u32> {

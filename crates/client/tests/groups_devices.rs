@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use support::{
     Home, Service, Setup, befriend, folder,
     groups::{TITLE, act, agree, create, says, three, titled, view},
-    has, linked, they_talk,
+    has, linked, registered, they_talk,
 };
 use tokio::task::yield_now;
 use undertone_client::{ClientError, GroupAct, GroupRole, GroupText};
@@ -24,15 +24,6 @@ use undertone_wire::{
     circuit::Code,
     visitor::DeliverRequest,
 };
-
-/// A home, and the words that bring it back.
-async fn registered(service: &Service, name: &str) -> (Home, String) {
-    let (folder, setup) = (folder(), Setup::at(service));
-    let engine = setup.open(&folder).unwrap();
-    let words = engine.register(&service.link(), None, name).await.unwrap().words.to_string();
-    drop(engine);
-    (Home::open(folder, setup), words)
-}
 
 #[tokio::test]
 async fn a_device_that_comes_later_is_in_every_group() {

@@ -183,28 +183,31 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
     let channel = channel(tx, own, way)?;
     let known = known(tx, own, chat)?;
     let of_log = of_log(tx, &way.invitation, &known)?;
-    // What the log does not have yet, the tree must stand up to all the same. But others may not have known that a device
-    // of ours was removed: then the commit that says so is owed.
-    let of_ours = |list: &DeviceList| list.account() == own.account && chat.peer != own.account;
-    let newest = |known: &DeviceList| {
-        let counts = |said: &&DeviceList| said.account() == known.account() && (newer(said, known) || of_ours(said));
-        of_log.iter().find(counts).unwrap_or(known).clone()
-    };
-    let newest: Vec<_> = known.iter().map(newest).collect();
+    let newest: Vec<_> = known.iter().map(|known| newest(known, &of_log)).collect();
+    // Who invites may not have known that somebody, or he himself, has removed a device: then the commit that says so is owed.
+    let judging = if chat.peer == own.account { &newest } else { &of_log };
     if !leads_elsewhere(chat, way) {
         forget_group(tx, own, chat)?;
     }
-    let next = {
+    let (next, inviter) = {
         let store = tx.mls();
         let invitation = &way.invitation;
         let me = own.me(&store, tx.rng);
-        let judging = Lists::from_iter(&newest);
+        let judging = Lists::from_iter(judging);
         match Mls::join(&me, way.channel, invitation.group, &invitation.welcome, &invitation.tree, &judging) {
-            Ok(mls) => mls.members(),
+            Ok((mls, inviter)) => (mls.members(), inviter),
             Err(error @ (E2eeError::Storage | E2eeError::KeyGone)) => return Err(error.into()),
             Err(_) => return Err(ClientError::Letter),
         }
     };
+    // But nobody is led anywhere by a device that was removed.
+    let key = |lists: &[DeviceList]| {
+        let list = lists.iter().find(|list| list.account() == inviter.account)?;
+        list.device(inviter.device).map(|device| device.key)
+    };
+    if inviter.account != own.account && key(&newest) != key(judging) {
+        return Err(ClientError::Letter);
+    }
     if leads_elsewhere(chat, way) {
         leave(tx, own, chat, &next, way.inviter)?;
         let unheard = matches!(chat.state, State::Request | State::Invited);
@@ -241,6 +244,12 @@ fn enter(tx: &mut Tx<'_>, own: &Own, chat: &Chat, way: &Way, open_from_ms: u64) 
         compose::open(tx, own, &chats::load(tx.db, chat.id)?, open_from_ms)?;
     }
     Ok(())
+}
+
+/// The newest list of an account that is known, or that comes with an invitation.
+fn newest(known: &DeviceList, said: &[DeviceList]) -> DeviceList {
+    let is_newer = |said: &&DeviceList| said.account() == known.account() && newer(said, known);
+    said.iter().find(is_newer).unwrap_or(known).clone()
 }
 
 /// How many messages stand between two places of a log: all but the commits.

@@ -86,3 +86,27 @@ pub async fn they_talk(one: &Home, other: &Home) {
         to.expect(from, text).await;
     }
 }
+
+/// A home, and the words that bring it back.
+pub async fn registered(service: &Service, name: &str) -> (Home, String) {
+    let (folder, setup) = (folder(), Setup::at(service));
+    let engine = setup.open(&folder).unwrap();
+    let words = engine.register(&service.link(), None, name).await.unwrap().words.to_string();
+    drop(engine);
+    (Home::open(folder, setup), words)
+}
+
+/// Two devices of one person, in step with each other, and the words.
+pub async fn two_in_step(service: &Service) -> (Home, Home, String) {
+    let (home, words) = registered(service, "Ana").await;
+    let phone = second_of(service, &home).await;
+    (home, phone, words)
+}
+
+/// A further device of somebody, in step with the first.
+pub async fn second_of(service: &Service, home: &Home) -> Home {
+    let phone = linked(Setup::at(service), home).await;
+    let is_in = |engine: &Engine| engine.chats().unwrap().iter().all(|chat| chat.trouble.is_none());
+    phone.until("in step", is_in).await;
+    phone
+}

@@ -7,14 +7,15 @@ use openmls::prelude::{
 use undertone_wire::ChannelId;
 
 use super::{Chat, group_id, verify};
-use crate::{E2eeError, Flaw, KeyValueError, Lists, Me, Suite, config};
+use crate::{E2eeError, Flaw, KeyValueError, Lists, Me, Member, Suite, config};
 
 impl Chat {
     /// Joins the chat of a channel by an invitation: whose leaves are in it, what its context says and who signed it
     /// is all checked. Uses the key package up, in the caller's transaction: after an error that is rolled back.
     ///
     /// What this device had of the same chat is deleted; so it is for the caller to see that the invitation is no old
-    /// one. `group` counts the restarts that were valid, `lists` are those of all accounts of the chat.
+    /// one. `group` counts the restarts that were valid, `lists` are those of all accounts of the chat. Returns besides who has
+    /// let this device in, and has signed what the chat is: whether he may by lists newer than these is for the caller to see.
     ///
     /// # Errors
     /// [`E2eeError::KeyGone`] when the invitation is for none of this device's key packages, or for one that was used
@@ -26,12 +27,13 @@ impl Chat {
         welcome: &[u8],
         tree: &[u8],
         lists: &Lists<'_>,
-    ) -> Result<Self, E2eeError> {
+    ) -> Result<(Self, Member), E2eeError> {
         let welcome = parse_welcome(welcome)?;
         let tree = parse_tree(Suite::of(welcome.ciphersuite())?, tree)?;
         let opened = Opened::open(me, welcome, tree)?;
         opened.check(channel, group, 0, lists)?;
-        opened.join(me, channel, group)
+        let by = opened.inviter()?;
+        Ok((opened.join(me, channel, group)?, by))
     }
 }
 
@@ -66,6 +68,12 @@ impl Opened {
         verify::context(context.extensions(), channel, floor_min)?;
         verify::members(self.0.members(), lists)?;
         Ok(())
+    }
+
+    /// Whose leaf has signed the group that the Welcome leads into.
+    fn inviter(&self) -> Result<Member, Flaw> {
+        let leaf = self.0.welcome_sender().map_err(|_| Flaw::Leaf)?;
+        Member::of(leaf.credential())
     }
 
     pub(super) fn join(self, me: &Me<'_>, channel: ChannelId, group: u32) -> Result<Chat, E2eeError> {
