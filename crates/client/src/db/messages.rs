@@ -202,6 +202,18 @@ pub(crate) fn said(
     Ok(messages)
 }
 
+/// What somebody has said by letters: the newest of it, at most `limit`, in its order.
+pub(crate) fn by_letter(db: &Connection, chat: i64, sender: AccountId, limit: u32) -> Result<Vec<StoredMessage>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND sender = ?2 AND letter IS NOT NULL
+         ORDER BY part DESC, letter DESC, id DESC LIMIT ?3"
+    ))?;
+    let mut messages: Vec<_> =
+        statement.query_map(params![chat, sender.as_bytes(), limit], message)?.collect::<Result<_, _>>()?;
+    messages.reverse();
+    Ok(messages)
+}
+
 /// What was not shown yet and may be now, in the order to show it, at most `limit`.
 ///
 /// A message of the log waits for the letters that its sender wrote before it, as long as they can still come; and comes

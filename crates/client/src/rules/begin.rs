@@ -15,7 +15,7 @@ use crate::{
     rules::{
         asks, entrance,
         letters::{self, KeyAge, Written},
-        lists, sync,
+        lists, mls, sync,
     },
     state::Tx,
 };
@@ -68,6 +68,21 @@ pub(crate) fn is_wanted(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<bool> {
         State::Invited | State::Open => (1..entrance::COUNT_MAX).contains(&chat.fresh) && !chat.is_read(),
         State::Request | State::Blocked | State::Out => false,
     })
+}
+
+/// Has a chat that nobody has accepted yet go on in a fresh channel where the device that began it was removed: who hears of
+/// that first follows its invitation nowhere, and may not believe its letters.
+pub(crate) fn anew_for_founder(tx: &mut Tx<'_>, own: &Own, chat: Chat) -> Result<Chat> {
+    let waits = chat.owes && chat.fresh == 0 && chat.is_read() && chat.state == State::Invited;
+    let Some(channel) = chat.channel.as_ref().filter(|_| waits) else { return Ok(chat) };
+    // Nobody commits before it is accepted: the first leaf is the founder's.
+    let (leaves, _) = mls::leaves(tx, own, channel)?;
+    let is_gone = |founder: &Member| founder.account == own.account && own.list.device(founder.device).is_none();
+    if !leaves.first().is_some_and(is_gone) {
+        return Ok(chat);
+    }
+    chats::set_fresh(tx.db, &chat, 0)?;
+    Ok(chats::load(tx.db, chat.id)?)
 }
 
 /// Begins a chat, or its next part, in a channel of the stock, and writes the letter that invites the others; with what

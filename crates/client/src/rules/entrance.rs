@@ -36,7 +36,7 @@ pub(crate) const COUNT_MAX: u32 = u32::MAX / 2;
 
 /// Messages that are said again to who has not heard them: more are history, which he has from his own devices or not at
 /// all.
-const SAID_AGAIN_MAX: u32 = 256;
+pub(crate) const SAID_AGAIN_MAX: u32 = 256;
 
 /// A way into a chat.
 pub(crate) struct Way {

@@ -89,6 +89,21 @@ pub(crate) fn write(
 
     // Who has lost all that was, and begins again, is let in by a contact whose channel goes on.
     let ask = invitation.is_some().then(|| asks::wish(tx, own, chat)).transpose()?;
+    let again = if invitation.is_some() { said_before(tx, own, chat)? } else { Vec::new() };
+    if !again.is_empty() {
+        // What waits comes after it.
+        let mut beside = (invitation, ask);
+        for said in again {
+            let after = sync::tell_first(tx, own, sync::Kind::Letters(said.clone()))?;
+            let (invitation, ask) = std::mem::take(&mut beside);
+            let content::Letters { contents, first_index, part, .. } = said;
+            let upto = first_index + contents.len() as u64;
+            let channel = channel.id.into();
+            let letter = Letter { channel, invitation, contents, first_index, ask, part, ..Letter::default() };
+            dispatch(tx, own, chat, None, &key, &letter, (upto, after))?;
+        }
+        return Ok(Written::Letter);
+    }
     let letter = Letter {
         channel: channel.id.into(),
         invitation,
@@ -116,6 +131,29 @@ pub(crate) fn write(
     let after = sync::tell_first(tx, own, sync::Kind::Letters(letters))?;
     dispatch(tx, own, chat, None, &key, &letter, (place, after))?;
     Ok(Written::Letter)
+}
+
+/// What we have said to somebody by letters, under its places, a letter each: whom we invite again may have had none of them.
+fn said_before(tx: &Tx<'_>, own: &Own, chat: &Chat) -> Result<Vec<content::Letters>> {
+    let mut letters: Vec<content::Letters> = Vec::new();
+    let mut size = 0;
+    for message in messages::by_letter(tx.db, chat.id, own.account, entrance::SAID_AGAIN_MAX)? {
+        let Place::Letter(place) = message.place else { continue };
+        size += message.encoded.len();
+        let follows = |letter: &&mut content::Letters| {
+            let next = letter.first_index + letter.contents.len() as u64;
+            (letter.part, next) == (message.part, place) && size <= CONTENTS_BYTES_MAX
+        };
+        match letters.last_mut().filter(follows) {
+            Some(letter) => letter.contents.push(message.encoded),
+            None => {
+                size = message.encoded.len();
+                let (peer, contents) = (chat.peer.into(), vec![message.encoded]);
+                letters.push(content::Letters { peer, contents, first_index: place, part: message.part });
+            }
+        }
+    }
+    Ok(letters)
 }
 
 /// The inbox key of an account, our own included: what its other devices can open.

@@ -162,6 +162,7 @@ pub(crate) fn next(tx: &mut Tx<'_>, own: &Own, chat: i64, self_update_ms: u64) -
     if chat.is_group {
         return groups::sending::next(tx, own, &chat, self_update_ms);
     }
+    let chat = begin::anew_for_founder(tx, own, chat)?;
     let Some(channel) = &chat.channel else { return Ok(None) };
     let leaves = entrance::leaves(tx, &chat)?;
     let may_speak = chat.is_read() && chat.state == State::Open && !inbox::has_letters(tx.db, chat.id)?;
