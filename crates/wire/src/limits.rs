@@ -44,6 +44,9 @@ pub const KEY_PACKAGES_MAX: u32 = 100;
 
 /// Longest life of a message in a log or an inbox, in days.
 pub const MESSAGE_DAYS_MAX: u32 = 30;
+/// A letter is kept for so many days at least: one that is to go sooner was dated by a clock that is wrong, or long ago, and
+/// whoever comes back after a while would never read it.
+pub const LETTER_DAYS_MIN: u32 = 14;
 /// Letters are kept up to a day that is a multiple of this: all of a fortnight stand together, so that what is stored does
 /// not tell on which day somebody was written to, as it tells of a channel on which day it came to life.
 pub const LETTER_DAYS_STEP: u32 = 14;

@@ -1,7 +1,7 @@
 //! Who we are.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use undertone_wire::{AccountId, Day};
+use undertone_wire::{AccountId, Day, Now};
 use zeroize::Zeroizing;
 
 use super::Result;
@@ -238,5 +238,17 @@ pub(crate) fn set_visited(db: &Connection) -> Result<()> {
 
 pub(crate) fn set_card_day(db: &Connection, day: Day) -> Result<()> {
     db.prepare_cached("UPDATE me SET card_day = ?1")?.execute([day.0])?;
+    Ok(())
+}
+
+/// The day that it is: that of our clock, or a later one that the service has certainly come to.
+pub(crate) fn today(db: &Connection, now: Now) -> Result<Day> {
+    let known: Option<u32> = db.prepare_cached("SELECT max(known_day) FROM me")?.query_row((), |row| row.get(0))?;
+    Ok(now.day().max(Day(known.unwrap_or_default())))
+}
+
+/// The service has come to this day.
+pub(crate) fn note_day(db: &Connection, day: Day) -> Result<()> {
+    db.prepare_cached("UPDATE me SET known_day = ?1 WHERE known_day < ?1")?.execute([day.0])?;
     Ok(())
 }

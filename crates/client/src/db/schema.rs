@@ -14,7 +14,7 @@ const STEPS: [&[&str]; VERSION as usize] = [
     &[V3_TOKENS, V3_PEOPLE],
     &[V4_CHANNELS],
     &[V5_GROUPS, V5_DIRECTORY],
-    &[V6_LARGE, V6_ORDER, V6_SEALED, V6_LETTERS],
+    &[V6_LARGE, V6_ORDER, V6_SEALED, V6_LETTERS, V6_DAYS],
 ];
 
 /// Brings the schema to [`VERSION`]; in the caller's transaction.
@@ -506,6 +506,12 @@ const V6_LETTERS: &str = "
 ALTER TABLE contacts ADD COLUMN letters_by BLOB;
 -- What of the outbox goes before a letter: it tells our other devices.
 ALTER TABLE letters ADD COLUMN after INTEGER;
+";
+
+/// Clocks that are behind.
+const V6_DAYS: &str = "
+-- The service has taken something on this day, or later.
+ALTER TABLE me ADD COLUMN known_day INTEGER NOT NULL DEFAULT 0;
 ";
 
 #[cfg(test)]

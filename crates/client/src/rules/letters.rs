@@ -169,7 +169,7 @@ fn inbox_key(tx: &Tx<'_>, own: &Own, account: AccountId, age: KeyAge) -> Result<
 /// has waited too long, or got its day from a clock that was wrong, or from release 0.1, which used any day. The service
 /// would never take such a one.
 pub(crate) fn expiry_day(tx: &Tx<'_>, letter: &PendingLetter) -> Result<Day> {
-    let today = tx.now.day();
+    let today = me::today(tx.db, tx.now)?;
     let latest = today + limits::MESSAGE_DAYS_MAX;
     let is_of_a_fortnight = letter.expiry_day.0.is_multiple_of(limits::LETTER_DAYS_STEP);
     if is_of_a_fortnight && (today..=latest + limits::CLOCK_SKEW_DAYS).contains(&letter.expiry_day) {
@@ -469,7 +469,7 @@ fn dispatch(
     let content = write_letter(&own.list, own.device, &own.device_key, account, letter);
     let sealed = seal(account, key, &content, &mut tx.rng)?;
     let id = IdempotencyId::new(tx.random());
-    let expiry_day = last_day(tx.now.day());
+    let expiry_day = last_day(me::today(tx.db, tx.now)?);
     Ok(inbox::add_letter(tx.db, &NewLetter { chat: chat.id, recipient, id, sealed: &sealed, expiry_day, upto, after })?)
 }
 

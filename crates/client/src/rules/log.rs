@@ -23,7 +23,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Channel, Chat, State, Trouble},
-        contacts, groups as rows, members,
+        contacts, groups as rows, me, members,
         messages::{self, NewMessage, Place, Shown},
         outbox::{self, Item},
     },
@@ -102,6 +102,8 @@ struct Reader {
     group: Option<Group>,
     /// Its last change on this page, and where that stands.
     last_change: Option<(u64, Bytes)>,
+    /// The last day that the entries of this page show to have come.
+    day: Day,
 }
 
 /// What an entry means.
@@ -123,7 +125,7 @@ impl Reader {
         let generation = Generation::from_secret(*chat.channel()?.generation_secret);
         let lists = lists::of_log(tx, chat.id)?;
         let group = if chat.is_group { Some(Group::load(tx.db, chat.id)?) } else { None };
-        Ok(Self { chat, generation, lists, missed: false, group, last_change: None })
+        Ok(Self { chat, generation, lists, missed: false, group, last_change: None, day: Day(0) })
     }
 
     /// By which lists entries are judged here: those of all who belong.
@@ -146,6 +148,7 @@ impl Reader {
     fn keep(&self, tx: &mut Tx<'_>, own: &Own) -> Result<()> {
         let channel = self.chat.channel()?;
         chats::advance(tx.db, self.chat.id, channel)?;
+        me::note_day(tx.db, self.day)?;
         if self.missed {
             sync::ask_history(tx, own, &self.chat)?;
         }
@@ -235,6 +238,7 @@ impl Reader {
             channel.position = channel.position.after(entry.kind());
         }
         chats::put_chain(tx.db, self.chat.id, entry.seq, &chain)?;
+        self.day = self.day.max(earliest_day(entry));
         Ok(())
     }
 
@@ -547,6 +551,12 @@ impl Reader {
         chats::set_peer_spoke(tx.db, self.chat.id, !mine)?;
         Ok(())
     }
+}
+
+/// The first day on which the service takes what expires then.
+fn earliest_day(entry: &Entry) -> Day {
+    let days = if entry.kind() == EntryKind::Message { limits::MESSAGE_DAYS_MAX } else { limits::COMMIT_DAYS };
+    Day(entry.expiry_day.saturating_sub(days + limits::CLOCK_SKEW_DAYS))
 }
 
 /// Whether an entry with our bytes is the one that we made. The service may put the bytes into another, which nobody could

@@ -18,7 +18,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Channel, Chat, State},
-        inbox,
+        inbox, me,
         outbox::{self, Attempt, Begins, Item},
     },
     own::Own,
@@ -355,7 +355,7 @@ fn bucket_at_most(length: usize) -> usize {
 }
 
 fn wrap(tx: &mut Tx<'_>, channel: &Channel, kind: EntryKind, content: &Bytes, days: u32) -> Result<Attempt> {
-    let expiry_day = tx.now.day() + days;
+    let expiry_day = me::today(tx.db, tx.now)? + days;
     let place = Place { channel: channel.id, kind, position: channel.position, expiry_day };
     let generation = Generation::from_secret(*channel.generation_secret);
     let body = generation.wrap(&place, content, &mut tx.rng)?;

@@ -3,10 +3,11 @@
 
 use undertone_store::{Accounts, Delivery};
 use undertone_wire::{
-    Now,
+    Day, Now,
     circuit::{Code, Fault},
     limits::{
-        INBOX_ENTRIES_MAX, INBOX_RESERVE, KEY_PACKAGES_RESERVE, LETTER_DAYS_STEP, MESSAGE_DAYS_MAX, RESERVE_TOKENS,
+        INBOX_ENTRIES_MAX, INBOX_RESERVE, KEY_PACKAGES_RESERVE, LETTER_DAYS_MIN, LETTER_DAYS_STEP, MESSAGE_DAYS_MAX,
+        RESERVE_TOKENS,
     },
     padding,
     visitor::{DeliverReply, DeliverRequest, FetchContactReply, FetchContactRequest},
@@ -48,6 +49,7 @@ impl<A: Accounts> AccountPlane<A> {
         let expiry_day = expiry_day(request.expiry_day, now.day(), MESSAGE_DAYS_MAX)?;
         // Any other day would tell when the letter came, and from whose program.
         ensure(expiry_day.0.is_multiple_of(LETTER_DAYS_STEP))?;
+        let expiry_day = kept_until(expiry_day, now.day());
         ensure(padding::INBOX.contains(&request.sealed.len()))?;
         let Payment { reserve, .. } = self.issuer.take(now, &self.store, &request).await?;
         let entries_max = if reserve { INBOX_ENTRIES_MAX } else { INBOX_RESERVE };
@@ -59,6 +61,33 @@ impl<A: Accounts> AccountPlane<A> {
             Delivery::Full if reserve => Err(fault::full()),
             // What was paid stays paid for this letter: it may come again with more.
             Delivery::Full => Err(fault::price(RESERVE_TOKENS)),
+        }
+    }
+}
+
+/// A letter that has waited with its writer, or was dated by a clock that is behind, is kept as long as one of today.
+fn kept_until(stated: Day, today: Day) -> Day {
+    if stated >= today + LETTER_DAYS_MIN {
+        return stated;
+    }
+    let latest = today + MESSAGE_DAYS_MAX;
+    Day(latest.0 - latest.0 % LETTER_DAYS_STEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_there_for_a_fortnight_at_least() {
+        for today in (20_779..20_779 + 2 * LETTER_DAYS_STEP).map(Day) {
+            let stated = (today.0 - 1..=today.0 + MESSAGE_DAYS_MAX).map(Day);
+            for stated in stated.filter(|day| day.0.is_multiple_of(LETTER_DAYS_STEP)) {
+                let kept = kept_until(stated, today);
+                assert!(kept.0.is_multiple_of(LETTER_DAYS_STEP));
+                assert!((today + LETTER_DAYS_MIN..=today + MESSAGE_DAYS_MAX).contains(&kept));
+                assert!(kept == stated || stated < today + LETTER_DAYS_MIN, "an honest day stays");
+            }
         }
     }
 }

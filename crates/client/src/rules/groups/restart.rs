@@ -26,7 +26,7 @@ use crate::{
     ClientError, Result,
     db::{
         chats::{self, Chat, State, Trouble},
-        groups as rows,
+        groups as rows, me,
         outbox::Attempt,
     },
     own::Own,
@@ -111,7 +111,7 @@ pub(crate) fn restart(tx: &mut Tx<'_>, own: &Own, chat: i64, record: &[u8], head
     let body = change.encode().map_err(|_| ClientError::Bug("a change that does not fit"))?;
     let change = under_way(tx, EntryKind::Change, at, Day(0), &body);
     // All that it says is in its head slot.
-    let expiry_day = tx.now.day() + limits::COMMIT_DAYS;
+    let expiry_day = me::today(tx.db, tx.now)? + limits::COMMIT_DAYS;
     let place = WrapPlace { channel: id, kind: EntryKind::Restart, position: at, expiry_day };
     let body = door.generation.wrap(&place, &EntryContent::default().encode_to_vec(), &mut tx.rng)?;
     let begins = under_way(tx, EntryKind::Restart, at, expiry_day, &body);
