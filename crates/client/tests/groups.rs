@@ -107,6 +107,23 @@ async fn a_link_lets_people_join_or_ask() {
     assert!(matches!(dan.engine.group_join(&link).await, Err(ClientError::GroupLinkOver)));
 }
 
+/// The record names him already: he has only to accept.
+#[tokio::test]
+async fn who_is_invited_may_come_by_the_link_too() {
+    let service = Service::start();
+    let ana = Home::new(&service, "Ana").await;
+    create(&ana, &titled(&[])).await;
+    for (name, mode) in [("Bo", LinkMode::Join), ("Cy", LinkMode::Ask)] {
+        let home = Home::new(&service, name).await;
+        act(&ana, GroupAct::Invite(vec![home.account()], GroupRole::Reader)).await;
+        act(&ana, GroupAct::SetLink(mode)).await;
+        assert!(!home.engine.group_join(&ana.engine.group_link(TITLE).unwrap()).await.unwrap().queued);
+        home.until("in", |engine| engine.group(TITLE).is_ok_and(|view| view.state == "open")).await;
+        assert_eq!(view(&home).role, Some(GroupRole::Reader));
+        says(&ana, "welcome", &[&home]).await;
+    }
+}
+
 #[tokio::test]
 async fn who_is_removed_reads_and_writes_nothing_more() {
     let service = Service::start();

@@ -135,10 +135,10 @@ impl Driver {
                     }
                     reply => reply?,
                 };
-                if self.shared.write(|tx| outside::joins(tx, own, chat.id, &reply.record))? {
-                    self.come_in(own, chat, true).await
-                } else {
-                    self.change_from_outside(own, chat, true).await
+                match self.shared.write(|tx| outside::by_link(tx, own, chat.id, &reply.record))? {
+                    outside::Wish::ComeIn => self.come_in(own, chat, false).await,
+                    outside::Wish::ByLink => self.come_in(own, chat, true).await,
+                    outside::Wish::Change { by_link } => self.change_from_outside(own, chat, by_link).await,
                 }
             }
             outside::Wish::Change { by_link } => self.change_from_outside(own, chat, by_link).await,

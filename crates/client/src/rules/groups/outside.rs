@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 use undertone_credentials::{
-    group::{Action, Change, Follows, Link, Record},
+    group::{Action, Change, Follows, Link, Record, Standing},
     verify_head,
 };
 use undertone_e2ee::Chat as Mls;
@@ -94,29 +94,31 @@ pub(crate) fn wish(tx: &Tx<'_>, chat: i64) -> Result<Option<Wish>> {
     }))
 }
 
-/// Whether the link lets us join at once, as the record is now; else we ask. Who stands in it already comes in.
+/// What is wanted by the link, as the record is now: to join where that is let, else to ask. Who stands in it already comes in,
+/// and who is invited accepts that.
 ///
 /// # Errors
 /// [`ClientError::GroupLinkOver`] when the record is not the one of this group.
-pub(crate) fn joins(tx: &mut Tx<'_>, own: &Own, chat: i64, record: &[u8]) -> Result<bool> {
+pub(crate) fn by_link(tx: &mut Tx<'_>, own: &Own, chat: i64, record: &[u8]) -> Result<Wish> {
     let group = Group::load(tx.db, chat)?;
     let record = shown(&group, record)?;
     rows::set_record(tx.db, chat, &record.encode())?;
-    let standing = record.standing(&group.entry(tx.db, own.account)?);
-    let Some(item) = waiting(tx, chat)? else { return Ok(false) };
+    let actor = group.entry(tx.db, own.account)?;
+    let standing = record.standing(&actor);
+    let Some(item) = waiting(tx, chat)? else { return Ok(Wish::Change { by_link: true }) };
     let chat = chats::load(tx.db, chat)?;
     if standing.is_member() {
         outbox::remove(tx.db, item.n)?;
-        return super::invitations::by_ourselves(tx, &chat).map(|()| true);
+        return super::invitations::by_ourselves(tx, &chat).map(|()| Wish::ByLink);
     }
-    let joins = matches!(record.link(), Link::Join(_));
-    if !joins {
-        let actor = group.entry(tx.db, own.account)?;
-        let wish = Change { revision: 1, actor, actions: vec![Action::Request], follows: Follows::Nothing };
-        let wish = wish.encode().map_err(|_| ClientError::TooMuchAtOnce)?;
-        outbox::set_content(tx.db, item.n, &wish)?;
-    }
-    Ok(joins)
+    let (action, wish) = match record.link() {
+        _ if standing == Standing::Invited => (Action::Accept, Wish::ComeIn),
+        Link::Join(_) => (Action::Join, Wish::ByLink),
+        Link::Ask(_) | Link::Off => (Action::Request, Wish::Change { by_link: true }),
+    };
+    let change = Change { revision: 1, actor, actions: vec![action], follows: Follows::Nothing };
+    outbox::set_content(tx.db, item.n, &change.encode().map_err(|_| ClientError::TooMuchAtOnce)?)?;
+    Ok(wish)
 }
 
 /// The record that the service shows, if it is one of this group.
