@@ -297,6 +297,24 @@ async fn a_budget_that_is_used_up_comes_back_with_the_week() {
     bo.expect(&ana, "hello").await;
 }
 
+/// The service makes nothing of what is asked for when the week has just ended, and that is no reason to wait for days.
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_in_the_wrong_week_is_asked_for_in_the_next() {
+    let service = Service::with_budget(8);
+    let clock = service.clock.clone();
+    let day_ms = 24 * 3_600_000;
+    let pace = Pace { tokens: Delay::ms(10 * day_ms, 12 * day_ms), ..Pace::eager() };
+    let setup = Setup { clock: clock.clone(), pace, ..Setup::at(&service) };
+    let (ana, bo) = (Home::with(&service, "Ana", setup.clone()).await, Home::with(&service, "Bo", setup.clone()).await);
+    service.lies.deny::<IssueTokensRequest>(|_| Some(Code::Malformed.into()));
+    let ana = robbed(ana).await;
+    ana.sync().await.unwrap();
+    assert!(ana.send(&bo.link(), "hello").await.queued);
+    service.lies.stop();
+    clock.set_off(7);
+    bo.expect(&ana, "hello").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_device_has_its_own() {
     let service = Service::start();

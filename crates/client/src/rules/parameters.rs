@@ -15,7 +15,7 @@ use crate::{
         parameters::{self, Shown},
     },
     own::Own,
-    rules::heads,
+    rules::{heads, tokens},
     state::Tx,
 };
 
@@ -50,7 +50,11 @@ pub(crate) fn shown(tx: &Tx<'_>, signed: &SignedParameters) -> Result<bool> {
         Some(_) => return Err(ClientError::Offline("it is behind what it showed before; try again")),
         None if newest.is_some_and(|newest| newest > new.revision) => return Err(ClientError::ParametersChanged),
         None => {
+            let before = issuing(tx)?.map(|(_, week)| week);
             parameters::put(tx.db, &new)?;
+            if before != list.week() {
+                tokens::not_put_off(tx)?;
+            }
             for (chat, seen) in parameters::heard(tx.db)? {
                 compare(tx, me.account, chat, &seen)?;
             }

@@ -129,6 +129,12 @@ pub(crate) fn put_off(tx: &Tx<'_>, wait_ms: u64) -> Result<()> {
     Ok(tokens::set_due(tx.db, from_ms, from_ms)?)
 }
 
+/// The service has come to another week: what it would not give in the one before, or could not make anything of, since it was
+/// asked for when that had just ended, it may give now.
+pub(super) fn not_put_off(tx: &Tx<'_>) -> Result<()> {
+    if are_put_off(tx.db, tx.now)? { Ok(tokens::set_due(tx.db, tx.now.0, 0)?) } else { Ok(()) }
+}
+
 /// The tokens of one purpose out of an answer.
 pub(super) fn finish(list: &VerifiedParameters, wish: &Wish, evaluated: &Evaluated) -> Result<Vec<Fresh>> {
     let key = list.token_key(wish.purpose(), wish.week()).ok_or(ClientError::Marked)?;
