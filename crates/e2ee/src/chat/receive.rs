@@ -229,3 +229,32 @@ fn flaw(error: &ProcessMessageError<KeyValueError>) -> Flaw {
         _ => Flaw::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use openmls::{framing::errors::MessageDecryptionError, prelude::ProposalValidationError};
+
+    use super::*;
+
+    /// Some of it takes a member whose MLS is another than ours.
+    #[test]
+    fn what_mls_finds_wrong_is_said_in_our_words() {
+        let invalid = |error: ValidationError| flaw(&ProcessMessageError::ValidationError(error));
+        for epoch in [ValidationError::WrongGroupId, ValidationError::WrongEpoch, ValidationError::NoPastEpochData] {
+            assert_eq!(invalid(epoch), Flaw::Epoch);
+        }
+        for signature in [ValidationError::InvalidSignature, ValidationError::InvalidLeafNodeSignature] {
+            assert_eq!(invalid(signature), Flaw::Signature);
+        }
+        assert_eq!(invalid(ValidationError::InvalidMembershipTag), Flaw::Fork);
+        let ciphertext = ValidationError::UnableToDecrypt(MessageDecryptionError::AeadError);
+        assert_eq!(invalid(ciphertext), Flaw::Ciphertext);
+        assert_eq!(invalid(ValidationError::UnknownMember), Flaw::Leaf);
+        assert_eq!(invalid(ValidationError::WrongWireFormat), Flaw::Malformed);
+
+        let commit = |error: StageCommitError| flaw(&ProcessMessageError::InvalidCommit(error));
+        assert_eq!(commit(StageCommitError::ConfirmationTagMismatch), Flaw::Fork);
+        assert_eq!(commit(StageCommitError::AttemptedSelfRemoval), Flaw::Commit);
+        assert_eq!(commit(ProposalValidationError::UnknownMemberRemoval.into()), Flaw::Commit);
+    }
+}

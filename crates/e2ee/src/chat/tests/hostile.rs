@@ -176,6 +176,38 @@ fn who_is_on_no_list_has_no_say() {
     assert_eq!(bo.refusal(EntryKind::Commit, &commit, &without), LEAF);
 }
 
+/// Who has the secrets of a chat and not the key of a leaf in it.
+#[test]
+fn what_another_key_has_signed_is_nobodys() {
+    let (ana, bo) = pair();
+    let both = lists(&[&ana, &bo]);
+    let signature = Some(E2eeError::Invalid(Flaw::Signature));
+    let eve = Person::new(3);
+    let message = eve.act(|other| {
+        ana.chat(|me, chat| {
+            chat.group.set_aad(seen(1).encode_to_vec());
+            let message = chat.group.create_message(&me.provider, &other.signer, b"hello").unwrap();
+            entry(&message, Bytes::new(), Vec::new())
+        })
+    });
+    assert_eq!(bo.refusal(EntryKind::Message, &message.unwrap(), &both), signature);
+    let commit = eve.act(|other| {
+        ana.chat(|me, chat| {
+            chat.group.set_aad(seen(2).encode_to_vec());
+            let builder = chat.group.commit_builder().force_self_update(true).load_psks(me.provider.storage()).unwrap();
+            let (rand, crypto) = (me.provider.rand(), me.provider.crypto());
+            let built = builder.build(rand, crypto, &other.signer, |_| true).unwrap();
+            let bundle = built.stage_commit(&me.provider).unwrap();
+            let tag = fork_tag(crypto, chat.group.pending_commit().unwrap())?;
+            let entry = entry(bundle.commit(), tag, Vec::new());
+            chat.discard_pending(me)?;
+            entry
+        })
+    });
+    assert_eq!(bo.refusal(EntryKind::Commit, &commit.unwrap(), &both), signature);
+    all_talk(&[&ana, &bo], &both);
+}
+
 #[test]
 fn an_entry_is_what_its_kind_says() {
     let (ana, bo) = pair();
