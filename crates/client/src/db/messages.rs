@@ -217,14 +217,15 @@ pub(crate) fn by_letter(db: &Connection, chat: i64, sender: AccountId, limit: u3
 /// What was not shown yet and may be now, in the order to show it, at most `limit`.
 ///
 /// A message of the log waits for the letters that its sender wrote before it, as long as they can still come; and comes
-/// after them, should it have been here first.
+/// after them, should it have been here first. Letters come by their places: those that are said again may come to who has
+/// later ones by then.
 pub(crate) fn unshown(db: &Connection, now_ms: u64, limit: u32) -> Result<Vec<StoredMessage>> {
     let oldest_letter = now_ms.saturating_sub(u64::from(limits::MESSAGE_DAYS_MAX) * 86_400_000);
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM messages m
          WHERE shown = 0 AND (letters = 0 OR sent_at_ms < ?1 OR letters <= (
            SELECT count(*) FROM messages l WHERE l.chat = m.chat AND l.sender = m.sender AND l.letter IS NOT NULL))
-         ORDER BY letter IS NULL, n LIMIT ?2"
+         ORDER BY letter IS NULL, iif(letter IS NULL, 0, part), letter, n LIMIT ?2"
     ))?;
     let messages = statement.query_map(params![oldest_letter, limit], message)?.collect::<Result<_, _>>()?;
     Ok(messages)
@@ -412,6 +413,26 @@ mod tests {
             comes(db, chat, Shown::No)?;
             comes(db, chat, Shown::Elsewhere)?;
             assert!(unshown(db, 0, 9)?.is_empty());
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn letters_are_shown_by_their_places_in_whatever_order_they_came() {
+        let (_folder, mut db) = home();
+        let peer = AccountId::new([2; 16]);
+        db.write::<_, DbError>(|db| {
+            let chat = chats::insert(db, peer, chats::State::Open)?;
+            for (at, part) in [(1, 1), (7, 0), (2, 1), (0, 1)] {
+                let content = Content { id: vec![at as u8 + 1; 16].into(), ..Content::default() };
+                let place = Place::Letter(at);
+                let (content, shown) = (&content, Shown::No);
+                insert(db, &NewMessage { chat, sender: peer, part, place, content, encoded: &[], shown, acked: true })?;
+            }
+            let shown: Vec<_> = unshown(db, 0, 9)?.iter().map(|message| (message.part, message.place)).collect();
+            let letter = |(part, at)| (part, Place::Letter(at));
+            assert_eq!(shown, [(0, 7), (1, 0), (1, 1), (1, 2)].map(letter));
             Ok(())
         })
         .unwrap();
