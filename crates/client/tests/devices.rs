@@ -10,13 +10,7 @@
 
 mod support;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use support::{
@@ -28,7 +22,7 @@ use undertone_client::{Engine, Kind, Pace};
 use undertone_wire::{
     AccountId,
     account::{PutInboxKeyRequest, ReadInboxRequest},
-    channel::{AppendRequest, OpenRequest},
+    channel::OpenRequest,
     circuit::Code,
     content::{Ask, Letter},
     visitor::{DeliverRequest, FetchContactRequest},
@@ -73,34 +67,6 @@ async fn a_device_that_never_had_the_letter_comes_into_the_chat() {
     phone.until("let in", |engine| engine.history(&to_ana).is_ok_and(|history| history.len() == 2)).await;
     they_talk(&phone, &ana).await;
     assert_eq!(phone.history(&to_ana), bo.history(&to_ana));
-}
-
-/// If it is lost right after, the answer comes to the others, and they have what it answers.
-#[tokio::test]
-async fn to_whom_a_device_writes_first_its_others_are_told_before() {
-    let service = Service::start();
-    let (bo, ana) = (Home::new(&service, "Bo").await, Home::new(&service, "Ana").await);
-    let door = service.door();
-    let phone = linked(Setup::at(&door), &bo).await;
-    has(&phone, &bo.account(), 0).await;
-    phone.sync().await.unwrap();
-
-    let delivered = Arc::new(AtomicBool::new(false));
-    let delivers = delivered.clone();
-    door.lies.deny(move |_: &DeliverRequest| {
-        delivers.store(true, Ordering::Relaxed);
-        None
-    });
-    door.lies.deny::<AppendRequest>(|_| Some(Code::Unavailable.into()));
-    let to_ana = phone.send(&ana.link(), "hello").await.chat;
-    for _ in 0..3 {
-        drop(phone.sync().await);
-    }
-    assert!(!delivered.load(Ordering::Relaxed) && phone.engine.waits().unwrap());
-    door.lies.stop();
-    has(&bo, &to_ana, 1).await;
-    ana.sync().await.unwrap();
-    ana.expect(&phone, "hello").await;
 }
 
 /// With the delays that protect people, and without anybody in a hurry.

@@ -48,11 +48,6 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether the way is lost, and can be found again by asking.
-    pub(crate) const fn is_lost(self) -> bool {
-        matches!(self, Self::Lost | Self::Expired | Self::Locked | Self::Moved)
-    }
-
     /// Whether there is proof that the service cheats: then nothing is mended.
     pub(crate) const fn is_proven(self) -> bool {
         matches!(self, Self::Forked | Self::OtherKeys)

@@ -109,37 +109,27 @@ pub(crate) struct PendingLetter {
     pub(crate) expiry_day: Day,
     /// To whom; none: to the other of the chat.
     pub(crate) recipient: Option<AccountId>,
-    /// Our other devices are told of it first, and were not yet.
-    pub(crate) is_untold: bool,
 }
 
-/// A letter of ours that was sealed just now.
-pub(crate) struct NewLetter<'a> {
-    pub(crate) chat: i64,
-    /// To whom; none: to the other of the chat.
-    pub(crate) recipient: Option<AccountId>,
-    pub(crate) id: IdempotencyId,
-    pub(crate) sealed: &'a [u8],
-    pub(crate) expiry_day: Day,
-    /// Our messages with a smaller place in letters are acknowledged with it.
-    pub(crate) upto: u64,
-    /// What of the outbox goes before it.
-    pub(crate) after: Option<i64>,
-}
-
-pub(crate) fn add_letter(db: &Connection, letter: &NewLetter<'_>) -> Result<()> {
+pub(crate) fn add_letter(
+    db: &Connection,
+    chat: i64,
+    recipient: Option<AccountId>,
+    id: IdempotencyId,
+    sealed: &[u8],
+    expiry_day: Day,
+    upto: u64,
+) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO letters(chat, idempotency_id, sealed, expiry_day, upto, recipient, after)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO letters(chat, idempotency_id, sealed, expiry_day, upto, recipient) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![
-        letter.chat,
-        letter.id.as_bytes(),
-        letter.sealed,
-        letter.expiry_day.0,
-        letter.upto,
-        letter.recipient.as_ref().map(AccountId::as_bytes),
-        letter.after
+        chat,
+        id.as_bytes(),
+        sealed,
+        expiry_day.0,
+        upto,
+        recipient.as_ref().map(AccountId::as_bytes)
     ])?;
     Ok(())
 }
@@ -147,8 +137,8 @@ pub(crate) fn add_letter(db: &Connection, letter: &NewLetter<'_>) -> Result<()> 
 /// The oldest letter under way of each chat to each person: these go out one after the other.
 pub(crate) fn next_letters(db: &Connection) -> Result<Vec<PendingLetter>> {
     let mut statement = db.prepare_cached(
-        "SELECT n, chat, idempotency_id, sealed, expiry_day, recipient, EXISTS (SELECT 1 FROM outbox WHERE n = after)
-         FROM letters WHERE n IN (SELECT min(n) FROM letters GROUP BY chat, recipient) ORDER BY n",
+        "SELECT min(n), chat, idempotency_id, sealed, expiry_day, recipient FROM letters
+         GROUP BY chat, recipient ORDER BY n",
     )?;
     let letters = statement
         .query_map((), |row| {
@@ -159,7 +149,6 @@ pub(crate) fn next_letters(db: &Connection) -> Result<Vec<PendingLetter>> {
                 sealed: row.get(3)?,
                 expiry_day: Day(row.get(4)?),
                 recipient: row.get::<_, Option<_>>(5)?.map(AccountId::new),
-                is_untold: row.get(6)?,
             })
         })?
         .collect::<Result<_, _>>()?;

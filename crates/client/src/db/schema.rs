@@ -500,12 +500,10 @@ CREATE TABLE sealed(
 ) STRICT;
 ";
 
-/// By whom letters are believed, and what goes before them.
+/// By whom letters are believed.
 const V6_LETTERS: &str = "
 -- The newest device list that was known when our inbox was last read to its end.
 ALTER TABLE contacts ADD COLUMN letters_by BLOB;
--- What of the outbox goes before a letter: it tells our other devices.
-ALTER TABLE letters ADD COLUMN after INTEGER;
 ";
 
 /// Clocks that are behind.

@@ -76,8 +76,6 @@ pub(crate) struct Driver {
     put: BTreeSet<[u8; 32]>,
     /// Something was done upon which there is more to do at once.
     again: bool,
-    /// A letter waits until our other devices were told of it.
-    untold: bool,
     /// Something waits for tokens.
     unpaid: bool,
     /// What has waited for tokens is not done before.
@@ -112,7 +110,6 @@ impl Driver {
             last_slot: None,
             put: BTreeSet::new(),
             again: false,
-            untold: false,
             unpaid: false,
             pays_from: None,
         }
@@ -168,7 +165,6 @@ impl Driver {
         note(self.visits(own).await);
         note(self.groups(own).await);
         note(self.sync_channels(own).await);
-        note(self.deliver_told(own).await);
         note(self.fetch_profiles(own).await);
         if asked.inbox > self.inbox_read || Instant::now() >= self.inbox_due {
             note(self.read_account(own, asked).await);
@@ -178,7 +174,6 @@ impl Driver {
             note(self.visits(own).await);
             note(self.groups(own).await);
             note(self.sync_channels(own).await);
-            note(self.deliver_told(own).await);
         }
         if first_error.is_ok() {
             first_error = self.restock(own).await;
@@ -300,7 +295,7 @@ impl Driver {
             // While the service is away there is nothing to do but to look whether it is back.
             Some(retry) => retry,
             // Where more is to be read than one turn allows, the next turn follows at once.
-            None if self.again || self.lines.any_behind() || self.is_told() => Instant::now(),
+            None if self.again || self.lines.any_behind() => Instant::now(),
             None => [
                 Some(self.inbox_due),
                 self.opening_due(),

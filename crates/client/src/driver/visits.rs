@@ -137,8 +137,7 @@ impl Driver {
     /// Delivers what is sealed, oldest first, until there is nothing more.
     async fn deliver(&mut self, own: &Own) -> Result<()> {
         loop {
-            let (letters, wait) = self.shared.read(|db| letters::next(db, own))?;
-            self.untold = wait;
+            let letters = self.shared.read(|db| Ok(inbox::next_letters(db)?))?;
             let mut delivered = false;
             for letter in letters {
                 let account = match letter.recipient {
@@ -165,17 +164,6 @@ impl Driver {
                 return Ok(());
             }
         }
-    }
-
-    /// Whether our other devices were told of all letters that waited for that.
-    pub(super) fn is_told(&self) -> bool {
-        let waits = |own: Arc<Own>| Ok(self.shared.read(|db| letters::next(db, &own))?.1);
-        self.untold && self.shared.own().and_then(waits).is_ok_and(|waits| !waits)
-    }
-
-    /// Delivers them.
-    pub(super) async fn deliver_told(&mut self, own: &Own) -> Result<()> {
-        if self.is_told() { self.deliver(own).await } else { Ok(()) }
     }
 
     /// An act of nobody, at a time of its own.

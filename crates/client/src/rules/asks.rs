@@ -59,7 +59,8 @@ pub(crate) fn due_ms(chat: &Chat, pace: &Delay, now_ms: u64) -> Option<u64> {
         // One comes in by oneself.
         return None;
     }
-    let lost = chat.trouble.is_lost() && matches!(chat.state, State::Open | State::Invited);
+    let lost = matches!(chat.trouble, Trouble::Lost | Trouble::Expired | Trouble::Locked | Trouble::Moved)
+        && matches!(chat.state, State::Open | State::Invited);
     // Another device of ours is there, and did not let us in; nor did the letter that brought it, if there was one.
     let outside = matches!(chat.state, State::Invited | State::Open) && chat.channel.is_none();
     let asks = (lost || outside) && chat.fresh == 0;

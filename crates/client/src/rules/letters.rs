@@ -17,9 +17,9 @@ use crate::{
     ClientError, Result,
     db::{
         DbError,
-        chats::{self, Chat, State, Trouble},
+        chats::{self, Chat, State},
         contacts, evidence,
-        inbox::{self, NewLetter, PendingLetter, Post},
+        inbox::{self, PendingLetter, Post},
         me,
         messages::{self, NewMessage, Place, Shown},
         outbox, ways,
@@ -94,13 +94,13 @@ pub(crate) fn write(
         // What waits comes after it.
         let mut beside = (invitation, ask);
         for said in again {
-            let after = sync::tell_first(tx, own, sync::Kind::Letters(said.clone()))?;
+            sync::tell(tx, own, sync::Kind::Letters(said.clone()))?;
             let (invitation, ask) = std::mem::take(&mut beside);
             let content::Letters { contents, first_index, part, .. } = said;
             let upto = first_index + contents.len() as u64;
             let channel = channel.id.into();
             let letter = Letter { channel, invitation, contents, first_index, ask, part, ..Letter::default() };
-            dispatch(tx, own, chat, None, &key, &letter, (upto, after))?;
+            dispatch(tx, own, chat, None, &key, &letter, upto)?;
         }
         return Ok(Written::Letter);
     }
@@ -121,15 +121,14 @@ pub(crate) fn write(
         place += 1;
     }
     chats::set_letters(tx.db, chat.id, place)?;
+    dispatch(tx, own, chat, None, &key, &letter, place)?;
     let letters = content::Letters {
         peer: chat.peer.into(),
-        contents: letter.contents.clone(),
+        contents: letter.contents,
         first_index: letter.first_index,
         part: channel.part,
     };
-    // If this device is lost, the others know to whom it has written, and where the answer comes.
-    let after = sync::tell_first(tx, own, sync::Kind::Letters(letters))?;
-    dispatch(tx, own, chat, None, &key, &letter, (place, after))?;
+    sync::tell(tx, own, sync::Kind::Letters(letters))?;
     Ok(Written::Letter)
 }
 
@@ -428,18 +427,6 @@ pub(crate) fn contents(
     Ok(())
 }
 
-/// The letters that are to be delivered next, and whether others wait until our other devices were told of them. Where the chat
-/// with ourselves does not go on, nobody can be told.
-pub(crate) fn next(db: &Connection, own: &Own) -> Result<(Vec<PendingLetter>, bool)> {
-    let letters = inbox::next_letters(db)?;
-    let tells =
-        chats::with(db, own.account)?.is_some_and(|chat| chat.trouble == Trouble::None || chat.trouble.is_lost());
-    let count = letters.len();
-    let free: Vec<_> = letters.into_iter().filter(|letter| !(letter.is_untold && tells)).collect();
-    let wait = free.len() < count;
-    Ok((free, wait))
-}
-
 /// Seals a letter that waits. None: the recipient's inbox key is to be fetched first.
 pub(crate) fn seal_post(tx: &mut Tx<'_>, own: &Own, post: &Post, age: KeyAge) -> Result<Written> {
     let chat = chats::load(tx.db, post.chat)?;
@@ -451,11 +438,11 @@ pub(crate) fn seal_post(tx: &mut Tx<'_>, own: &Own, post: &Post, age: KeyAge) ->
     let Some(key) = key else { return Ok(Written::NeedsKey) };
     let letter = Letter::decode(&post.letter[..]).map_err(|_| crate::db::DbError::Damaged)?;
     inbox::remove_post(tx.db, post.n)?;
-    dispatch(tx, own, &chat, post.recipient, &key, &letter, (0, None))?;
+    dispatch(tx, own, &chat, post.recipient, &key, &letter, 0)?;
     Ok(Written::Letter)
 }
 
-/// Seals a letter and has it delivered. `upto` and `after` as in [`NewLetter`].
+/// Seals a letter and has it delivered.
 fn dispatch(
     tx: &mut Tx<'_>,
     own: &Own,
@@ -463,14 +450,14 @@ fn dispatch(
     recipient: Option<AccountId>,
     key: &InboxKey,
     letter: &Letter,
-    (upto, after): (u64, Option<i64>),
+    upto: u64,
 ) -> Result<()> {
     let account = recipient.unwrap_or(chat.peer);
     let content = write_letter(&own.list, own.device, &own.device_key, account, letter);
     let sealed = seal(account, key, &content, &mut tx.rng)?;
     let id = IdempotencyId::new(tx.random());
     let expiry_day = last_day(me::today(tx.db, tx.now)?);
-    Ok(inbox::add_letter(tx.db, &NewLetter { chat: chat.id, recipient, id, sealed: &sealed, expiry_day, upto, after })?)
+    Ok(inbox::add_letter(tx.db, chat.id, recipient, id, &sealed, expiry_day, upto)?)
 }
 
 /// What somebody calls himself, cut to what a name may be.

@@ -47,18 +47,14 @@ pub(crate) fn own_chat(tx: &Tx<'_>, own: &Own) -> Result<Chat> {
 
 /// Tells our other devices, if there are any.
 pub(crate) fn tell(tx: &mut Tx<'_>, own: &Own, kind: Kind) -> Result<()> {
-    tell_first(tx, own, kind).map(drop)
-}
-
-/// The same of something that is not done before they are told: what of the outbox is to be gone then.
-pub(crate) fn tell_first(tx: &mut Tx<'_>, own: &Own, kind: Kind) -> Result<Option<i64>> {
     if lists::of_ourselves(tx)?.devices().len() < 2 {
-        return Ok(None);
+        return Ok(());
     }
     let chat = own_chat(tx, own)?;
     let id = MessageId::new(tx.random());
     let content = compose::content(tx, id, content::content::Kind::Sync(Sync { kind: Some(kind) }));
-    Ok(Some(outbox::push(tx.db, chat.id, EntryKind::Message, &content.encode_to_vec())?))
+    outbox::push(tx.db, chat.id, EntryKind::Message, &content.encode_to_vec())?;
+    Ok(())
 }
 
 /// Tells how we stand with somebody.
